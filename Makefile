@@ -1,0 +1,64 @@
+# Two commands do everything: `make demo` and `make test`. Each makes the environment it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+ifdef UV
+MAKE_VENV = uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+INSTALL = uv pip install --quiet --python $(BIN)/python
+else
+MAKE_VENV = $(PYTHON) -m venv $(VENV)
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types docs bench build clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Load 21 years of real activity, report on it, serve it on 127.0.0.1 (DEMO_SERVE=0: do not serve)
+	@$(BIN)/python demo/manage.py demo
+
+test: $(VENV)/.test ## Run the whole suite on SQLite and on every server that answers
+	@$(BIN)/python -m tests
+
+lint: $(VENV)/.dev ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## Check types
+	@$(BIN)/mypy
+
+docs: $(VENV)/.dev ## Build the documentation into site/
+	@$(BIN)/mkdocs build --quiet --strict
+
+bench: $(VENV)/.test ## Measure against the algorithm of version 1, in one run
+	@$(BIN)/python benchmarks/record.py
+	@$(BIN)/python benchmarks/count.py
+
+build: $(VENV)/.dev ## Build the packages into dist/ and check them
+	@rm -rf dist
+	@$(BIN)/python -m build --quiet
+	@$(BIN)/twine check --strict dist/*
+
+clean: ## Delete everything that can be made again
+	rm -rf $(VENV) .nox build dist site .coverage* demo/*.sqlite3* demo/.login
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Python %d.%d is too old: run make PYTHON=... with 3.11 or newer." % v[:2])'
+	@$(MAKE_VENV)
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	@$(INSTALL) --editable '.[test]'
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.test $(VENV)/.demo

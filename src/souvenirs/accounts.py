@@ -1,0 +1,106 @@
+"""How many accounts were registered, and how many of them are activated, as of an instant.
+
+A user is registered from the moment in the field that ``SOUVENIRS_DATE_JOINED_FIELD`` names, and
+activated if the field that ``SOUVENIRS_IS_ACTIVE_FIELD`` names is true today. A user model without
+such fields is served as far as it goes: without the first both counts are unknown, and without the
+second every registered user counts as activated, which is the rule of Django's AbstractBaseUser.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.db import models
+
+from .conf import Conf, Setting, conf
+from .instants import outward, utc
+from .values import Rank
+
+
+class Accounts(NamedTuple):
+    """Accounts as of an instant; None where the user model cannot say."""
+
+    registered: int | None
+    activated: int | None
+
+
+UNKNOWN = Accounts(None, None)
+
+
+def accounts_as_of(instants: Sequence[datetime]) -> list[Accounts]:
+    """Return the accounts registered before each of these aware moments.
+
+    One pass over the user table for all of them, whatever their number up to ``Rank.LIMIT``.
+    """
+    joined = date_joined_field()
+    if joined is None:
+        return [UNKNOWN] * len(instants)
+    ends = sorted({utc(instant) for instant in instants})
+    totals: list[tuple[int, int]] = []
+    for position in range(0, len(ends), Rank.LIMIT):
+        since = ends[position - 1] if position else None
+        for more in _joined_between(joined, since, ends[position : position + Rank.LIMIT]):
+            registered, activated = totals[-1] if totals else (0, 0)
+            totals.append((registered + more[0], activated + more[1]))
+    return [Accounts(*totals[bisect_left(ends, utc(instant))]) for instant in instants]
+
+
+def _joined_between(
+    joined: models.DateTimeField[Any, Any], since: datetime | None, ends: list[datetime]
+) -> list[tuple[int, int]]:
+    """How many registered, and are activated, from ``since`` to the first end, to the second..."""
+    users = get_user_model()._default_manager.order_by()
+    users = users.filter(**{f"{joined.name}__lt": outward(ends[-1])})
+    if since is not None:
+        users = users.filter(**{f"{joined.name}__gte": outward(since)})
+    groups = (
+        users.values(rank=Rank(joined.name, joined, [outward(end) for end in ends]))
+        .annotate(registered=models.Count("pk"), activated=_activated())
+        .values_list("rank", "registered", "activated")
+    )
+    counts = {rank: (registered, activated) for rank, registered, activated in groups}
+    return [counts.get(rank, (0, 0)) for rank in range(len(ends))]
+
+
+def _activated() -> models.Count:
+    active = is_active_field()
+    return models.Count("pk", filter=None if active is None else models.Q(**{active.name: True}))
+
+
+def date_joined_field() -> models.DateTimeField[Any, Any] | None:
+    """Return the field for when a user registered; None where the user model has none.
+
+    Raises ImproperlyConfigured where the setting names a field that is not there, or that does not
+    hold a moment.
+    """
+    field = _field(Conf.__dict__["DATE_JOINED_FIELD"], conf.DATE_JOINED_FIELD)
+    if field is not None and not isinstance(field, models.DateTimeField):
+        raise ImproperlyConfigured(
+            f"SOUVENIRS_DATE_JOINED_FIELD names {field}, which should be a DateTimeField."
+        )
+    return field
+
+
+def is_active_field() -> Any:
+    """Return the field for whether a user is activated; None where the user model has none.
+
+    Raises ImproperlyConfigured where the setting names a field that is not there.
+    """
+    return _field(Conf.__dict__["IS_ACTIVE_FIELD"], conf.IS_ACTIVE_FIELD)
+
+
+def _field(setting: Setting[str], name: str) -> Any:
+    user_model = get_user_model()
+    try:
+        return user_model._meta.get_field(name)
+    except FieldDoesNotExist:
+        if name == setting.default:
+            return None
+        raise ImproperlyConfigured(
+            f"{setting.name} names {name!r}, but {user_model._meta.label} has no such field."
+        ) from None

@@ -1,0 +1,86 @@
+"""What the commands have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, tzinfo
+from io import TextIOBase
+
+import dateutil.parser
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from souvenirs.instants import checked, outward, zone_named
+
+
+def parse_zone(name: str | None) -> tzinfo:
+    """Return the named time zone, or the current one. Raises CommandError where there is none."""
+    if name is None:
+        return timezone.get_current_timezone()
+    with errors_in_words():
+        return zone_named(name)
+
+
+def parse_date(value: str | datetime | None, option: str, zone: tzinfo) -> datetime | None:
+    """Return the moment that a person wrote: the wall clock of ``zone`` unless it has an offset.
+
+    What is left out is the first of its kind: ``2016`` is 2016-01-01 00:00. Raises CommandError.
+    """
+    if value is None or isinstance(value, datetime):
+        return value
+    default = datetime(datetime.now(UTC).year, 1, 1)  # noqa: DTZ001 - the zone comes after
+    try:
+        moment = dateutil.parser.parse(value, default=default)
+        moment = moment if moment.tzinfo else timezone.make_aware(moment, zone)
+        return outward(checked(moment, option))
+    except (ValueError, OverflowError, TypeError):
+        raise CommandError(
+            f"{option} {value[:100]!r} is not a date: write it like 2016-01-31."
+        ) from None
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Turn what the public functions refuse into the one sentence they say about it."""
+    try:
+        yield
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+class Progress:
+    """A line on a terminal that says how far a command is; nothing elsewhere."""
+
+    INTERVAL = 0.2
+
+    def __init__(self, stream: TextIOBase, total: int, unit: str) -> None:
+        self._stream = stream
+        self._total = total
+        self._unit = unit
+        self._shown = stream.isatty()
+        self._started = self._drawn = time.monotonic()
+
+    def update(self, done: int, units: int) -> None:
+        """Say that ``done`` of the total and so many units are behind us."""
+        now = time.monotonic()
+        if self._shown and now - self._drawn >= self.INTERVAL:
+            self._drawn = now
+            self._draw(done, units, now - self._started)
+
+    def finish(self) -> None:
+        """Take the line off the terminal."""
+        if self._shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+    def _draw(self, done: int, units: int, elapsed: float) -> None:
+        line = f"{units:,} {self._unit}, {units / elapsed:,.0f}/s"
+        if done and self._total:
+            left = elapsed * max(0, self._total - done) / done
+            share = min(1, done / self._total)
+            bar = ("#" * round(share * 30)).ljust(30)
+            line = f"[{bar}] {share:4.0%}  {line}, {left / 60:.0f}:{left % 60:02.0f} left"
+        self._stream.write(f"\r\x1b[K{line}")
+        self._stream.flush()

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import csv
+import json
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+from tabulate import tabulate
+
+from ._commands import ReportCommand, ReportRow
+
+UNFINISHED = "*"
+
+
+class Command(ReportCommand):
+    help = (
+        "Shows registered, activated and active users by day, week, month, quarter or year, "
+        "of a subscription or of the calendar."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        formats = parser.add_mutually_exclusive_group()
+        formats.add_argument("--csv", action="store_true", help="output CSV instead of a table")
+        formats.add_argument("--json", action="store_true", help="output JSON instead of a table")
+
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        headers, rows = super().handle(*args, **options)
+        if options["json"]:
+            entries = [_entry(headers, row) for row in rows]
+            return json.dumps(entries, cls=DjangoJSONEncoder, indent=2)
+        self._explain(rows)
+        if options["csv"]:
+            writer = csv.writer(self.stdout)
+            writer.writerow(headers)
+            writer.writerows(rows)
+            return None
+        return tabulate([_marked(row) for row in rows], headers, missingval="-")
+
+    def _explain(self, rows: list[Any]) -> None:
+        """Say on stderr, beside the table, what its marks and gaps mean."""
+        usages = [row.usage for row in rows if isinstance(row, ReportRow)]
+        if any(not _is_complete(usage) for usage in usages):
+            self._note(f"{UNFINISHED} not over yet")
+        if any(usage["usage"]["active_users"] is None for usage in usages):
+            self._note("Active users are unknown before the first souvenir.")
+        if any(usage["usage"]["registered_users"] is None for usage in usages):
+            self._note(
+                f"Registered and activated users are unknown: {get_user_model()._meta.label} has "
+                "no field date_joined. SOUVENIRS_DATE_JOINED_FIELD can name another one."
+            )
+
+    def _note(self, text: str) -> None:
+        self.stderr.write(text, style_func=str)
+
+
+def _is_complete(usage: dict[str, Any]) -> bool:
+    return bool(usage.get("complete", True))
+
+
+def _marked(row: list[Any]) -> list[Any]:
+    if isinstance(row, ReportRow) and not _is_complete(row.usage):
+        return [f"{row[0]}{UNFINISHED}", *row[1:]]
+    return row
+
+
+def _entry(headers: list[str], row: list[Any]) -> dict[str, Any]:
+    if isinstance(row, ReportRow):
+        return {**row.usage, "complete": _is_complete(row.usage)}
+    return dict(zip(headers, row, strict=True))

@@ -1,0 +1,135 @@
+"""Leave a souvenir of every signed-in user who makes a request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.functional import LazyObject, empty
+
+from .conf import conf
+from .ratelimit import gate, window_now
+from .recording import souvenez
+
+logger = logging.getLogger(__name__)
+
+
+class SouvenirsMiddleware:
+    """Works after the view, in autocommit, and never raises.
+
+    A request counts whatever its response, a failed one too: the user was there. The user is the
+    one that the view, or whatever authenticated it, left on the request; the one who signed out in
+    it; or, where nobody asked who is there, the one in the session.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(
+        self, get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+    ) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if self.is_async:
+            return self.__acall__(request)
+        response = self.get_response(request)
+        work = work_left(request)
+        if work is not None:
+            work()
+        return response
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        try:
+            return await self.get_response(request)  # type: ignore[misc]
+        finally:
+            # Also where the client went away and the request is being cancelled.
+            work = work_left(request)
+            if work is not None:
+                await asyncio.shield(sync_to_async(work)())
+
+
+def work_left(request: HttpRequest) -> Callable[[], None] | None:
+    """Return what may block, a cache and a database, or None: most requests need neither."""
+    try:
+        if not conf.ENABLED:
+            return None
+        window = window_now(conf.RATELIMIT_SECONDS) if conf.RATELIMIT_SECONDS else None
+        user = user_on(request)
+        if user is not None:
+            if window is not None and gate.remembers(user.pk, window):
+                return None
+            return partial(_record, user)
+        cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        if not cookie or not hasattr(request, "session"):
+            return None
+        if window is not None and gate.sessions.knows(window, hash(cookie)):
+            return None
+        return partial(_record_session, request, cookie)
+    except Exception:
+        logger.exception("Could not tell whether to leave a souvenir.")
+        return None
+
+
+def user_on(request: HttpRequest) -> Any:
+    """Return the signed-in user that the request already carries, or None.
+
+    Asks nobody: a lazy user that nobody looked at stays unknown, since loading it would cost the
+    page its queries and, through ``Vary: Cookie``, its place in every cache.
+    """
+    carried = vars(request)
+    user = carried.get("user")
+    if isinstance(user, LazyObject) and user._wrapped is empty:
+        user = None
+    # Whoever signed out in this request is found where AuthenticationMiddleware had put them.
+    for candidate in (user, carried.get("_cached_user"), carried.get("_acached_user")):
+        if getattr(candidate, "is_authenticated", False):
+            return candidate
+    return None
+
+
+def _record(user: Any) -> None:
+    try:
+        souvenez(user)
+    except Exception:
+        logger.exception("Could not leave a souvenir of user %s.", getattr(user, "pk", None))
+
+
+def _record_session(request: HttpRequest, cookie: str) -> None:
+    try:
+        user = _user_of(request.session)
+        if user.is_authenticated:
+            souvenez(user)
+        if conf.RATELIMIT_SECONDS:
+            gate.sessions.remember(window_now(conf.RATELIMIT_SECONDS), hash(cookie))
+    except Exception:
+        logger.exception("Could not leave a souvenir of a session's user.")
+
+
+class _SessionCopy(dict[str, Any]):
+    """The data of a session, for Django's get_user(), which may want to change the session."""
+
+    def flush(self) -> None:
+        """Leave a session that is not valid any more to the host."""
+
+    def cycle_key(self) -> None:
+        """Leave a session signed with an older key to the host."""
+
+
+def _user_of(session: Any) -> Any:
+    """The user of a session, verified as Django does, without touching the request's session."""
+    own = type(session)(session.session_key)
+    request: Any = SimpleNamespace(session=_SessionCopy(own.items()))
+    return get_user(request)

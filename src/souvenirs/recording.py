@@ -1,0 +1,159 @@
+"""Leave a souvenir of a user: ``souvenez()``, French for "remember"."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+
+from .conf import conf
+from .instants import checked
+from .ratelimit import Window, gate, window_now, window_of
+from .stores import Sighting, get_store
+
+logger = logging.getLogger(__name__)
+
+Outcome = Literal["added", "rate-limited", "duplicated", "skipped"]
+
+#: How far ahead of this clock another one may be before its ``when`` is taken for a mistake.
+CLOCK_TOLERANCE = timedelta(minutes=1)
+
+
+def souvenez(
+    user: Any,
+    when: datetime | None = None,
+    ratelimit: bool | float = True,
+    check_duplicate: bool = False,
+) -> Outcome:
+    """Leave a souvenir of ``user``, at most one per user and window.
+
+    ``user`` is a saved user or its primary key. ``when`` is an aware datetime (naive in the default
+    time zone where ``USE_TZ`` is False), now by default, at most a minute in the future; a past one
+    is limited in its own window. ``ratelimit`` is True for windows of
+    ``SOUVENIRS_RATELIMIT_SECONDS``, a number of seconds, or False or 0 for no limit.
+    ``check_duplicate`` looks for a souvenir of the same user and moment first.
+
+    Returns ``"added"``; ``"rate-limited"``; ``"duplicated"``; or ``"skipped"`` where
+    ``SOUVENIRS_ENABLED`` is False or the transaction around the call is already broken, so that
+    nothing was sent. ``"added"`` inside a transaction is as durable as that transaction.
+
+    Raises ValueError or TypeError for a user or moment that cannot be recorded, and
+    ``django.db.Error`` where the database fails: the user's next call then tries again.
+    """
+    attempt = _Attempt.of(user, when, ratelimit, check_duplicate)
+    return attempt.settled() or attempt.record()
+
+
+async def asouvenez(
+    user: Any,
+    when: datetime | None = None,
+    ratelimit: bool | float = True,
+    check_duplicate: bool = False,
+) -> Outcome:
+    """See :func:`souvenez`."""
+    attempt = _Attempt.of(user, when, ratelimit, check_duplicate)
+    return attempt.settled() or await sync_to_async(attempt.record)()
+
+
+class _Attempt(NamedTuple):
+    """One call of souvenez(), its arguments checked."""
+
+    user: Hashable
+    when: datetime | None
+    window: Window | None
+    check_duplicate: bool
+
+    @classmethod
+    def of(
+        cls, user: Any, when: datetime | None, ratelimit: bool | float, check_duplicate: bool
+    ) -> _Attempt:
+        moment = None if when is None else _past(when)
+        seconds = _window_seconds(ratelimit)
+        window = None
+        if seconds:
+            window = window_now(seconds) if moment is None else window_of(moment, seconds)
+        return cls(primary_key(user), moment, window, check_duplicate)
+
+    def settled(self) -> Outcome | None:
+        """The outcome, where this process knows it without asking anyone."""
+        if not conf.ENABLED:
+            return "skipped"
+        if self.window is not None and gate.remembers(self.user, self.window):
+            return "rate-limited"
+        return None
+
+    def record(self) -> Outcome:
+        """Ask the cache and write; this may block."""
+        store = get_store()
+        if not store.can_write():
+            return "skipped"
+        window = self.window
+        if window is None:
+            return self._write()
+        if not gate.admits(self.user, window):
+            return "rate-limited"
+        try:
+            outcome = self._write()
+        except BaseException:
+            gate.give_back(self.user, window)
+            raise
+        gate.remember(self.user, window)
+        return outcome
+
+    def _write(self) -> Outcome:
+        store = get_store()
+        sighting = Sighting(self.user, self.when or datetime.now(UTC))
+        if self.check_duplicate and store.has(sighting):
+            return "duplicated"
+        store.add(sighting)
+        logger.debug("Left a souvenir of user %s at %s.", *sighting)
+        return "added"
+
+
+def primary_key(user: Any) -> Hashable:
+    """Return the primary key of a user, given as the user or as the key itself.
+
+    Raises ValueError for None, an anonymous user, a user not saved yet and a value that is no key
+    of the user model.
+    """
+    if user is None:
+        raise ValueError("user is None: give a saved user or its primary key.")
+    if not hasattr(user, "pk"):
+        return _as_key(user)
+    key: Hashable = user.pk
+    if key is None:
+        kind = "has not been saved" if getattr(user, "is_authenticated", True) else "is anonymous"
+        raise ValueError(f"user {user!r} {kind}: give a saved user or its primary key.")
+    return key
+
+
+def _as_key(value: Any) -> Hashable:
+    user_model = get_user_model()
+    try:
+        key: Hashable = user_model._meta.pk.to_python(value)
+    except ValidationError:
+        raise ValueError(
+            f"{value!r} is not a primary key of {user_model._meta.label}: "
+            "give a saved user or its primary key."
+        ) from None
+    return key
+
+
+def _past(when: datetime) -> datetime:
+    moment = checked(when, "when")
+    now = datetime.now(UTC)
+    if moment.astimezone(UTC) > now + CLOCK_TOLERANCE:
+        raise ValueError(f"when is in the future: {moment} is later than now, {now}.")
+    return moment
+
+
+def _window_seconds(ratelimit: bool | float) -> float:
+    seconds = conf.RATELIMIT_SECONDS if ratelimit is True else ratelimit
+    if seconds and not (isinstance(seconds, int | float) and seconds > 0):
+        raise ValueError(f"ratelimit must be True, False or a number of seconds, not {seconds!r}.")
+    return seconds or 0

@@ -1,0 +1,69 @@
+"""The verbs of a store: where souvenirs are left and read back.
+
+Users are primary keys, moments are aware datetimes, ranges are half-open.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+
+class Sighting(NamedTuple):
+    """One user at one moment."""
+
+    user: Any
+    when: datetime
+
+
+class Span(NamedTuple):
+    """One user in ``[start, end)``."""
+
+    user: Any
+    start: datetime
+    end: datetime
+
+
+class Store(ABC):
+    """What a place that keeps souvenirs can do."""
+
+    @abstractmethod
+    def add(self, sighting: Sighting) -> None:
+        """Leave a souvenir; once this returns, it is as durable as the caller's transaction."""
+
+    @abstractmethod
+    def add_many(self, sightings: Iterable[Sighting]) -> None:
+        """Leave all of these souvenirs or, where one fails, none."""
+
+    @abstractmethod
+    def can_write(self) -> bool:
+        """Whether a souvenir can be left now; False in a host transaction that is broken."""
+
+    @abstractmethod
+    def has(self, sighting: Sighting) -> bool:
+        """Whether a souvenir of that user at exactly that moment is there."""
+
+    @abstractmethod
+    def occupied(self, spans: Sequence[Span]) -> set[int]:
+        """Return the positions of the spans that hold a souvenir, in one query."""
+
+    @abstractmethod
+    def first(self) -> datetime | None:
+        """Return the moment of the earliest souvenir; None where there is none."""
+
+    @abstractmethod
+    def users(self, start: datetime | None, end: datetime | None) -> frozenset[Hashable]:
+        """Return the users seen in ``[start, end)``; None leaves an end open."""
+
+    @abstractmethod
+    def count(self, start: datetime | None, end: datetime | None) -> int:
+        """Return how many distinct users were seen in ``[start, end)``; None leaves an end open."""
+
+    @abstractmethod
+    def count_each(self, ranges: Sequence[tuple[datetime, datetime]]) -> list[int]:
+        """Return how many distinct users were seen in each range, in one query for them all.
+
+        Ranges may overlap and come in any order.
+        """

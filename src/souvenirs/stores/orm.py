@@ -1,0 +1,129 @@
+"""Souvenirs in the site's own database, through the ORM."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connections, models, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..instants import checked, outward
+from ..models import Souvenir
+from ..values import values_table
+from .base import Sighting, Span, Store
+
+USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")
+WHEN: models.Field[Any, Any] = Souvenir._meta.get_field("when")
+
+#: PQTRANS_INERROR of libpq.
+POSTGRESQL_IN_ERROR = 3
+
+
+class OrmStore(Store):
+    """The table ``souvenirs_souvenir``, in the database that the router names for it."""
+
+    def add(self, sighting: Sighting) -> None:
+        connection = _connection_for_write()
+        souvenir = Souvenir(user_id=sighting.user, when=outward(sighting.when))
+        if connection.in_atomic_block:
+            # A savepoint of our own: a failed INSERT must not break the host's transaction.
+            with transaction.atomic(using=connection.alias):
+                souvenir.save(using=connection.alias, force_insert=True)
+        else:
+            souvenir.save(using=connection.alias, force_insert=True)
+
+    def add_many(self, sightings: Iterable[Sighting]) -> None:
+        Souvenir.objects.using(_connection_for_write().alias).bulk_create(
+            [Souvenir(user_id=user, when=outward(when)) for user, when in sightings]
+        )
+
+    def can_write(self) -> bool:
+        connection = _connection_for_write()
+        return not (connection.in_atomic_block and _is_broken(connection))
+
+    def has(self, sighting: Sighting) -> bool:
+        return Souvenir.objects.filter(user_id=sighting.user, when=outward(sighting.when)).exists()
+
+    def occupied(self, spans: Sequence[Span]) -> set[int]:
+        connection = _connection_for_write()
+        table, params = values_table(
+            connection,
+            [USER, WHEN, WHEN],
+            ((user, outward(start), outward(end)) for user, start, end in spans),
+        )
+        user, when, souvenirs = _names(connection)
+        sql = (
+            f"SELECT DISTINCT v.n FROM {table} JOIN {souvenirs} s"
+            f" ON s.{user} = v.c0 AND s.{when} >= v.c1 AND s.{when} < v.c2"
+        )
+        return {int(n) for (n,) in _fetch(connection, sql, params)}
+
+    def first(self) -> datetime | None:
+        moment = Souvenir.objects.aggregate(first=models.Min("when"))["first"]
+        return None if moment is None else checked(moment, "when")
+
+    def users(self, start: datetime | None, end: datetime | None) -> frozenset[Hashable]:
+        return frozenset(_within(start, end).values_list("user_id", flat=True).iterator())
+
+    def count(self, start: datetime | None, end: datetime | None) -> int:
+        return _within(start, end).count()
+
+    def count_each(self, ranges: Sequence[tuple[datetime, datetime]]) -> list[int]:
+        connection = connections[router.db_for_read(Souvenir)]
+        table, params = values_table(
+            connection, [WHEN, WHEN], ((outward(start), outward(end)) for start, end in ranges)
+        )
+        counts = dict(_fetch(connection, _count_sql(connection, table), params))
+        return [counts.get(n, 0) for n in range(len(ranges))]
+
+
+def _within(start: datetime | None, end: datetime | None) -> models.QuerySet[Any, Any]:
+    """The distinct users of the souvenirs in ``[start, end)``."""
+    souvenirs = Souvenir.objects.order_by()
+    if start is not None:
+        souvenirs = souvenirs.filter(when__gte=outward(start))
+    if end is not None:
+        souvenirs = souvenirs.filter(when__lt=outward(end))
+    return souvenirs.values("user_id").distinct()
+
+
+def _count_sql(connection: BaseDatabaseWrapper, table: str) -> str:
+    """SQL that counts the distinct users of each range in ``table``, by one index scan each."""
+    user, when, souvenirs = _names(connection)
+    if connection.vendor == "mysql":
+        # Only in a join does this engine choose the index range anew for each range.
+        return (
+            f"SELECT STRAIGHT_JOIN v.n, COUNT(DISTINCT s.{user}) FROM {table}"
+            f" JOIN {souvenirs} s ON s.{when} >= v.c0 AND s.{when} < v.c1 GROUP BY v.n"
+        )
+    return (
+        f"SELECT v.n, (SELECT COUNT(*) FROM (SELECT DISTINCT s.{user} FROM {souvenirs} s"
+        f" WHERE s.{when} >= v.c0 AND s.{when} < v.c1) d) FROM {table}"
+    )
+
+
+def _names(connection: BaseDatabaseWrapper) -> tuple[str, str, str]:
+    quote = connection.ops.quote_name
+    return quote(str(USER.column)), quote(str(WHEN.column)), quote(Souvenir._meta.db_table)
+
+
+def _fetch(connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
+
+
+def _is_broken(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the transaction under way can only be rolled back."""
+    if connection.needs_rollback:
+        return True
+    if connection.vendor != "postgresql":
+        return False
+    # The server refuses everything after an error that the host caught without a savepoint.
+    return bool(connection.connection.info.transaction_status == POSTGRESQL_IN_ERROR)
+
+
+def _connection_for_write() -> BaseDatabaseWrapper:
+    return connections[router.db_for_write(Souvenir)]

@@ -1,0 +1,25 @@
+"""The old path of :mod:`souvenirs.periods`."""
+
+from .periods import (
+    adjust_to_calendar_month,
+    adjust_to_subscription_start,
+    iter_days,
+    iter_months,
+    iter_quarters,
+    iter_weeks,
+    iter_years,
+    nearest_dom,
+    next_month,
+)
+
+__all__ = [
+    "adjust_to_calendar_month",
+    "adjust_to_subscription_start",
+    "iter_days",
+    "iter_months",
+    "iter_quarters",
+    "iter_weeks",
+    "iter_years",
+    "nearest_dom",
+    "next_month",
+]

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+from hypothesis import settings as hypothesis
+
+import souvenirs.testing
+from souvenirs.models import Souvenir
+from tests import servers
+
+#: The first run of ``python -m tests`` covers everything; the others, what touches the database.
+FIRST_RUN = (
+    os.environ.get("SOUVENIRS_TEST_DATABASE", "sqlite") == "sqlite"
+    and os.environ.get("SOUVENIRS_TEST_USER", "auth.User") == "auth.User"
+)
+
+#: Real activity with independently computed truth; not all of it may be copied into the project.
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+hypothesis.register_profile("tests", deadline=None, print_blob=True)
+hypothesis.load_profile("tests")
+
+
+def pytest_collection_modifyitems(config, items):
+    if FIRST_RUN:
+        return
+    database_fixtures = {"db", "transactional_db", "django_db_setup"}
+    chosen = [
+        item
+        for item in items
+        if database_fixtures.intersection(getattr(item, "fixturenames", ()))
+        or item.get_closest_marker("django_db")
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+@pytest.fixture(autouse=True)
+def _fresh_souvenirs():
+    souvenirs.testing.reset()
+
+
+def pk_of(number):
+    """The primary key of user ``number`` under whatever user model the suite runs with."""
+    kind = get_user_model()._meta.pk.get_internal_type()
+    if kind == "UUIDField":
+        return uuid.UUID(int=number)
+    if kind == "CharField":
+        return f"user {number:06d}"
+    return number
+
+
+def build_user(number, **fields):
+    """User ``number``, not saved. ``joined`` and ``active`` mean what the model calls them."""
+    user_model = get_user_model()
+    names = {field.name for field in user_model._meta.get_fields()}
+    joined, active = fields.pop("joined", None), fields.pop("active", None)
+    values = {"pk": pk_of(number), **fields}
+    if user_model.USERNAME_FIELD not in {"code", *fields}:
+        values[user_model.USERNAME_FIELD] = f"user{number}@example.com"
+    for value, candidates in (
+        (joined, ("date_joined", "signed_up")),
+        (active, ("is_active", "enabled")),
+    ):
+        name = next((name for name in candidates if name in names), None)
+        if value is not None and name is not None:
+            values[name] = value
+    return user_model(**values)
+
+
+@pytest.fixture
+def make_user(db):
+    """Create user number 1, 2, 3... or a given number."""
+    made = iter(range(1, 1_000_000))
+
+    def make(number=None, **fields):
+        user = build_user(next(made) if number is None else number, **fields)
+        user.save(force_insert=True)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def leave(db):
+    """Write souvenirs ``(user number, when)`` straight into the table."""
+
+    def write(*sightings):
+        Souvenir.objects.bulk_create(
+            [Souvenir(user_id=pk_of(number), when=when) for number, when in sightings],
+            batch_size=5_000,
+        )
+
+    return write
+
+
+def at(*parts, **keywords):
+    """A moment in UTC."""
+    return datetime(*parts, **keywords, tzinfo=UTC)
+
+
+INSTANT = timedelta(microseconds=1)
+
+
+def require_server(name):
+    """Skip where a server does not answer; in CI the runner of the suite has failed before."""
+    if name in os.environ.get("SOUVENIRS_TEST_MISSING", "").split(",") or not servers.version(name):
+        pytest.skip(f"{name} does not answer")
+
+
+def vendor_is(*names):
+    return connection.vendor in names
+
+
+CACHES = {
+    "locmem": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "tests"},
+    "redis": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": servers.REDIS},
+    "memcached": {
+        "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
+        "LOCATION": servers.MEMCACHED_ADDRESS,
+    },
+    "dummy": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
+}
+
+
+@pytest.fixture(params=["locmem", "redis", "memcached"])
+def shared_cache(request, settings):
+    """Django's default cache on every backend whose ``add`` lets exactly one caller win."""
+    if request.param != "locmem":
+        require_server(request.param)
+    settings.CACHES = {"default": CACHES[request.param]}
+    from django.core.cache import cache
+
+    cache.clear()
+    yield cache
+    cache.close()
