@@ -128,7 +128,7 @@ def primary_key(user: Any) -> Hashable:
     key: Hashable = user.pk
     if key is None:
         kind = "has not been saved" if getattr(user, "is_authenticated", True) else "is anonymous"
-        raise ValueError(f"user {user!r} {kind}: give a saved user or its primary key.")
+        raise ValueError(f"user {kind}: give a saved user or its primary key.")
     return key
 
 

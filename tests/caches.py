@@ -1,0 +1,35 @@
+"""Django's local-memory cache with something wrong with it."""
+
+from django.core.cache.backends.locmem import LocMemCache
+
+
+class FailingCache(LocMemCache):
+    """Every verb raises, as with a server that is down."""
+
+    def add(self, *args, **kwargs):
+        raise ConnectionError("the cache is down")
+
+    def delete(self, *args, **kwargs):
+        raise ConnectionError("the cache is down")
+
+
+class DeleteFailsCache(LocMemCache):
+    def delete(self, *args, **kwargs):
+        raise ConnectionError("the cache is down")
+
+
+class SilentCache(LocMemCache):
+    """``add`` answers None: what some backends make of an error that they ignore."""
+
+    def add(self, *args, **kwargs):
+        return None
+
+
+class CountingCache(LocMemCache):
+    """Remembers the calls of ``add`` by their keys and timeouts."""
+
+    calls = []
+
+    def add(self, key, value, timeout=None, version=None):
+        self.calls.append((key, timeout))
+        return super().add(key, value, timeout, version)

@@ -1,0 +1,224 @@
+import threading
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache, caches
+from django.test import override_settings
+
+from souvenirs.ratelimit import Gate, Window, WindowMemory, window_now, window_of
+from tests.caches import CountingCache
+from tests.conftest import CACHES, INSTANT, at
+
+HOUR = 3600
+WINDOW = Window(HOUR, 400_000)
+
+
+def named(name):
+    return {"default": {"BACKEND": f"tests.caches.{name}", "LOCATION": name}}
+
+
+@pytest.fixture
+def calls():
+    CountingCache.calls.clear()
+    with override_settings(CACHES=named("CountingCache")):
+        yield CountingCache.calls
+
+
+@pytest.mark.parametrize("seconds", [900, 1800, 3600, 86400])
+def test_window_starts_on_its_edge(seconds):
+    edge = at(2016, 1, 2)
+    before, on = window_of(edge - INSTANT, seconds), window_of(edge, seconds)
+    assert (before.number + 1, on) == (on.number, window_of(edge + INSTANT, seconds))
+
+
+def test_window_before_1970():
+    assert window_of(at(1970, 1, 1) - INSTANT, HOUR) == Window(HOUR, -1)
+
+
+def test_one_admission_per_user_and_window(shared_cache):
+    assert [Gate().admits(1, WINDOW) for _ in range(3)] == [True, False, False]
+
+
+def test_every_user_is_admitted(shared_cache):
+    assert [Gate().admits(user, WINDOW) for user in (1, 2)] == [True, True]
+
+
+def test_every_window_admits(shared_cache):
+    gate = Gate()
+    windows = [WINDOW, Window(HOUR, WINDOW.number + 1), Window(900, WINDOW.number)]
+    assert [gate.admits(1, window) for window in windows] == [True, True, True]
+
+
+def test_giving_back_admits_again(shared_cache):
+    gate = Gate()
+    gate.admits(1, WINDOW)
+    gate.remember(1, WINDOW)
+    gate.give_back(1, WINDOW)
+    assert gate.admits(1, WINDOW)
+
+
+@pytest.mark.parametrize(
+    "user", ["", "two words", "ünïcode", "x" * 300, "line\nbreak", "\x00", "\ud800", "a/b:c"]
+)
+def test_keys_that_caches_refuse_are_hashed(shared_cache, user):
+    assert [Gate().admits(user, WINDOW) for _ in range(2)] == [True, False]
+
+
+def test_hashed_keys_differ():
+    assert Gate()._key("two words", WINDOW) != Gate()._key("two  words", WINDOW)
+
+
+def test_timeout_is_passed(calls):
+    """A cache's own default may be 300 seconds, or for ever."""
+    Gate().admits(1, WINDOW)
+    assert [timeout for _, timeout in calls] == [HOUR]
+
+
+def test_prefix_is_the_settings(calls, settings):
+    settings.SOUVENIRS_CACHE_PREFIX = "mine:"
+    Gate().admits(1, WINDOW)
+    assert [key for key, _ in calls] == ["mine:1.3600.400000"]
+
+
+def test_memory_answers_before_the_cache(calls):
+    gate, now = Gate(), window_now(HOUR)
+    gate.remember(1, now)
+    assert (gate.admits(1, now), calls) == (False, [])
+
+
+def test_a_no_of_the_cache_is_remembered(calls):
+    now = window_now(HOUR)
+    Gate().admits(1, now)
+    gate = Gate()
+    assert [gate.admits(1, now) for _ in range(3)] == [False, False, False]
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("name", ["FailingCache", "SilentCache"])
+def test_a_cache_that_cannot_tell_admits(name):
+    with override_settings(CACHES=named(name)):
+        assert [Gate().admits(1, WINDOW) for _ in range(2)] == [True, True]
+
+
+def test_a_missing_cache_admits(settings):
+    settings.SOUVENIRS_CACHE_NAME = "nowhere"
+    assert Gate().admits(1, WINDOW)
+
+
+def test_giving_back_to_a_failing_cache_raises_nothing():
+    with override_settings(CACHES=named("FailingCache")):
+        Gate().give_back(1, WINDOW)
+
+
+def test_dummy_cache_admits_until_the_process_remembers():
+    gate, now = Gate(), window_now(HOUR)
+    with override_settings(CACHES={"default": CACHES["dummy"]}):
+        assert gate.admits(1, now)
+        gate.remember(1, now)
+        assert not gate.admits(1, now)
+
+
+def test_clearing_the_cache_admits_again(shared_cache):
+    from souvenirs.ratelimit import gate
+
+    now = window_now(HOUR)
+    assert gate.admits(1, now)
+    gate.remember(1, now)
+    cache.clear()
+    assert gate.admits(1, now)
+
+
+def test_clearing_still_clears(shared_cache):
+    Gate().admits(1, WINDOW)
+    cache.set("host", 1)
+    cache.clear()
+    assert cache.get("host") is None
+
+
+def test_cache_is_followed_once(shared_cache):
+    Gate().admits(1, WINDOW)
+    once = caches["default"].clear
+    Gate().admits(2, WINDOW)
+    assert caches["default"].clear is once
+
+
+def test_memory_is_of_the_window_of_now():
+    memory = WindowMemory()
+    memory.remember(WINDOW, 1)
+    assert not memory.knows(WINDOW, 1)
+
+
+def test_memory_of_another_window_is_none():
+    memory, now = WindowMemory(), window_now(HOUR)
+    memory.remember(now, 1)
+    assert memory.knows(now, 1)
+    assert not memory.knows(Window(HOUR, now.number + 1), 1)
+    assert not memory.knows(Window(900, now.number), 1)
+
+
+def test_memory_moves_on_with_the_clock(monkeypatch):
+    memory, now = WindowMemory(), window_now(HOUR)
+    memory.remember(now, 1)
+    later = Window(HOUR, now.number + 24)
+    monkeypatch.setattr("souvenirs.ratelimit.time.time", lambda: later.number * HOUR)
+    memory.remember(later, 2)
+    assert memory.knows(later, 2)
+    assert not memory.knows(now, 1)
+
+
+def test_memory_follows_a_clock_that_is_set_back(monkeypatch):
+    memory, now = WindowMemory(), window_now(HOUR)
+    memory.remember(now, 1)
+    earlier = Window(HOUR, now.number - 24)
+    monkeypatch.setattr("souvenirs.ratelimit.time.time", lambda: earlier.number * HOUR)
+    memory.remember(earlier, 1)
+    assert memory.knows(earlier, 1)
+
+
+def test_memory_is_bounded(settings):
+    settings.SOUVENIRS_GATE_SIZE = 10
+    memory, now = WindowMemory(), window_now(HOUR)
+    for user in range(1_000):
+        memory.remember(now, user)
+        assert memory.knows(now, user)
+    assert sum(memory.knows(now, user) for user in range(1_000)) <= 10
+
+
+def test_one_thread_of_many_wins(shared_cache):
+    gate, wins = Gate(), []
+    barrier = threading.Barrier(8)
+
+    def enter():
+        barrier.wait()
+        if gate.admits(1, WINDOW):
+            wins.append(1)
+        cache.close()
+
+    threads = [threading.Thread(target=enter) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wins == [1]
+
+
+def test_changed_settings_forget(settings):
+    from souvenirs.ratelimit import gate
+
+    now = window_now(HOUR)
+    gate.remember(1, now)
+    settings.LANGUAGE_CODE = "fr"
+    assert gate.remembers(1, now)
+    settings.SOUVENIRS_CACHE_PREFIX = "other"
+    assert not gate.remembers(1, now)
+
+
+def test_reset_admits_everyone(shared_cache):
+    gate = Gate()
+    gate.admits(1, WINDOW)
+    gate.reset()
+    assert gate.admits(1, WINDOW)
+
+
+def test_windows_of_fractions_of_a_second():
+    assert window_of(at(2016, 1, 1) + timedelta(seconds=0.5), 0.5).number % 2 == 1
