@@ -1,0 +1,186 @@
+import random
+from datetime import date, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+
+from souvenirs.control import ActiveUsers, active_users, count_active_users
+from souvenirs.models import Souvenir
+from tests.conftest import INSTANT, at, pk_of
+
+pytestmark = pytest.mark.django_db
+
+NOON = at(2016, 2, 14, 12)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (NOON, None, 1),
+        (NOON + INSTANT, None, 0),
+        (None, NOON, 0),
+        (None, NOON + INSTANT, 1),
+        (NOON, NOON + INSTANT, 1),
+        (NOON, NOON, 0),
+        (NOON - INSTANT, NOON, 0),
+        (None, None, 1),
+    ],
+)
+def test_range_is_half_open(leave, start, end, expected):
+    leave((1, NOON))
+    assert count_active_users(start, end) == expected
+    assert len(active_users(start, end)) == expected
+
+
+def test_user_counts_once_however_often_seen(leave):
+    leave((1, NOON), (1, NOON), (1, NOON + INSTANT), (2, NOON))
+    assert count_active_users() == 2
+
+
+def test_deleted_user_still_counts(make_user, leave):
+    user = make_user()
+    leave((1, NOON))
+    user.delete()
+    assert count_active_users() == 1
+    assert pk_of(1) in active_users()
+
+
+def test_count_equals_brute_force_at_every_instant(leave):
+    chance = random.Random(11)
+    rows = [(chance.randint(1, 9), NOON + chance.randint(0, 40) * INSTANT) for _ in range(60)]
+    leave(*rows)
+    edges = [NOON + n * INSTANT for n in range(-1, 43)]
+    for _ in range(60):
+        start, end = sorted(chance.sample(edges, 2))
+        expected = {pk_of(user) for user, when in rows if start <= when < end}
+        assert active_users(start, end) == expected
+        assert count_active_users(start, end) == len(expected)
+
+
+def test_queryset_of_souvenirs_restricts_the_count(make_user, leave):
+    make_user()
+    make_user()
+    leave((1, NOON), (2, NOON), (2, NOON - 2 * INSTANT))
+    chosen = Souvenir.objects.filter(user_id=pk_of(2))
+    assert count_active_users(qs=chosen) == 1
+    assert count_active_users(NOON, NOON + INSTANT, qs=chosen) == 1
+    assert count_active_users(NOON + INSTANT, qs=chosen) == 0
+    assert count_active_users(end=NOON - 2 * INSTANT, qs=chosen) == 0
+
+
+@pytest.mark.parametrize(
+    "queryset",
+    [
+        lambda: Souvenir.objects.order_by("-when"),
+        lambda: Souvenir.objects.order_by("user__last_login"),
+        lambda: Souvenir.objects.values("when"),
+        lambda: Souvenir.objects.distinct(),
+        lambda: Souvenir.objects.filter(user__last_login=None),
+        lambda: Souvenir.objects.select_related("user"),
+    ],
+)
+def test_any_queryset_counts_distinct_users(make_user, leave, queryset):
+    make_user()
+    make_user()
+    leave((1, NOON), (1, NOON + INSTANT), (2, NOON))
+    assert count_active_users(NOON, qs=queryset()) == 2
+
+
+def test_sliced_queryset_is_refused():
+    with pytest.raises(ValueError, match="qs is sliced"):
+        count_active_users(qs=Souvenir.objects.all()[:5])
+
+
+@pytest.mark.parametrize("function", [count_active_users, active_users])
+@pytest.mark.parametrize(
+    ("start", "end", "error", "message"),
+    [
+        (NOON, NOON - INSTANT, ValueError, "start 2016-02-14 12:00:00.* is later than end 2016"),
+        (datetime(2016, 1, 1), None, ValueError, "start is a naive datetime, 2016-01-01 00:00:00"),
+        (None, datetime(2016, 1, 1), ValueError, "end is a naive datetime"),
+        (date(2016, 1, 1), None, TypeError, "start must be a datetime, not datetime.date"),
+        (None, "2016", TypeError, "end must be a datetime, not '2016'"),
+    ],
+)
+def test_bad_range_is_refused(function, start, end, error, message):
+    with pytest.raises(error, match=message):
+        function(start, end)
+
+
+def test_naive_range_without_time_zone_support(settings, leave):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "Europe/Paris"
+    leave((1, datetime(2016, 2, 14, 12)))
+    assert count_active_users(datetime(2016, 2, 14, 12), datetime(2016, 2, 15)) == 1
+    assert count_active_users(at(2016, 2, 14, 11), at(2016, 2, 14, 11) + INSTANT) == 1
+    assert count_active_users(datetime(2016, 2, 14, 12, 0, 1)) == 0
+
+
+def test_count_is_one_query(leave, django_assert_num_queries):
+    leave((1, NOON))
+    with django_assert_num_queries(1):
+        count_active_users(NOON, NOON + timedelta(days=30))
+
+
+def test_set_knows_users_and_keys(make_user, leave):
+    one, other = make_user(), make_user()
+    leave((1, NOON))
+    found = active_users()
+    assert one in found
+    assert one.pk in found
+    assert other not in found
+    assert AnonymousUser() not in found
+
+
+def test_set_algebra(leave):
+    leave((1, NOON), (2, NOON), (2, NOON + INSTANT), (3, NOON + INSTANT))
+    before, after = active_users(end=NOON + INSTANT), active_users(start=NOON + INSTANT)
+    assert before & after == {pk_of(2)}
+    assert before | after == {pk_of(1), pk_of(2), pk_of(3)}
+    assert before - after == {pk_of(1)}
+    assert before ^ after == {pk_of(1), pk_of(3)}
+    assert before & after <= before
+    assert isinstance(before - after, ActiveUsers)
+
+
+def test_set_has_its_keys(leave):
+    leave((1, NOON), (2, NOON))
+    found = active_users()
+    assert found.pks == frozenset(found) == {pk_of(1), pk_of(2)}
+    assert repr(found) == "<ActiveUsers: 2>"
+
+
+def test_equal_sets_have_equal_hashes():
+    assert {ActiveUsers([1, 2]), ActiveUsers([2, 1])} == {ActiveUsers([1, 2])}
+
+
+def test_empty_set():
+    assert not active_users()
+    assert not active_users().users().exists()
+
+
+def test_users_of_a_set_are_built_lazily(make_user, leave, django_assert_num_queries):
+    user = make_user()
+    make_user()
+    leave((1, NOON))
+    found = active_users()
+    with django_assert_num_queries(0):
+        users = found.users()
+    with django_assert_num_queries(1):
+        assert list(users) == [user]
+
+
+def test_users_of_a_set_can_be_filtered_ordered_and_sliced(make_user, leave):
+    for _ in range(5):
+        make_user()
+    leave(*((n, NOON) for n in (1, 2, 3, 4, 99)))
+    users = active_users().users()
+    assert users.count() == 4
+    chosen = users.exclude(pk=pk_of(2)).order_by("-pk")[:2]
+    assert [user.pk for user in chosen] == [pk_of(4), pk_of(3)]
+
+
+def test_souvenirs_in_the_fold_of_a_clock_are_told_apart(leave):
+    """01:30 occurs twice in Paris on 30 October 2016; the database keeps UTC."""
+    leave((1, at(2016, 10, 30, 0, 30)), (2, at(2016, 10, 30, 1, 30)))
+    assert active_users(at(2016, 10, 30, 0), at(2016, 10, 30, 1)) == {pk_of(1)}

@@ -1,0 +1,30 @@
+import pytest
+from django.contrib.auth import get_user_model
+
+from souvenirs.models import Souvenir
+from tests.conftest import at, pk_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_says_who_and_when(leave):
+    leave((1, at(2016, 1, 1)))
+    assert str(Souvenir.objects.get()) == f"user={pk_of(1)} when=2016-01-01 00:00:00+00:00"
+
+
+def test_latest_souvenir_comes_first(leave):
+    leave((1, at(2016, 1, 1)), (1, at(2016, 1, 2)))
+    assert Souvenir.objects.first().when == at(2016, 1, 2)
+
+
+def test_deleting_a_user_keeps_the_souvenirs(make_user, leave):
+    user = make_user()
+    leave((1, at(2016, 1, 1)))
+    user.delete()
+    assert Souvenir.objects.get().user_id == pk_of(1)
+    assert not get_user_model().objects.exists()
+
+
+def test_user_that_never_existed_can_be_remembered(leave):
+    leave((99, at(2016, 1, 1)))
+    assert Souvenir.objects.filter(user_id=pk_of(99)).exists()

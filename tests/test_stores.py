@@ -1,0 +1,98 @@
+import random
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.db.utils import Error
+
+from souvenirs.models import Souvenir
+from souvenirs.stores import Sighting, Span, get_store
+from tests.conftest import INSTANT, at, pk_of
+
+pytestmark = pytest.mark.django_db
+
+MONDAY = at(2016, 1, 4)
+TUESDAY = at(2016, 1, 5)
+
+
+def naive_count(rows, start, end):
+    return len({user for user, when in rows if start <= when < end})
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [(MONDAY - INSTANT, 0), (MONDAY, 1), (TUESDAY - INSTANT, 1), (TUESDAY, 0)],
+)
+def test_count_each_is_half_open(leave, when, expected):
+    leave((1, when))
+    assert get_store().count_each([(MONDAY, TUESDAY)]) == [expected]
+
+
+def test_count_each_equals_brute_force_over_any_ranges(leave):
+    """Overlapping, nested, empty and out of order: each range gets its own answer."""
+    chance = random.Random(5)
+    rows = [
+        (chance.randint(1, 40), MONDAY + timedelta(seconds=chance.randint(0, 10**6)))
+        for _ in range(800)
+    ]
+    leave(*rows)
+    edges = [when for _, when in rows] + [when + INSTANT for _, when in rows]
+    ranges = [tuple(sorted(chance.sample(edges, 2))) for _ in range(300)]
+    ranges.append((MONDAY, MONDAY))
+    assert get_store().count_each(ranges) == [naive_count(rows, *each) for each in ranges]
+
+
+def test_count_each_of_nothing_asks_nothing_of_it():
+    assert get_store().count_each([]) == []
+
+
+def test_count_each_takes_one_query(django_assert_num_queries):
+    days = [(MONDAY + timedelta(days=n), MONDAY + timedelta(days=n + 1)) for n in range(3_000)]
+    with django_assert_num_queries(1):
+        assert get_store().count_each(days) == [0] * 3_000
+
+
+def test_first_is_none_without_souvenirs():
+    assert get_store().first() is None
+
+
+def test_first_is_the_earliest(leave):
+    leave((1, TUESDAY), (2, MONDAY))
+    assert get_store().first() == MONDAY
+
+
+def test_occupied_tells_the_positions_of_spans_that_hold_a_souvenir(leave):
+    leave((1, MONDAY), (2, TUESDAY))
+    spans = [
+        Span(pk_of(1), MONDAY, TUESDAY),
+        Span(pk_of(1), MONDAY + INSTANT, TUESDAY + INSTANT),
+        Span(pk_of(2), MONDAY, TUESDAY),
+        Span(pk_of(2), TUESDAY, TUESDAY + INSTANT),
+        Span(pk_of(3), MONDAY, TUESDAY),
+    ]
+    assert get_store().occupied(spans) == {0, 3}
+
+
+def test_add_many_is_all_or_nothing():
+    with pytest.raises(Error), transaction.atomic():
+        get_store().add_many([Sighting(pk_of(1), MONDAY), Sighting(None, MONDAY)])
+    assert not Souvenir.objects.exists()
+
+
+def test_can_write_in_a_healthy_transaction():
+    assert get_store().can_write()
+
+
+def test_cannot_write_in_a_transaction_marked_for_rollback():
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        assert not get_store().can_write()
+
+
+def test_cannot_write_after_an_error_that_the_host_swallowed():
+    """Only PostgreSQL refuses the rest of such a transaction; the others go on."""
+    with transaction.atomic():
+        with pytest.raises(Error), connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM no_such_table")
+        assert get_store().can_write() == (connection.vendor != "postgresql")
+        transaction.set_rollback(True)

@@ -1,0 +1,127 @@
+"""Every figure of real activity that an independent program found, to the last user."""
+
+import csv
+import gzip
+import json
+from datetime import date, datetime, timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from souvenirs.control import active_users, count_active_users
+from souvenirs.models import Souvenir
+from souvenirs.reports import (
+    calendar_daily_usage,
+    calendar_monthly_usage,
+    calendar_quarterly_usage,
+    calendar_weekly_usage,
+    calendar_yearly_usage,
+)
+from tests.conftest import INSTANT, SHARED_DATA, pk_of
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(
+        not SHARED_DATA.is_dir(), reason="the activity data is not part of the project"
+    ),
+    pytest.mark.skipif(
+        get_user_model()._meta.label != "auth.User",
+        reason="figures do not depend on the user model",
+    ),
+]
+
+DATASETS = ["gitgit_commits", "weblog_clients", "collegemsg", "weblog_auth_users"]
+ZONES = ["UTC", "America/New_York", "Asia/Kolkata"]
+
+
+def truth_of(name):
+    return json.loads((SHARED_DATA / "truth" / f"{name}.json").read_text())
+
+
+@pytest.fixture(scope="module", params=DATASETS)
+def truth(request, django_db_setup, django_db_blocker):
+    """A data set in the database, all its events, for all the tests of this module."""
+    with gzip.open(SHARED_DATA / f"{request.param}.csv.gz", "rt", newline="") as lines:
+        souvenirs = [
+            Souvenir(user_id=pk_of(int(row["user_id"])), when=datetime.fromisoformat(row["when"]))
+            for row in csv.DictReader(lines)
+        ]
+    with django_db_blocker.unblock():
+        Souvenir.objects.bulk_create(souvenirs, batch_size=5_000)
+        yield truth_of(request.param)
+        Souvenir.objects.all().delete()
+
+
+def test_totals(truth):
+    assert Souvenir.objects.count() == truth["total_events"]
+    assert count_active_users() == len(active_users()) == truth["distinct_users"]
+
+
+def test_first_and_last_event(truth):
+    first, last = (datetime.fromisoformat(truth[name]) for name in ("first", "last"))
+    assert count_active_users(start=last + INSTANT) == 0
+    assert count_active_users(end=first) == 0
+    assert count_active_users(first, last + INSTANT) == truth["distinct_users"]
+
+
+def test_trailing_windows_at_the_instants(truth):
+    for moment in truth["rolling"]:
+        end = datetime.fromisoformat(moment["instant"])
+        for name, days in (("dau", 1), ("wau", 7), ("mau", 30)):
+            start = end - timedelta(days=days)
+            assert count_active_users(start, end) == moment["closed_open"][name]
+            assert len(active_users(start, end)) == moment["closed_open"][name]
+            shifted = count_active_users(start + INSTANT, end + INSTANT)
+            assert shifted == moment["open_closed"][name]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_days(truth, zone):
+    expected = {day: users for day, _, users in truth["zones"][zone]["per_day"]["series"]}
+    assert measured(calendar_daily_usage, "calendar_date", truth, zone) == expected
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_weeks(truth, zone):
+    expected = {
+        f"{day.isocalendar().year}-W{day.isocalendar().week:02d}": week["users"]
+        for week in truth["zones"][zone]["per_iso_week"]
+        for day in [date.fromisoformat(week["monday"])]
+    }
+    assert measured(calendar_weekly_usage, "calendar_year_week", truth, zone) == expected
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize(
+    ("report", "label", "key", "name"),
+    [
+        (calendar_monthly_usage, "calendar_year_month", "per_month", "month"),
+        (calendar_quarterly_usage, "calendar_year_quarter", "per_quarter", "quarter"),
+        (calendar_yearly_usage, "calendar_year", "per_year", "year"),
+    ],
+)
+def test_months_quarters_and_years(truth, zone, report, label, key, name):
+    expected = {period[name]: period["users"] for period in truth["zones"][zone][key]}
+    found = measured(report, label, truth, zone)
+    assert {str(period): users for period, users in found.items()} == expected
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_local_days_that_end_with_a_date(truth, zone):
+    days = measured(calendar_daily_usage, "calendar_date", truth, zone, ends=True)
+    for trailing in truth["zones"][zone]["calendar_trailing"]:
+        for name, length in (("dau", 1), ("wau", 7), ("mau", 30)):
+            last = date.fromisoformat(trailing["date"])
+            first = last - timedelta(days=length - 1)
+            start = days.get(first.isoformat(), (None, None))[0]
+            end = days[last.isoformat()][1]
+            assert count_active_users(start, end) == trailing[name]
+
+
+def measured(report, label, truth, zone, ends=False):
+    """A report over the whole data set: users, or both ends of the period, by label."""
+    start, last = (datetime.fromisoformat(truth[name]) for name in ("first", "last"))
+    rows = report(start, last + INSTANT, tz=zone)
+    if ends:
+        return {row["labels"][label]: tuple(row["period"].values()) for row in rows}
+    return {row["labels"][label]: row["usage"]["active_users"] for row in rows}
