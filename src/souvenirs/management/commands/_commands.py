@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -194,4 +194,5 @@ def _counts(usage: reports.Usage) -> list[int | None]:
 
 
 def _first_souvenir() -> datetime:
-    return get_store().first() or timezone.now()
+    """Where a calendar starts by itself; without souvenirs, with the period that holds now."""
+    return get_store().first() or timezone.now() - timedelta(microseconds=1)

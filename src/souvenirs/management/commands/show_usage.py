@@ -26,21 +26,22 @@ class Command(ReportCommand):
         formats.add_argument("--csv", action="store_true", help="output CSV instead of a table")
         formats.add_argument("--json", action="store_true", help="output JSON instead of a table")
 
-    def handle(self, *args: Any, **options: Any) -> str | None:
+    def handle(self, *args: Any, **options: Any) -> None:
         headers, rows = super().handle(*args, **options)
         if options["json"]:
             entries = [_entry(headers, row) for row in rows]
-            return json.dumps(entries, cls=DjangoJSONEncoder, indent=2)
-        self._explain(rows)
-        if options["csv"]:
+            self.stdout.write(json.dumps(entries, cls=DjangoJSONEncoder, indent=2))
+        elif options["csv"]:
             writer = csv.writer(self.stdout)
             writer.writerow(headers)
             writer.writerows(rows)
-            return None
-        return tabulate([_marked(row) for row in rows], headers, missingval="-")
+        else:
+            self.stdout.write(tabulate([_marked(row) for row in rows], headers, missingval="-"))
+            self._explain(rows)
 
     def _explain(self, rows: list[Any]) -> None:
         """Say on stderr, beside the table, what its marks and gaps mean."""
+        self.stdout.flush()
         usages = [row.usage for row in rows if isinstance(row, ReportRow)]
         if any(not _is_complete(usage) for usage in usages):
             self._note(f"{UNFINISHED} not over yet")

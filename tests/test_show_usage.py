@@ -1,0 +1,204 @@
+import csv
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+
+from tests.conftest import at
+
+pytestmark = pytest.mark.django_db
+
+NOW = at(2017, 4, 3, 23)
+KNOWS_DATES = get_user_model()._meta.label in {"auth.User", "users.CharUser"}
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch):
+    monkeypatch.setattr("souvenirs.reports.timezone.now", lambda: NOW)
+
+
+@pytest.fixture
+def _history(make_user, leave):
+    make_user(joined=at(2016, 1, 5))
+    leave((1, at(2016, 2, 28, 23, 30)), (1, at(2016, 3, 1)), (2, at(2017, 4, 1)))
+
+
+def run(*arguments):
+    out, err = StringIO(), StringIO()
+    call_command("show_usage", *arguments, stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+def rows(*arguments):
+    return list(csv.reader(StringIO(run("--csv", "--ascending", *arguments)[0])))[1:]
+
+
+@pytest.mark.usefixtures("_history")
+@pytest.mark.parametrize(
+    ("unit", "count", "first"),
+    [
+        ("--daily", 401, ["2016-02-28"]),
+        ("--weekly", 59, ["2016-W08", "2016-02-22", "2016-02-29"]),
+        ("--monthly", 15, ["2016-02", "2016-02-01", "2016-03-01"]),
+        ("--quarterly", 6, ["2016-Q1", "2016-01-01", "2016-04-01"]),
+        ("--yearly", 2, ["2016", "2016-01-01", "2017-01-01"]),
+    ],
+)
+def test_calendar_starts_with_the_first_souvenir(unit, count, first):
+    found = rows("--calendar", unit)
+    assert len(found) == count
+    assert found[0][: len(first)] == first
+
+
+@pytest.mark.usefixtures("_history")
+def test_calendar_starts_where_asked():
+    assert rows("--calendar", "--after=2017-03-15")[0][0] == "2017-03"
+
+
+def test_calendar_without_souvenirs_shows_today():
+    assert rows("--calendar", "--daily")[0][0] == "2017-04-03"
+
+
+@pytest.mark.usefixtures("_history")
+def test_time_zone_lays_the_periods():
+    assert rows("--calendar", "--daily", "--tz=Europe/Paris")[0][0] == "2016-02-29"
+
+
+@pytest.mark.usefixtures("_history")
+def test_dates_are_of_the_time_zone():
+    out, _ = run("--json", "--calendar", "--after=2016-03-01", "--tz=America/New_York", "--recent")
+    assert json.loads(out)[0]["period"]["start"] == "2017-04-01T00:00:00-04:00"
+
+
+@pytest.mark.parametrize(("date", "shown"), [("start", "2016-03-01"), ("end", "2016-03-02")])
+@pytest.mark.parametrize("kind", ["--calendar", "--subscription-start=2016-03-01"])
+def test_day_is_shown_by_its_start_or_end(kind, date, shown):
+    found = rows("--daily", kind, "--after=2016-03-01", "--before=2016-03-02", f"--date={date}")
+    assert found[0][0] == shown
+
+
+@pytest.mark.usefixtures("_history")
+def test_json_has_the_whole_report():
+    out, _ = run("--json", "--calendar", "--ascending", "--after=2017-03-01")
+    march, april = json.loads(out)
+    assert march["period"] == {"start": "2017-03-01T00:00:00Z", "end": "2017-04-01T00:00:00Z"}
+    assert march["labels"] == {"calendar_year_month": "2017-03", "calendar_year": 2017}
+    assert march["usage"]["active_users"] == 0
+    assert (march["complete"], april["complete"]) == (True, False)
+
+
+@pytest.mark.usefixtures("_history")
+def test_unfinished_period_is_marked():
+    out, err = run("--calendar", "--after=2017-03-01")
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ["2017-04*", "2017-03"]
+    assert "* not over yet" in err
+
+
+@pytest.mark.usefixtures("_history")
+def test_finished_periods_need_no_note():
+    _, err = run("--calendar", "--after=2016-03-01", "--before=2016-04-01")
+    assert "not over yet" not in err
+
+
+@pytest.mark.usefixtures("_history")
+def test_unknown_numbers_are_gaps_with_a_note():
+    out, err = run("--calendar", "--after=2016-01-01", "--before=2016-03-01", "--ascending")
+    assert [line.split()[-1] for line in out.splitlines()[2:]] == ["-", "1"]
+    assert "Active users are unknown before the first souvenir." in err
+
+
+@pytest.mark.usefixtures("_history")
+def test_user_model_without_dates_is_explained():
+    out, err = run("--calendar", "--after=2016-02-01", "--before=2016-03-01")
+    cells = out.splitlines()[2].split()
+    assert cells[3:] == (["1", "1", "1"] if KNOWS_DATES else ["-", "-", "1"])
+    assert ("has no field date_joined" in err) is not KNOWS_DATES
+
+
+@pytest.mark.usefixtures("_history")
+def test_csv_of_unknown_numbers_is_empty():
+    assert rows("--calendar", "--after=2016-01-01", "--before=2016-02-01")[0][-1] == ""
+
+
+@pytest.mark.usefixtures("_history")
+def test_most_recent_period_comes_first():
+    out, _ = run("--calendar", "--yearly")
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ["2017*", "2016"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "monthly report requires --subscription-start or --calendar"),
+        (["--weekly", "--subscription-start=2016-01-01"], "weekly report requires --calendar"),
+        (["--calendar", "--subscription-start=2016-01-01"], "Cannot use --calendar and --subsc"),
+        (["--calendar", "--after=2016-13-45"], "--after '2016-13-45' is not a date"),
+        (["--calendar", "--before=yesterdays"], "--before 'yesterdays' is not a date"),
+        (["--subscription-start="], "--subscription-start '' is not a date"),
+        (["--calendar", "--after=99999999999999"], "is not a date"),
+        (["--calendar", "--after=2016-02-01", "--before=2016-01-01"], "start 2016-02-01 .* later"),
+        (["--calendar", "--tz=Mars/Phobos"], "Unknown time zone 'Mars/Phobos'"),
+        (["--calendar", "--tz=../etc/passwd"], "Unknown time zone"),
+        (["--calendar", "--recent=0"], "recent must be at least 1, not 0"),
+        (["--calendar", "--recent=-2"], "recent must be at least 1, not -2"),
+        (["--calendar", "--daily", "--after=0100-01-01"], "more than 100,000"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, message):
+    with pytest.raises(CommandError, match=message) as refused:
+        run(*arguments)
+    assert "\n" not in str(refused.value)
+
+
+def manage(*arguments, **keywords):
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    command = [sys.executable, "-m", "django", *arguments]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **keywords
+    )
+
+
+@pytest.mark.parametrize("argument", ["--after=nonsense", "--tz=nowhere"])
+def test_bad_input_exits_with_1_and_no_traceback(argument):
+    with manage("show_usage", "--calendar", argument, text=True) as process:
+        _, err = process.communicate()
+    assert process.returncode == 1
+    assert err.startswith("CommandError: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_closed_pipe_ends_quietly(tmp_path):
+    """As with ``| head -1``: the reader goes away while there is much to write."""
+    database = tmp_path / "db.sqlite3"
+    settings = tmp_path / "pipe_settings.py"
+    settings.write_text(
+        "from tests.settings import *\nfrom tests import servers\n"
+        f"DATABASES['default'] = servers.database('sqlite') | {{'NAME': {str(database)!r}}}\n"
+    )
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "pipe_settings",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())]),
+    }
+    django = [sys.executable, "-m", "django"]
+    subprocess.run([*django, "migrate", "-v0"], env=environment, check=True)
+    command = [*django, "show_usage", "--csv", "--calendar", "--daily", "--after=1950-01-01"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+    assert (process.returncode, err) == (0, b"")
+
+
+def test_formats_exclude_each_other():
+    with pytest.raises(CommandError, match="not allowed with"):
+        run("--calendar", "--csv", "--json")
