@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import secrets
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from demo.settings import DEMO
+
+HISTORY = Path(os.path.relpath(DEMO / "data" / "gitgit_commits.csv.gz"))
+LOGIN = DEMO / ".login"
+
+
+class Command(BaseCommand):
+    help = "Loads 21 years of real activity, reports on it and serves the demo on 127.0.0.1."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", verbosity=0)
+        self.heading("Users: the authors of git, joined at their first commit")
+        self.create_users()
+        self.heading(f"manage.py import_souvenirs {HISTORY}")
+        call_command("import_souvenirs", str(HISTORY), stdout=self.stdout, stderr=self.stderr)
+        self.show("--calendar", "--yearly")
+        self.show("--subscription-start", "2005-04-07", "--quarterly", "--recent", "12")
+        login = self.create_login()
+        if os.environ.get("DEMO_SERVE") != "0":
+            self.serve(login)
+
+    def create_users(self) -> None:
+        user_model = get_user_model()
+        first_commits: dict[int, datetime] = {}
+        with gzip.open(HISTORY, "rt", newline="") as lines:
+            for row in csv.DictReader(lines):
+                first_commits.setdefault(int(row["user_id"]), datetime.fromisoformat(row["when"]))
+        user_model.objects.bulk_create(
+            [
+                user_model(pk=pk, username=f"author-{pk:04d}", date_joined=joined, password="!")
+                for pk, joined in first_commits.items()
+            ],
+            ignore_conflicts=True,
+        )
+        self.stdout.write(f"{len(first_commits):,} users.")
+
+    def show(self, *arguments: str) -> None:
+        self.heading(f"manage.py show_usage {' '.join(arguments)}")
+        call_command("show_usage", *arguments, stdout=self.stdout, stderr=self.stderr)
+
+    def create_login(self) -> str:
+        """Create a superuser with a password of its own at the first run; return both words."""
+        user_model = get_user_model()
+        if not (LOGIN.exists() and user_model.objects.filter(username="demo").exists()):
+            password = secrets.token_urlsafe(9)
+            user_model.objects.filter(username="demo").delete()
+            user_model.objects.create_superuser("demo", password=password)
+            LOGIN.touch(mode=0o600)
+            LOGIN.write_text(f"demo / {password}")
+        return LOGIN.read_text()
+
+    def serve(self, login: str) -> None:
+        address = f"127.0.0.1:{os.environ.get('DEMO_PORT', '8000')}"
+        self.heading(f"http://{address}/  sign in as {login}")
+        self.stdout.write("Each page you load as a signed-in user can leave a souvenir of you.")
+        # The server takes over this process, as if started by hand.
+        manage = Path(__file__).parents[2] / "manage.py"
+        os.execv(  # noqa: S606
+            sys.executable, [sys.executable, str(manage), "runserver", "--noreload", address]
+        )
+
+    def heading(self, text: str) -> None:
+        self.stdout.write(f"\n{self.style.MIGRATE_HEADING(text)}")
