@@ -1,0 +1,28 @@
+"""The suite on every Python and Django that the app supports: ``nox``."""
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False
+
+MATRIX = [
+    nox.param("3.11", "5.2"),
+    *[nox.param(python, django) for python in ("3.12", "3.13") for django in ("5.2", "6.0", "6.1")],
+]
+
+
+@nox.session
+@nox.parametrize("python,django", MATRIX)
+def tests(session, django):
+    """The suite with its latest dependencies, on SQLite."""
+    session.install("--quiet", ".[test]", f"django~={django}.0")
+    session.run("python", "-m", "pytest", "-q", "--no-header", *session.posargs)
+
+
+@nox.session(python="3.11")
+def lowest(session):
+    """The suite with the oldest runtime dependencies that pyproject.toml admits."""
+    session.install(
+        "--quiet", ".[test]", "django==5.2", "python-dateutil==2.8.2", "tabulate==0.9.0"
+    )
+    session.run("python", "-m", "pytest", "-q", "--no-header", *session.posargs)
