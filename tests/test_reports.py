@@ -216,6 +216,15 @@ def test_recent_periods_are_the_last_ones(report):
     assert list(report(at(2016, 12, 24), recent=10_000)) == everything
 
 
+def test_recent_period_up_to_the_second_half_past_two_of_a_night():
+    """The end is an instant: 02:30 for the second time is an hour after the first."""
+    start = datetime(2016, 10, 29, 2, 30, tzinfo=PARIS)
+    end = datetime(2016, 10, 30, 2, 30, tzinfo=PARIS, fold=1)
+    rows = list(daily_usage(start, end=end))
+    assert len(rows) == 2
+    assert list(daily_usage(start, end=end, recent=1)) == rows[-1:]
+
+
 def test_recent_periods_are_the_only_ones_counted(monkeypatch):
     counted = []
 

@@ -56,7 +56,7 @@ def outward(moment: datetime) -> datetime:
     """
     if settings.USE_TZ:
         return moment
-    return timezone.make_naive(moment, timezone.get_default_timezone())
+    return local(moment, timezone.get_default_timezone()).replace(tzinfo=None)
 
 
 def checked_range(start: object, end: object) -> tuple[datetime | None, datetime | None]:
@@ -88,7 +88,7 @@ def zone_for(moment: datetime, tz: str | tzinfo | None) -> tzinfo:
     """Return the time zone in which periods that start at ``moment`` are laid.
 
     That is ``tz`` where it is given, else the named zone that the moment carries, else the current
-    time zone. UTC and fixed offsets do not count as carried: they are how the ORM and ISO 8601
+    time zone (the default one where ``USE_TZ`` is False). UTC and fixed offsets do not count as carried: they are how the ORM and ISO 8601
     write down an instant, and say nothing about where its wall clock hangs.
     """
     if tz is not None:
@@ -96,4 +96,6 @@ def zone_for(moment: datetime, tz: str | tzinfo | None) -> tzinfo:
     carried = moment.tzinfo
     if isinstance(carried, ZoneInfo) and carried.key not in {"UTC", "Etc/UTC"}:
         return carried
+    if not settings.USE_TZ:
+        return timezone.get_default_timezone()
     return timezone.get_current_timezone()

@@ -62,21 +62,25 @@ class Grid:
 
     def boundary(self, number: int) -> datetime:
         """Return the instant of a boundary, in the zone; the ends of time where it lies beyond."""
-        if number == 0:
-            return self.anchor
         try:
+            start = self.wall(number).replace(tzinfo=self.zone) if number else self.anchor
             # The way through UTC turns a time that the clock jumps over into one that it shows.
-            return utc(self.wall(number).replace(tzinfo=self.zone)).astimezone(self.zone)
+            return local(utc(start), self.zone)
         except (OverflowError, ValueError):
             return FOREVER if number > 0 else NEVER
 
     def number(self, moment: datetime) -> int:
         """Return the number of the period that holds an aware moment, below 0 before the anchor."""
         instant = utc(moment)
+
+        def has_begun(number: int) -> bool:
+            start = utc(self.boundary(number))
+            return start <= instant and (start < FOREVER or number == 0)
+
         number = self._estimate(instant)
-        while utc(self.boundary(number)) > instant:
+        while not has_begun(number):
             number -= 1
-        while (following := self.boundary(number + 1)) != FOREVER and utc(following) <= instant:
+        while has_begun(number + 1):
             number += 1
         return number
 
@@ -163,8 +167,9 @@ def iter_years(
 def calendar_start(
     moment: datetime, step: Step, tz: str | tzinfo | None = None, week_start: int = 1
 ) -> datetime:
-    """Return the start of the calendar unit that holds ``moment``, aware and in the zone.
+    """Return midnight at the start of the calendar unit that holds ``moment``, in the zone.
 
+    It is the midnight to lay periods from, also where the clock jumps over it on that very day.
     A week starts on ``week_start``, from 1 (Monday, as in ISO 8601) to 7 (Sunday).
     """
     if week_start not in range(1, 8):
@@ -173,12 +178,19 @@ def calendar_start(
     zone = zone_for(instant, tz)
     day = local(instant, zone).date()
     if step == WEEK:
-        day -= timedelta(days=(day.isoweekday() - week_start) % 7)
+        try:
+            day -= timedelta(days=(day.isoweekday() - week_start) % 7)
+        except OverflowError:
+            raise ValueError(f"start is out of range: the week of {day} starts before it.") from None
     elif step.months:
         day = day.replace(day=1, month=day.month - (day.month - 1) % step.months)
     grid = Grid(datetime(day.year, day.month, day.day, tzinfo=zone), step, zone)
     # Where the clock goes back across midnight, the same date is on it again in the next unit.
-    return grid.boundary(grid.number(instant))
+    number = grid.number(instant)
+    try:
+        return grid.wall(number).replace(tzinfo=zone)
+    except (OverflowError, ValueError):
+        return grid.boundary(number)
 
 
 def adjust_to_calendar_month(dt: datetime, tz: str | tzinfo | None = None) -> datetime:
@@ -210,6 +222,8 @@ def next_month(
     """
     if delta == 0:
         raise ValueError("delta must not be 0.")
+    if not isinstance(dt, datetime):
+        raise TypeError(f"dt must be a datetime, not {dt!r}.")
     if timezone.is_aware(dt):
         dt = local(dt, zone_for(dt, tz))
     target = dt + relativedelta(months=delta)

@@ -236,7 +236,7 @@ def _report(
     if since is not None and utc(since) >= utc(until):
         return iter(())
     first = 0 if since is None else max(0, grid.number(since))
-    count = max(0, grid.number(until - timedelta(microseconds=1)) + 1 - first)
+    count = max(0, grid.number(utc(until) - timedelta(microseconds=1)) + 1 - first)
     if recent is not None and count > recent:
         first, count = first + count - recent, recent
     if count > MAX_PERIODS:
