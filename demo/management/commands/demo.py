@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
@@ -36,13 +37,16 @@ class Command(BaseCommand):
 
     def create_users(self) -> None:
         user_model = get_user_model()
+        unusable = make_password(None)
         first_commits: dict[int, datetime] = {}
         with gzip.open(HISTORY, "rt", newline="") as lines:
             for row in csv.DictReader(lines):
                 first_commits.setdefault(int(row["user_id"]), datetime.fromisoformat(row["when"]))
         user_model.objects.bulk_create(
             [
-                user_model(pk=pk, username=f"author-{pk:04d}", date_joined=joined, password="!")
+                user_model(
+                    pk=pk, username=f"author-{pk:04d}", date_joined=joined, password=unusable
+                )
                 for pk, joined in first_commits.items()
             ],
             ignore_conflicts=True,
