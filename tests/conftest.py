@@ -36,8 +36,11 @@ def pytest_collection_modifyitems(config, items):
     chosen = [
         item
         for item in items
-        if database_fixtures.intersection(getattr(item, "fixturenames", ()))
-        or item.get_closest_marker("django_db")
+        if item.path.suffix == ".py"  # not the examples of the documentation
+        and (
+            database_fixtures.intersection(item.fixturenames)
+            or item.get_closest_marker("django_db")
+        )
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen

@@ -47,7 +47,7 @@ class Store(ABC):
 
     @abstractmethod
     def occupied(self, spans: Sequence[Span]) -> set[int]:
-        """Return the positions of the spans that hold a souvenir, in one query."""
+        """Return the positions of the spans that hold a souvenir."""
 
     @abstractmethod
     def first(self) -> datetime | None:

@@ -17,6 +17,9 @@ from .base import Sighting, Span, Store
 USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")
 WHEN: models.Field[Any, Any] = Souvenir._meta.get_field("when")
 
+#: As many probes as make a query worth its parsing.
+PROBES = 1_000
+
 #: PQTRANS_INERROR of libpq.
 POSTGRESQL_IN_ERROR = 3
 
@@ -48,11 +51,10 @@ class OrmStore(Store):
 
     def occupied(self, spans: Sequence[Span]) -> set[int]:
         connection = _connection_for_write()
-        table, params = values_table(
-            connection,
-            [USER, WHEN, WHEN],
-            ((user, outward(start), outward(end)) for user, start, end in spans),
-        )
+        rows = [(user, outward(start), outward(end)) for user, start, end in spans]
+        if connection.vendor == "mysql":
+            return _probe_each(connection, rows)
+        table, params = values_table(connection, [USER, WHEN, WHEN], rows)
         user, when, souvenirs = _names(connection)
         sql = (
             f"SELECT DISTINCT v.n FROM {table} JOIN {souvenirs} s"
@@ -102,6 +104,30 @@ def _count_sql(connection: BaseDatabaseWrapper, table: str) -> str:
         f"SELECT v.n, (SELECT COUNT(*) FROM (SELECT DISTINCT s.{user} FROM {souvenirs} s"
         f" WHERE s.{when} >= v.c0 AND s.{when} < v.c1) d) FROM {table}"
     )
+
+
+def _probe_each(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> set[int]:
+    """Find the rows ``(user, start, end)`` that hold a souvenir, by one index probe each.
+
+    A join would have this engine read each user's whole history; constants make it use both
+    columns of the index.
+    """
+    user, when, souvenirs = _names(connection)
+    probe = (
+        f"(SELECT %s FROM {souvenirs}"
+        f" WHERE {user} = %s AND {when} >= %s AND {when} < %s LIMIT 1)"
+    )
+    fields = (USER, WHEN, WHEN)
+    found: set[int] = set()
+    for first in range(0, len(rows), PROBES):
+        chunk = rows[first : first + PROBES]
+        params: list[Any] = []
+        for n, row in enumerate(chunk, first):
+            values = zip(fields, row, strict=True)
+            params += [n, *(field.get_db_prep_value(value, connection) for field, value in values)]
+        sql = " UNION ALL ".join([probe] * len(chunk))
+        found.update(int(n) for (n,) in _fetch(connection, sql, params))
+    return found
 
 
 def _names(connection: BaseDatabaseWrapper) -> tuple[str, str, str]:
