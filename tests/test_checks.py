@@ -25,7 +25,13 @@ def test_defaults_are_fine(settings):
     [
         ("E001", "SOUVENIRS_RATELIMIT_SECONDS", "3600"),
         ("E001", "SOUVENIRS_RATELIMIT_SECONDS", -1),
+        ("E001", "SOUVENIRS_RATELIMIT_SECONDS", float("nan")),
+        ("E001", "SOUVENIRS_RATELIMIT_SECONDS", float("inf")),
         ("E002", "SOUVENIRS_CACHE_NAME", "nowhere"),
+        ("E002", "SOUVENIRS_CACHE_NAME", []),
+        ("E003", "SOUVENIRS_USAGE_REPORTS_FUNCTION", 5),
+        ("E005", "SOUVENIRS_IS_ACTIVE_FIELD", "password"),
+        ("E008", "SOUVENIRS_ENABLED", "False"),
         ("E003", "SOUVENIRS_USAGE_REPORTS_FUNCTION", "no.such.function"),
         ("E004", "SOUVENIRS_DATE_JOINED_FIELD", "no_such_field"),
         ("E004", "SOUVENIRS_DATE_JOINED_FIELD", "password"),

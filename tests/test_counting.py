@@ -2,6 +2,7 @@ import random
 from datetime import date, datetime, timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 
 from souvenirs.control import ActiveUsers, active_users, count_active_users
@@ -148,6 +149,16 @@ def test_set_has_its_keys(leave):
     found = active_users()
     assert found.pks == frozenset(found) == {pk_of(1), pk_of(2)}
     assert repr(found) == "<ActiveUsers: 2>"
+
+
+def test_set_algebra_with_users(make_user, leave):
+    ann, bob = make_user(), make_user()
+    leave((1, NOON), (2, NOON))
+    everyone = active_users()
+    assert everyone - [bob] == {ann.pk}
+    assert everyone & get_user_model().objects.filter(pk=ann.pk) == {ann.pk}
+    assert list((everyone & [ann]).users()) == [ann]
+    assert everyone | [bob] == everyone
 
 
 def test_equal_sets_have_equal_hashes():

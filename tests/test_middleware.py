@@ -8,17 +8,22 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
 from django.http import HttpResponse
 from django.test import AsyncClient, Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
+from souvenirs import middleware
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
+from souvenirs.ratelimit import gate, window_now
 from souvenirs.testing import disabled
+from tests.conftest import at
 from tests.test_recording import broken_insert
 
 pytestmark = pytest.mark.django_db
@@ -160,6 +165,87 @@ def test_session_of_nobody_is_looked_up_once(client, django_assert_num_queries):
     with django_assert_num_queries(0):
         client.get("/plain/")
     assert seen() == []
+
+
+def test_session_is_not_done_when_the_window_turns_meanwhile(signed_in, monkeypatch):
+    """What was settled for one window says nothing about the next."""
+    clock = [at(2030, 1, 1, 0, 59, 59).timestamp()]
+    monkeypatch.setattr("souvenirs.ratelimit.time.time", lambda: clock[0])
+    get_user = middleware.get_user
+
+    def slow_get_user(request):
+        clock[0] += 2
+        return get_user(request)
+
+    monkeypatch.setattr("souvenirs.middleware.get_user", slow_get_user)
+    signed_in.get("/plain/")
+    assert not gate.sessions.knows(window_now(3600), hash(signed_in.cookies["sessionid"].value))
+
+
+def test_session_that_the_view_loaded_is_not_loaded_again(signed_in):
+    def view(request):
+        request.session.get("basket")
+        return HttpResponse()
+
+    request = RequestFactory().get("/")
+    request.COOKIES = {key: morsel.value for key, morsel in signed_in.cookies.items()}
+    request.session = SessionStore(request.COOKIES["sessionid"])
+    with CaptureQueriesContext(connection) as queries:
+        SouvenirsMiddleware(view)(request)
+    assert sum("django_session" in query["sql"] for query in queries) == 1
+
+
+def test_session_class_with_a_constructor_of_its_own(signed_in, user):
+    class Session(SessionStore):
+        key_salt = SessionStore().key_salt
+
+        def __init__(self, request, key):
+            super().__init__(key)
+
+    request = RequestFactory().get("/")
+    request.COOKIES = {key: morsel.value for key, morsel in signed_in.cookies.items()}
+    request.session = Session(request, request.COOKIES["sessionid"])
+    SouvenirsMiddleware(lambda request: HttpResponse())(request)
+    assert seen() == [user.pk]
+
+
+def test_second_session_of_a_user_costs_no_look_at_the_user(user, django_assert_num_queries):
+    one, other = Client(), Client()
+    one.force_login(user)
+    other.force_login(user)
+    one.get("/plain/")
+    with django_assert_num_queries(1) as queries:
+        other.get("/plain/")
+    assert "django_session" in queries[0]["sql"]
+    with django_assert_num_queries(0):
+        other.get("/plain/")
+
+
+def test_expired_file_session_is_left_in_its_place(client, user, settings, tmp_path):
+    """That engine replaces a session that it finds to have expired, which is not for us to do."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.file"
+    settings.SESSION_FILE_PATH = str(tmp_path)
+    client.force_login(user)
+    session = client.session
+    session.set_expiry(timezone.now() - timedelta(days=1))
+    session.save()
+    before = sorted(path.name for path in tmp_path.iterdir())
+    client.get("/plain/")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert seen() == []
+
+
+def test_user_without_a_key_is_nobody(caplog):
+    class Service:
+        is_authenticated = True
+        pk = None
+
+    def view(request):
+        request.user = Service()
+        return HttpResponse()
+
+    SouvenirsMiddleware(view)(RequestFactory().get("/"))
+    assert (seen(), caplog.records) == ([], [])
 
 
 def test_session_is_not_written(signed_in):

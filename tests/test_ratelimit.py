@@ -5,7 +5,7 @@ import pytest
 from django.core.cache import cache, caches
 from django.test import override_settings
 
-from souvenirs.ratelimit import Gate, Window, WindowMemory, window_now, window_of
+from souvenirs.ratelimit import Gate, Window, WindowMemory, is_window, window_now, window_of
 from tests.caches import CountingCache
 from tests.conftest import CACHES, INSTANT, at
 
@@ -86,12 +86,42 @@ def test_memory_answers_before_the_cache(calls):
     assert (gate.admits(1, now), calls) == (False, [])
 
 
-def test_a_no_of_the_cache_is_remembered(calls):
-    now = window_now(HOUR)
-    Gate().admits(1, now)
+def test_a_no_of_the_cache_is_remembered_once_it_is_settled(calls, monkeypatch):
+    """Whoever claimed it a moment ago may still fail to write, and give it back."""
+    start = window_now(HOUR).number * HOUR
+    now = Window(HOUR, start // HOUR)
     gate = Gate()
-    assert [gate.admits(1, now) for _ in range(3)] == [False, False, False]
-    assert len(calls) == 2
+    for second, asked in ((0, 1), (59, 2), (60, 3), (61, 3), (3599, 3)):
+        monkeypatch.setattr("souvenirs.ratelimit.time.time", lambda second=second: start + second)
+        assert gate.admits(1, now) == (second == 0)
+        assert len(calls) == asked
+
+
+def test_process_that_was_refused_admits_what_another_gives_back(shared_cache):
+    one, other, now = Gate(), Gate(), window_now(HOUR)
+    assert one.admits(1, now)
+    assert not other.admits(1, now)
+    one.give_back(1, now)
+    assert other.admits(1, now)
+
+
+def test_claim_is_seen_by_everybody(shared_cache):
+    assert not Gate().is_claimed(1, WINDOW)
+    Gate().admits(1, WINDOW)
+    assert Gate().is_claimed(1, WINDOW)
+
+
+def test_nothing_is_claimed_in_a_cache_that_fails():
+    with override_settings(CACHES=named("FailingCache")):
+        assert not Gate().is_claimed(1, WINDOW)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "good"),
+    [(1e-6, True), (1e-7, False), (3600, True), (float("inf"), False), (float("nan"), False)],
+)
+def test_length_of_a_window(seconds, good):
+    assert is_window(seconds) is good
 
 
 @pytest.mark.parametrize("name", ["FailingCache", "SilentCache"])

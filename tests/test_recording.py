@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Group
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test import override_settings
 from django.utils import timezone
@@ -194,6 +194,33 @@ def test_user_that_is_not_saved_is_refused():
         souvenez(get_user_model()(pk=None))
 
 
+@pytest.mark.parametrize("value", [True, 1.5, b"1"])
+def test_value_of_another_type_is_refused(value):
+    with pytest.raises(ValueError, match="is not a primary key of"):
+        souvenez(value)
+
+
+def test_object_of_another_model_is_refused():
+    with pytest.raises(ValueError, match=r"is no .*: give a saved user"):
+        souvenez(Group(pk=77, name="a group"))
+
+
+def test_user_that_is_no_model_is_known_by_its_key():
+    """As the users of stateless tokens."""
+
+    class TokenUser:
+        pk = id = str(pk_of(1))
+        is_authenticated = True
+
+    assert souvenez(TokenUser()) == "added"
+    assert souvenez(pk_of(1)) == "rate-limited"
+
+
+def test_value_that_no_column_of_keys_holds_is_refused():
+    with pytest.raises(ValueError, match="is not a primary key of"):
+        souvenez(10**70)
+
+
 @pytest.mark.parametrize("value", ["no key", [], object()])
 def test_value_that_is_no_key_is_refused(value):
     if get_user_model()._meta.pk.get_internal_type() == "CharField":
@@ -221,7 +248,7 @@ def test_moment_in_the_future_is_refused():
         souvenez(pk_of(1), timezone.now() + 2 * timedelta(minutes=1))
 
 
-@pytest.mark.parametrize("ratelimit", [-1, "3600", timedelta(hours=1)])
+@pytest.mark.parametrize("ratelimit", [-1, "3600", timedelta(hours=1), 1e-300, float("inf")])
 def test_bad_limit_is_refused(ratelimit):
     with pytest.raises(ValueError, match="ratelimit must be"):
         souvenez(pk_of(1), ratelimit=ratelimit)
@@ -300,6 +327,64 @@ def test_failed_insert_does_not_break_the_hosts_transaction(make_user):
 
 def fail_in_the_engine(execute, sql, params, many, context):
     return execute(sql.replace("INSERT INTO", "INSERT INTO no_"), params, many, context)
+
+
+def test_rolled_back_souvenir_does_not_keep_the_user_from_the_next(make_user, shared_cache):
+    user = make_user()
+    with contextlib.suppress(RuntimeError), transaction.atomic():
+        assert souvenez(user) == "added"
+        raise RuntimeError
+    assert souvenez(user) == "added"
+    assert Souvenir.objects.count() == 1
+
+
+def test_savepoint_that_is_rolled_back_does_not_either(make_user):
+    user = make_user()
+    with transaction.atomic():
+        with contextlib.suppress(RuntimeError), transaction.atomic():
+            souvenez(user)
+            raise RuntimeError
+        assert [souvenez(user), souvenez(user)] == ["added", "rate-limited"]
+    assert Souvenir.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_committed_souvenir_limits_the_user(shared_cache):
+    user = pk_of(1)
+    with transaction.atomic():
+        assert [souvenez(user), souvenez(user)] == ["added", "rate-limited"]
+    assert souvenez(user) == "rate-limited"
+    with transaction.atomic():
+        assert souvenez(user) == "rate-limited"
+    assert Souvenir.objects.count() == 1
+
+
+def test_souvenir_of_before_limits_inside_a_transaction(make_user, shared_cache):
+    from souvenirs.ratelimit import gate
+
+    user = make_user()
+    souvenez(user)
+    gate.forget()
+    with transaction.atomic():
+        assert souvenez(user) == "rate-limited"
+
+
+def test_failed_insert_inside_a_transaction_is_tried_again(make_user):
+    user = make_user()
+    with transaction.atomic():
+        with connection.execute_wrapper(broken_insert), pytest.raises(DatabaseError):
+            souvenez(user)
+        assert souvenez(user) == "added"
+
+
+def test_moment_and_window_are_of_one_clock(make_user, monkeypatch):
+    """A user whose call begins in one window and writes in the next is limited in the next."""
+    user = make_user()
+    souvenez(user)
+    souvenir = Souvenir.objects.get()
+    from souvenirs.ratelimit import gate, window_of
+
+    assert gate.remembers(user.pk, window_of(souvenir.when, 3600))
 
 
 async def test_async_twin_leaves_a_souvenir():

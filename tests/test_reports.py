@@ -1,8 +1,9 @@
 import random
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
+from dateutil import tz
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
@@ -39,6 +40,16 @@ SUBSCRIPTION = [
     customer_quarterly_usage,
     customer_yearly_usage,
 ]
+
+
+class PytzLike(tzinfo):
+    """A zone of pytz on a wall clock shows the local mean time of the nineteenth century."""
+
+    def __init__(self, zone):
+        self.zone = zone
+
+    def utcoffset(self, moment):
+        return timedelta(minutes=9)
 
 
 @pytest.fixture(autouse=True)
@@ -351,6 +362,9 @@ def test_function_of_the_project_replaces_the_rows(settings):
         ("tests.test_reports.no_such_function", "cannot be imported"),
         ("no_such_module.function", "cannot be imported"),
         ("word", "cannot be imported"),
+        (".relative", "cannot be imported"),
+        (5, "cannot be imported"),
+        ("souvenirs.reports.usage_for_periods", "cannot be called"),
         ("tests.test_reports.not_a_function", "cannot be called"),
     ],
 )
@@ -370,11 +384,32 @@ def test_wrong_path_is_refused(settings, path, message):
         ({"tz": "Mars/Phobos"}, ValueError, "Unknown time zone 'Mars/Phobos'"),
         ({"recent": 0}, ValueError, "recent must be at least 1, not 0"),
         ({"recent": -3}, ValueError, "recent must be at least 1, not -3"),
+        ({"recent": 1.5}, ValueError, "recent must be at least 1, not 1.5"),
     ],
 )
 def test_bad_arguments_are_refused_at_the_call(arguments, error, message):
     with pytest.raises(error, match=message):
         customer_monthly_usage(**{"subscription_start": at(2016, 1, 1), **arguments})
+
+
+def test_period_that_ends_before_it_starts_is_refused():
+    with pytest.raises(ValueError, match="is later than end"):
+        list(usage_for_periods([(NOW, NOW - INSTANT)]))
+
+
+@pytest.mark.parametrize("zone", [tz.gettz("Europe/Paris"), PytzLike("Europe/Paris")])
+def test_zones_of_other_libraries_are_the_same_zones(zone):
+    expected = list(calendar_monthly_usage(at(2016, 1, 15), at(2016, 6, 15), tz=PARIS))
+    assert list(calendar_monthly_usage(at(2016, 1, 15), at(2016, 6, 15), tz=zone)) == expected
+
+
+def test_start_carries_a_zone_of_another_library():
+    start = datetime(2016, 1, 1, tzinfo=tz.gettz("Europe/Paris"))
+    rows = list(calendar_monthly_usage(start, at(2016, 2, 15)))
+    assert [begin.isoformat() for begin, _ in periods(rows)] == [
+        "2016-01-01T00:00:00+01:00",
+        "2016-02-01T00:00:00+01:00",
+    ]
 
 
 def test_range_of_too_many_periods_is_refused():

@@ -3,8 +3,10 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -140,6 +142,9 @@ def test_most_recent_period_comes_first():
         (["--calendar", "--subscription-start=2016-01-01"], "Cannot use --calendar and --subsc"),
         (["--calendar", "--after=2016-13-45"], "--after '2016-13-45' is not a date"),
         (["--calendar", "--before=yesterdays"], "--before 'yesterdays' is not a date"),
+        (["--calendar", "--after=Monday"], "--after 'Monday' is not a date"),
+        (["--calendar", "--after=15"], "--after '15' is not a date"),
+        (["--calendar", "--after=2016-01-01 00:00 XYZT"], "is not a date"),
         (["--subscription-start="], "--subscription-start '' is not a date"),
         (["--calendar", "--after=99999999999999"], "is not a date"),
         (["--calendar", "--after=2016-02-01", "--before=2016-01-01"], "start 2016-02-01 .* later"),
@@ -154,6 +159,29 @@ def test_bad_input_is_one_sentence(arguments, message):
     with pytest.raises(CommandError, match=message) as refused:
         run(*arguments)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("_history")
+def test_calendar_that_ends_before_the_first_souvenir_is_empty():
+    assert rows("--calendar", "--before=2000-01-01") == []
+
+
+@pytest.mark.usefixtures("_history")
+def test_moments_keep_the_zone_they_carry():
+    """As a project's own code gives them to the command."""
+    kolkata = ZoneInfo("Asia/Kolkata")
+    start = datetime(2016, 3, 1, tzinfo=kolkata)
+    out = StringIO()
+    call_command(
+        "show_usage", "--json", subscription_start=start, before=at(2016, 3, 20), stdout=out
+    )
+    assert json.loads(out.getvalue())[0]["period"]["start"] == "2016-03-01T00:00:00+05:30"
+
+
+@pytest.mark.usefixtures("_history")
+def test_table_is_returned_to_the_caller():
+    table = call_command("show_usage", "--calendar", stdout=StringIO(), stderr=StringIO())
+    assert table.startswith("month")
 
 
 def manage(*arguments, **keywords):

@@ -89,9 +89,15 @@ def date_joined_field() -> models.DateTimeField[Any, Any] | None:
 def is_active_field() -> Any:
     """Return the field for whether a user is activated; None where the user model has none.
 
-    Raises ImproperlyConfigured where the setting names a field that is not there.
+    Raises ImproperlyConfigured where the setting names a field that is not there, or that is not
+    true or false.
     """
-    return _field(Conf.__dict__["IS_ACTIVE_FIELD"], conf.IS_ACTIVE_FIELD)
+    field = _field(Conf.__dict__["IS_ACTIVE_FIELD"], conf.IS_ACTIVE_FIELD)
+    if field is not None and not isinstance(field, models.BooleanField):
+        raise ImproperlyConfigured(
+            f"SOUVENIRS_IS_ACTIVE_FIELD names {field}, which should be a BooleanField."
+        )
+    return field
 
 
 def _field(setting: Setting[str], name: str) -> Any:

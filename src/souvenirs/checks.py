@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .accounts import date_joined_field, is_active_field
 from .conf import conf
+from .ratelimit import is_window
 from .reports import usage_reports_function
 
 
@@ -23,7 +24,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 def check_ratelimit_seconds() -> Iterator[CheckMessage]:
     seconds = conf.RATELIMIT_SECONDS
-    if not isinstance(seconds, int | float) or seconds < 0:
+    if not isinstance(seconds, int | float) or (seconds and not is_window(seconds)):
         yield Error(
             f"SOUVENIRS_RATELIMIT_SECONDS should be a number of seconds, not {seconds!r}.",
             hint="An hour is 3600; 0 records every request.",
@@ -32,7 +33,7 @@ def check_ratelimit_seconds() -> Iterator[CheckMessage]:
 
 
 def check_cache_name() -> Iterator[CheckMessage]:
-    if conf.CACHE_NAME not in settings.CACHES:
+    if conf.CACHE_NAME not in list(settings.CACHES):
         yield Error(
             f"SOUVENIRS_CACHE_NAME should be one of CACHES, not {conf.CACHE_NAME!r}.",
             hint=f"CACHES has {', '.join(sorted(settings.CACHES))}.",
@@ -82,10 +83,19 @@ def check_gate_size() -> Iterator[CheckMessage]:
         )
 
 
+def check_enabled() -> Iterator[CheckMessage]:
+    if not isinstance(conf.ENABLED, bool):
+        yield Error(
+            f"SOUVENIRS_ENABLED should be True or False, not {conf.ENABLED!r}.",
+            hint="A word from the environment is true, whatever it says: compare it first.",
+            id="souvenirs.E008",
+        )
+
+
 def check_window_fits_time_zone() -> Iterator[CheckMessage]:
     """A window across local midnight would leave a user out of one of the two days."""
     seconds = conf.RATELIMIT_SECONDS
-    if not isinstance(seconds, int | float) or seconds <= 0:
+    if not isinstance(seconds, int | float) or not is_window(seconds):
         return
     if 86400 % seconds or any(offset % seconds for offset in _offsets(settings.TIME_ZONE)):
         yield Warning(
@@ -104,6 +114,7 @@ SETTINGS_CHECKS = [
     check_is_active_field,
     check_week_start,
     check_gate_size,
+    check_enabled,
     check_window_fits_time_zone,
 ]
 

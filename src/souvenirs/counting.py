@@ -19,13 +19,14 @@ class ActiveUsers(Set[Hashable]):
     """An immutable set of users, by primary key.
 
     ``len()``, ``in`` (a user or a primary key), iteration over primary keys, ``& | - ^``, the
-    comparisons and ``==`` work as on a frozenset, also against a set of primary keys.
+    comparisons and ``==`` work as on a frozenset; the operators also take users or primary keys in
+    any iterable, like a queryset.
     """
 
     __slots__ = ("pks",)
 
     def __init__(self, pks: Iterable[Hashable] = ()) -> None:
-        self.pks = frozenset(pks)
+        self.pks = frozenset(getattr(pk, "pk", pk) for pk in pks)
 
     def __contains__(self, user: object) -> bool:
         return getattr(user, "pk", user) in self.pks
@@ -45,7 +46,8 @@ class ActiveUsers(Set[Hashable]):
     def users(self) -> QuerySet[AbstractBaseUser]:
         """Return the users themselves as a queryset, evaluated when it is read.
 
-        It can be filtered, ordered and sliced further, whatever the size of the set. Users deleted
+        It can be filtered, ordered and sliced further, whatever the size of the set; on MariaDB and
+        MySQL the primary keys, written out, have to fit into ``max_allowed_packet``. Users deleted
         since they were active are in the set, but no longer in the queryset.
         """
         user_model = get_user_model()

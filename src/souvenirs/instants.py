@@ -74,7 +74,10 @@ def checked_range(start: object, end: object) -> tuple[datetime | None, datetime
 def zone_named(tz: str | tzinfo) -> tzinfo:
     """Return the time zone that ``tz`` is or names; ValueError where there is none."""
     if isinstance(tz, tzinfo):
-        return tz
+        name = getattr(tz, "zone", None)  # of pytz, whose zones cannot be put on a wall clock
+        if name is None:
+            return tz
+        tz = str(name)
     try:
         return ZoneInfo(tz)
     except (KeyError, ValueError, OSError, TypeError):
@@ -88,14 +91,15 @@ def zone_for(moment: datetime, tz: str | tzinfo | None) -> tzinfo:
     """Return the time zone in which periods that start at ``moment`` are laid.
 
     That is ``tz`` where it is given, else the named zone that the moment carries, else the current
-    time zone (the default one where ``USE_TZ`` is False). UTC and fixed offsets do not count as carried: they are how the ORM and ISO 8601
-    write down an instant, and say nothing about where its wall clock hangs.
+    time zone (the default one where ``USE_TZ`` is False). UTC and fixed offsets do not count as
+    carried: they are how the ORM and ISO 8601 write down an instant, and say nothing about where
+    its wall clock hangs.
     """
     if tz is not None:
         return zone_named(tz)
     carried = moment.tzinfo
-    if isinstance(carried, ZoneInfo) and carried.key not in {"UTC", "Etc/UTC"}:
-        return carried
+    if carried is not None and carried.utcoffset(None) is None:  # no fixed offset
+        return zone_named(carried)
     if not settings.USE_TZ:
         return timezone.get_default_timezone()
     return timezone.get_current_timezone()

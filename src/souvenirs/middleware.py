@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -11,14 +12,15 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.contrib.auth import SESSION_KEY, get_user
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import LazyObject, empty
 
 from .conf import conf
-from .ratelimit import gate, window_now
-from .recording import souvenez
+from .ratelimit import Window, gate, window_now
+from .recording import primary_key, souvenez
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +79,7 @@ def work_left(request: HttpRequest) -> Callable[[], None] | None:
             return None
         if window is not None and gate.sessions.knows(window, hash(cookie)):
             return None
-        return partial(_record_session, request, cookie)
+        return partial(_record_session, request, cookie, window)
     except Exception:
         logger.exception("Could not tell whether to leave a souvenir.")
         return None
@@ -94,8 +96,9 @@ def user_on(request: HttpRequest) -> Any:
     if isinstance(user, LazyObject) and user._wrapped is empty:
         user = None
     # Whoever signed out in this request is found where AuthenticationMiddleware had put them.
-    for candidate in (user, carried.get("_cached_user"), carried.get("_acached_user")):
-        if getattr(candidate, "is_authenticated", False):
+    candidates: list[Any] = [user, carried.get("_cached_user"), carried.get("_acached_user")]
+    for candidate in candidates:
+        if getattr(candidate, "is_authenticated", False) and candidate.pk is not None:
             return candidate
     return None
 
@@ -107,18 +110,20 @@ def _record(user: Any) -> None:
         logger.exception("Could not leave a souvenir of user %s.", getattr(user, "pk", None))
 
 
-def _record_session(request: HttpRequest, cookie: str) -> None:
+def _record_session(request: HttpRequest, cookie: str, window: Window | None) -> None:
     try:
-        user = _user_of(request.session)
-        if user.is_authenticated:
+        user = _user_of(request.session, window)
+        if user is not None:
             souvenez(user)
-        if conf.RATELIMIT_SECONDS:
-            gate.sessions.remember(window_now(conf.RATELIMIT_SECONDS), hash(cookie))
+        if window is None:
+            return
+        if user is None or gate.remembers(user.pk, window):
+            gate.sessions.remember(window, hash(cookie))
     except Exception:
         logger.exception("Could not leave a souvenir of a session's user.")
 
 
-class _SessionCopy(dict[str, Any]):
+class _SessionData(dict[str, Any]):
     """The data of a session, for Django's get_user(), which may want to change the session."""
 
     def flush(self) -> None:
@@ -128,8 +133,23 @@ class _SessionCopy(dict[str, Any]):
         """Leave a session signed with an older key to the host."""
 
 
-def _user_of(session: Any) -> Any:
-    """The user of a session, verified as Django does, without touching the request's session."""
-    own = type(session)(session.session_key)
-    request: Any = SimpleNamespace(session=_SessionCopy(own.items()))
-    return get_user(request)
+def _user_of(session: Any, window: Window | None) -> AbstractBaseUser | None:
+    """The user of a session who is still to be recorded, verified as Django does, or None.
+
+    The request's session neither learns that it was read nor is changed, and no session is written.
+    """
+    own = copy.copy(session)
+    # Some engines replace a session that they find to have expired.
+    own.create = own.delete = own.save = _nothing
+    data = _SessionData(own.items())
+    key = data.get(SESSION_KEY)
+    if key is None:
+        return None
+    if window is not None and gate.remembers(primary_key(key), window):
+        return None
+    user = get_user(SimpleNamespace(session=data))  # type: ignore[arg-type]
+    return user if isinstance(user, AbstractBaseUser) else None
+
+
+def _nothing(*args: Any, **kwargs: Any) -> None:
+    pass

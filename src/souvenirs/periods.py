@@ -181,7 +181,9 @@ def calendar_start(
         try:
             day -= timedelta(days=(day.isoweekday() - week_start) % 7)
         except OverflowError:
-            raise ValueError(f"start is out of range: the week of {day} starts before it.") from None
+            raise ValueError(
+                f"start is out of range: the week of {day} starts before it."
+            ) from None
     elif step.months:
         day = day.replace(day=1, month=day.month - (day.month - 1) % step.months)
     grid = Grid(datetime(day.year, day.month, day.day, tzinfo=zone), step, zone)

@@ -29,11 +29,20 @@ logger = logging.getLogger(__name__)
 PLAIN = re.compile(r"[\w.@+-]{1,64}", re.ASCII)
 
 
+#: Seconds after which a souvenir that was claimed is taken to have been written.
+SETTLED = 60
+
+
 class Window(NamedTuple):
     """The ``number``-th stretch of ``seconds`` since 1970-01-01T00:00Z."""
 
     seconds: float
     number: int
+
+
+def is_window(seconds: float) -> bool:
+    """Whether a window can be so long: from a microsecond to a thousand years."""
+    return 1e-6 <= seconds <= 1000 * 365 * 86400
 
 
 def window_at(epoch: float, seconds: float) -> Window:
@@ -99,16 +108,28 @@ class Gate:
         """Whether the user may leave a souvenir; if so, nobody else may until :meth:`give_back`."""
         if self.remembers(user, window):
             return False
+        key, now = self._key(user, window), math.floor(time.time())
         try:
             cache = self._cache()
-            added = cache.add(self._key(user, window), 1, timeout=math.ceil(window.seconds))
+            added = cache.add(key, now, timeout=math.ceil(window.seconds))
+            if added is None or added:
+                return True
+            claimed = cache.get(key)
         except Exception:
             logger.warning("The cache failed; leaving the souvenir without it.", exc_info=True)
             return True
-        if added is None or added:
-            return True
-        self.remember(user, window)
+        # Whoever claimed it a moment ago may still fail to write, and give it back.
+        if isinstance(claimed, int) and claimed + SETTLED <= now:
+            self.remember(user, window)
         return False
+
+    def is_claimed(self, user: Hashable, window: Window) -> bool:
+        """Whether somebody has left a souvenir of the user in the window, or is about to."""
+        try:
+            return self._cache().get(self._key(user, window)) is not None
+        except Exception:
+            logger.warning("The cache failed; leaving the souvenir without it.", exc_info=True)
+            return False
 
     def remember(self, user: Hashable, window: Window) -> None:
         """Answer from memory that the user has left a souvenir in the window."""

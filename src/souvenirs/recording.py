@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.db import models
 
 from .conf import conf
 from .instants import checked
-from .ratelimit import Window, gate, window_now, window_of
+from .ratelimit import Window, gate, is_window, window_now, window_of
 from .stores import Sighting, get_store
 
 logger = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ class _Attempt(NamedTuple):
 
     user: Hashable
     when: datetime | None
-    window: Window | None
+    seconds: float
     check_duplicate: bool
 
     @classmethod
@@ -73,18 +75,17 @@ class _Attempt(NamedTuple):
         cls, user: Any, when: datetime | None, ratelimit: bool | float, check_duplicate: bool
     ) -> _Attempt:
         moment = None if when is None else _past(when)
-        seconds = _window_seconds(ratelimit)
-        window = None
-        if seconds:
-            window = window_now(seconds) if moment is None else window_of(moment, seconds)
-        return cls(primary_key(user), moment, window, check_duplicate)
+        return cls(primary_key(user), moment, _window_seconds(ratelimit), check_duplicate)
 
     def settled(self) -> Outcome | None:
         """The outcome, where this process knows it without asking anyone."""
         if not conf.ENABLED:
             return "skipped"
-        if self.window is not None and gate.remembers(self.user, self.window):
-            return "rate-limited"
+        if self.seconds:
+            when, seconds = self.when, self.seconds
+            window = window_now(seconds) if when is None else window_of(when, seconds)
+            if gate.remembers(self.user, window):
+                return "rate-limited"
         return None
 
     def record(self) -> Outcome:
@@ -92,27 +93,52 @@ class _Attempt(NamedTuple):
         store = get_store()
         if not store.can_write():
             return "skipped"
-        window = self.window
-        if window is None:
-            return self._write()
-        if not gate.admits(self.user, window):
+        sighting = Sighting(self.user, self.when or datetime.now(UTC))
+        if not self.seconds:
+            return self._write(sighting)
+        user, window = self.user, window_of(sighting.when, self.seconds)
+        claim = _Claim(user, window)
+        if store.has_promised(claim):
+            return "rate-limited"
+        if store.can_be_undone():
+            return self._write_undoably(sighting, claim)
+        if not gate.admits(user, window):
             return "rate-limited"
         try:
-            outcome = self._write()
+            outcome = self._write(sighting)
         except BaseException:
-            gate.give_back(self.user, window)
+            gate.give_back(user, window)
             raise
-        gate.remember(self.user, window)
+        gate.remember(user, window)
         return outcome
 
-    def _write(self) -> Outcome:
+    def _write_undoably(self, sighting: Sighting, claim: _Claim) -> Outcome:
+        """Write inside a host transaction, which limits the user only once it is committed."""
+        if gate.is_claimed(claim.user, claim.window):
+            return "rate-limited"
+        outcome = self._write(sighting)
+        get_store().on_commit(claim)
+        return outcome
+
+    def _write(self, sighting: Sighting) -> Outcome:
         store = get_store()
-        sighting = Sighting(self.user, self.when or datetime.now(UTC))
         if self.check_duplicate and store.has(sighting):
             return "duplicated"
         store.add(sighting)
         logger.debug("Left a souvenir of user %s at %s.", *sighting)
         return "added"
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """Called when a souvenir is there for good: from now on the user is limited in the window."""
+
+    user: Hashable
+    window: Window
+
+    def __call__(self) -> None:
+        gate.admits(self.user, self.window)
+        gate.remember(self.user, self.window)
 
 
 def primary_key(user: Any) -> Hashable:
@@ -123,25 +149,35 @@ def primary_key(user: Any) -> Hashable:
     """
     if user is None:
         raise ValueError("user is None: give a saved user or its primary key.")
-    if not hasattr(user, "pk"):
+    if not hasattr(user, "pk") or isinstance(user, type):
         return _as_key(user)
-    key: Hashable = user.pk
-    if key is None:
+    if user.pk is None:
         kind = "has not been saved" if getattr(user, "is_authenticated", True) else "is anonymous"
         raise ValueError(f"user {kind}: give a saved user or its primary key.")
-    return key
+    if isinstance(user, get_user_model()):
+        key: Hashable = user.pk
+        return key
+    if isinstance(user, models.Model):
+        raise ValueError(f"{user!r} is no {_label()}: give a saved user or its primary key.")
+    return _as_key(user.pk)
 
 
 def _as_key(value: Any) -> Hashable:
-    user_model = get_user_model()
+    column = get_user_model()._meta.pk
     try:
-        key: Hashable = user_model._meta.pk.to_python(value)
-    except ValidationError:
+        if isinstance(value, bool | float | bytes):
+            raise ValidationError("not a key")
+        key: Hashable = column.to_python(value)
+        column.run_validators(key)  # which know what fits into the database
+    except (ValidationError, TypeError):
         raise ValueError(
-            f"{value!r} is not a primary key of {user_model._meta.label}: "
-            "give a saved user or its primary key."
+            f"{value!r} is not a primary key of {_label()}: give a saved user or its primary key."
         ) from None
     return key
+
+
+def _label() -> str:
+    return get_user_model()._meta.label
 
 
 def _past(when: datetime) -> datetime:
@@ -154,6 +190,6 @@ def _past(when: datetime) -> datetime:
 
 def _window_seconds(ratelimit: bool | float) -> float:
     seconds = conf.RATELIMIT_SECONDS if ratelimit is True else ratelimit
-    if seconds and not (isinstance(seconds, int | float) and seconds > 0):
+    if seconds and not (isinstance(seconds, int | float) and is_window(seconds)):
         raise ValueError(f"ratelimit must be True, False or a number of seconds, not {seconds!r}.")
     return seconds or 0

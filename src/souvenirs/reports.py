@@ -17,9 +17,9 @@ Every report is a generator of dicts that are yours to change::
 
 Ranges are half-open, ``[start, end)``, and ``end`` is now by default. ``tz`` is the time zone in
 which the periods are laid, see :mod:`souvenirs.periods`. ``recent`` keeps only the last so many
-periods, and only these are counted. A report asks the database a fixed number of questions,
-whatever its range; one of more than 100,000 periods is refused with ValueError, as are a naive
-datetime under ``USE_TZ`` and a start later than the end.
+periods, and only these are counted. A report asks the database three questions, whatever its range
+(one more for each further 30,000 periods). One of more than 100,000 periods is refused with
+ValueError, as are a naive datetime under ``USE_TZ`` and a start later than the end.
 """
 
 from __future__ import annotations
@@ -229,8 +229,8 @@ def _report(
     recent: int | None,
 ) -> Iterator[Usage]:
     since, until = checked_range(start, end)
-    if recent is not None and recent < 1:
-        raise ValueError(f"recent must be at least 1, not {recent}.")
+    if recent is not None and not (isinstance(recent, int) and recent >= 1):
+        raise ValueError(f"recent must be at least 1, not {recent!r}.")
     now = checked(timezone.now(), "now")
     until = until or now
     if since is not None and utc(since) >= utc(until):
@@ -279,11 +279,11 @@ def usage_reports_function() -> Callable[..., Iterable[Usage]]:
         return _usage_for_periods
     try:
         function = import_string(path)
-    except ImportError as error:
+    except (ImportError, ValueError, AttributeError, TypeError) as error:
         raise ImproperlyConfigured(
             f"SOUVENIRS_USAGE_REPORTS_FUNCTION is {path!r}, which cannot be imported: {error}"
         ) from error
-    if not callable(function):
+    if not callable(function) or function is usage_for_periods:
         raise ImproperlyConfigured(
             f"SOUVENIRS_USAGE_REPORTS_FUNCTION is {path!r}, which cannot be called."
         )
@@ -293,7 +293,7 @@ def usage_reports_function() -> Callable[..., Iterable[Usage]]:
 def _usage_for_periods(periods: Iterable[tuple[datetime, datetime]]) -> Iterator[Usage]:
     """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels."""
     periods = list(periods)
-    ranges = [(checked(start, "start"), checked(end, "end")) for start, end in periods]
+    ranges = [_checked_period(start, end) for start, end in periods]
     store = get_store()
     first = store.first()
     active = store.count_each(ranges)
@@ -314,6 +314,11 @@ def _usage_for_periods(periods: Iterable[tuple[datetime, datetime]]) -> Iterator
         if utc(until) > now:
             usage["complete"] = False
         yield usage
+
+
+def _checked_period(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    checked_range(start, end)
+    return checked(start, "start"), checked(end, "end")
 
 
 def registered_users_as_of(date: datetime) -> tuple[int | None, int | None]:

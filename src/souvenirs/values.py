@@ -41,13 +41,19 @@ def values_table(
         return f"(SELECT key AS n, {extracts} FROM json_each(%s)) v", [document]
     if connection.vendor == "mysql":
         # JSON_TABLE has no UUIDs, but their column reads them from text.
-        types = ["char(36)" if db_type == "uuid" else db_type for db_type in types]
-        paths = ", ".join(f"c{i} {db_type} PATH '$[{i}]'" for i, db_type in enumerate(types))
+        shown = ["char(36)" if db_type == "uuid" else db_type for db_type in types]
+        paths = ", ".join(f"c{i} {db_type} PATH '$[{i}]'" for i, db_type in enumerate(shown))
         table = f"JSON_TABLE(%s, '$[*]' COLUMNS (position FOR ORDINALITY, {paths})) t"
+        columns = ", ".join(f"c{i}{_collation(db_type)} AS c{i}" for i, db_type in enumerate(types))
         return f"(SELECT position - 1 AS n, {columns} FROM {table}) v", [document]
     raise NotSupportedError(
         f"souvenirs runs on PostgreSQL, MariaDB, MySQL and SQLite, not on {connection.vendor}."
     )
+
+
+def _collation(db_type: str | None) -> str:
+    """Keys are compared as they are written; the column may have any collation of its own."""
+    return " COLLATE utf8mb4_bin" if str(db_type).startswith(("char", "varchar")) else ""
 
 
 class IsOneOf(models.Func):
@@ -81,7 +87,7 @@ class Rank(models.Func):
     output_field = models.IntegerField()
 
     #: More values than this are more parameters than some builds of SQLite take.
-    LIMIT = 10_000
+    LIMIT = 30_000
 
     def __init__(self, column: str, field: Field, values: Sequence[Any]) -> None:
         super().__init__(models.F(column))

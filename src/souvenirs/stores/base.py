@@ -6,7 +6,7 @@ Users are primary keys, moments are aware datetimes, ranges are half-open.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -40,6 +40,21 @@ class Store(ABC):
     @abstractmethod
     def can_write(self) -> bool:
         """Whether a souvenir can be left now; False in a host transaction that is broken."""
+
+    @abstractmethod
+    def can_be_undone(self) -> bool:
+        """Whether a host transaction is under way, with which a souvenir may be rolled back."""
+
+    @abstractmethod
+    def on_commit(self, promise: Callable[[], object]) -> None:
+        """Call ``promise`` when that transaction has been committed.
+
+        It is dropped with the transaction, or the part of it, that is rolled back.
+        """
+
+    @abstractmethod
+    def has_promised(self, promise: Callable[[], object]) -> bool:
+        """Whether an equal promise waits for a commit on this connection."""
 
     @abstractmethod
     def has(self, sighting: Sighting) -> bool:

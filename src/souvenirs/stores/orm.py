@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -46,8 +46,21 @@ class OrmStore(Store):
         connection = _connection_for_write()
         return not (connection.in_atomic_block and _is_broken(connection))
 
+    def can_be_undone(self) -> bool:
+        # As in Django's own rules for transactions, that of a TestCase around a test is none.
+        blocks: list[Any] = _connection_for_write().atomic_blocks
+        return not all(block._from_testcase for block in blocks)
+
+    def on_commit(self, promise: Callable[[], object]) -> None:
+        transaction.on_commit(promise, using=_connection_for_write().alias)
+
+    def has_promised(self, promise: Callable[[], object]) -> bool:
+        waiting: list[Any] = _connection_for_write().run_on_commit
+        return any(entry[1] == promise for entry in waiting)
+
     def has(self, sighting: Sighting) -> bool:
-        return Souvenir.objects.filter(user_id=sighting.user, when=outward(sighting.when)).exists()
+        souvenirs = Souvenir.objects.using(_connection_for_write().alias)
+        return souvenirs.filter(user_id=sighting.user, when=outward(sighting.when)).exists()
 
     def occupied(self, spans: Sequence[Span]) -> set[int]:
         connection = _connection_for_write()
@@ -114,8 +127,7 @@ def _probe_each(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]
     """
     user, when, souvenirs = _names(connection)
     probe = (
-        f"(SELECT %s FROM {souvenirs}"
-        f" WHERE {user} = %s AND {when} >= %s AND {when} < %s LIMIT 1)"
+        f"(SELECT %s FROM {souvenirs} WHERE {user} = %s AND {when} >= %s AND {when} < %s LIMIT 1)"
     )
     fields = (USER, WHEN, WHEN)
     found: set[int] = set()

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from souvenirs import reports
+from souvenirs.instants import outward
 from souvenirs.stores import get_store
 
 from ._helpers import errors_in_words, parse_date, parse_zone
@@ -95,8 +96,9 @@ class ReportCommand(BaseCommand):
             output = super().execute(*args, **options)
             self.stdout.flush()
         except BrokenPipeError:
-            # Python would complain once more when it flushes on its way out.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if vars(self.stdout)["_out"] is sys.stdout:
+                # Python would complain once more when it flushes on its way out.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return None
         return output
 
@@ -158,12 +160,15 @@ class ReportCommand(BaseCommand):
     def _usage(self, unit: str, options: dict[str, Any]) -> Iterator[reports.Usage]:
         keywords = {
             "end": options["before"],
-            "tz": options.get("tz") or timezone.get_current_timezone(),
+            "tz": options.get("tz"),
             "recent": options["recent"],
         }
         if options.get("calendar"):
             calendar_usage = getattr(reports, f"calendar_{unit}_usage")
-            yield from calendar_usage(options["after"] or _first_souvenir(), **keywords)
+            start, end = options["after"] or _first_souvenir(), options["before"]
+            if options["after"] is None and end is not None and start > end:
+                start = end
+            yield from calendar_usage(start, **keywords)
         else:
             name = "daily_usage" if unit == "daily" else f"customer_{unit}_usage"
             subscription_usage = getattr(reports, name)
@@ -195,4 +200,5 @@ def _counts(usage: reports.Usage) -> list[int | None]:
 
 def _first_souvenir() -> datetime:
     """Where a calendar starts by itself; without souvenirs, with the period that holds now."""
-    return get_store().first() or timezone.now() - timedelta(microseconds=1)
+    first = get_store().first()
+    return timezone.now() - timedelta(microseconds=1) if first is None else outward(first)

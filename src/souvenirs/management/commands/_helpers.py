@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from io import TextIOBase
 
 import dateutil.parser
+from dateutil.parser import UnknownTimezoneWarning
 from django.core.management.base import CommandError
 from django.utils import timezone
 
@@ -30,15 +32,27 @@ def parse_date(value: str | datetime | None, option: str, zone: tzinfo) -> datet
     """
     if value is None or isinstance(value, datetime):
         return value
-    default = datetime(datetime.now(UTC).year, 1, 1)  # noqa: DTZ001 - the zone comes after
     try:
-        moment = dateutil.parser.parse(value, default=default)
+        moment = _parsed(str(value))
         moment = moment if moment.tzinfo else timezone.make_aware(moment, zone)
         return outward(checked(moment, option))
-    except (ValueError, OverflowError, TypeError):
+    except (ValueError, OverflowError, TypeError, UnknownTimezoneWarning):
         raise CommandError(
-            f"{option} {value[:100]!r} is not a date: write it like 2016-01-31."
+            f"{option} {str(value)[:100]!r} is not a date: write it like 2016-01-31."
         ) from None
+
+
+def _parsed(text: str) -> datetime:
+    """What was written, and nothing but that: without a year it is no date."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnknownTimezoneWarning)
+        one, other = (
+            dateutil.parser.parse(text, default=datetime(year, 1, 1))  # noqa: DTZ001
+            for year in (2000, 2004)
+        )
+    if one != other:
+        raise ValueError
+    return one
 
 
 @contextmanager

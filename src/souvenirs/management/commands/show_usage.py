@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -26,35 +27,39 @@ class Command(ReportCommand):
         formats.add_argument("--csv", action="store_true", help="output CSV instead of a table")
         formats.add_argument("--json", action="store_true", help="output JSON instead of a table")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        self._notes: list[str] = []
+        output = super().execute(*args, **options)
+        for note in self._notes:
+            self.stderr.write(note, style_func=str)
+        return output
+
+    def handle(self, *args: Any, **options: Any) -> str | None:
         headers, rows = super().handle(*args, **options)
-        if options["json"]:
+        if options.get("json"):
             entries = [_entry(headers, row) for row in rows]
-            self.stdout.write(json.dumps(entries, cls=DjangoJSONEncoder, indent=2))
-        elif options["csv"]:
+            return json.dumps(entries, cls=DjangoJSONEncoder, indent=2)
+        if options.get("csv"):
             writer = csv.writer(self.stdout)
             writer.writerow(headers)
             writer.writerows(rows)
-        else:
-            self.stdout.write(tabulate([_marked(row) for row in rows], headers, missingval="-"))
-            self._explain(rows)
+            return None
+        self._notes = list(_notes(rows))
+        return tabulate([_marked(row) for row in rows], headers, missingval="-")
 
-    def _explain(self, rows: list[Any]) -> None:
-        """Say on stderr, beside the table, what its marks and gaps mean."""
-        self.stdout.flush()
-        usages = [row.usage for row in rows if isinstance(row, ReportRow)]
-        if any(not _is_complete(usage) for usage in usages):
-            self._note(f"{UNFINISHED} not over yet")
-        if any(usage["usage"]["active_users"] is None for usage in usages):
-            self._note("Active users are unknown before the first souvenir.")
-        if any(usage["usage"]["registered_users"] is None for usage in usages):
-            self._note(
-                f"Registered and activated users are unknown: {get_user_model()._meta.label} has "
-                "no field date_joined. SOUVENIRS_DATE_JOINED_FIELD can name another one."
-            )
 
-    def _note(self, text: str) -> None:
-        self.stderr.write(text, style_func=str)
+def _notes(rows: list[Any]) -> Iterator[str]:
+    """What the marks and the gaps of a table mean, for stderr."""
+    usages = [row.usage for row in rows if isinstance(row, ReportRow)]
+    if any(not _is_complete(usage) for usage in usages):
+        yield f"{UNFINISHED} not over yet"
+    if any(usage["usage"]["active_users"] is None for usage in usages):
+        yield "Active users are unknown before the first souvenir."
+    if any(usage["usage"]["registered_users"] is None for usage in usages):
+        yield (
+            f"Registered and activated users are unknown: {get_user_model()._meta.label} has no "
+            "field date_joined. SOUVENIRS_DATE_JOINED_FIELD can name another one."
+        )
 
 
 def _is_complete(usage: dict[str, Any]) -> bool:
