@@ -1,34 +1,54 @@
 from __future__ import annotations
 
+import os
 import re
-import zlib
-from collections.abc import Callable, Iterable
-from contextlib import closing
-from datetime import datetime, tzinfo
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    OutputWrapper,
+)
 
 from souvenirs.conf import conf
 from souvenirs.importing import readers
-from souvenirs.importing.importer import Importer, StoppedAtBadLine, Summary
+from souvenirs.importing.importer import BAD_LINE, Importer, Stopped, Summary
 from souvenirs.instants import checked_range
 
 from ._helpers import Progress, errors_in_words, parse_date, parse_zone
 
+#: What a file's name, without .gz, tells of its format.
 FORMATS = {
     "csv": re.compile(r"\.csv$"),
     "json": re.compile(r"\.(jsonl|ndjson|json)$"),
-    "log": re.compile(r"log"),
+    "log": re.compile(r"([._-]|^)log([._-]|$)"),
 }
 
-TABLES: dict[str, Callable[[], Iterable[tuple[int, readers.Reading]]]] = {
+Readings = Iterable[tuple[int, readers.Reading]]
+
+TABLES: dict[str, Callable[[], Readings]] = {
     "last_login": readers.last_logins,
     "admin_log": readers.admin_log,
 }
+
+
+class Source(NamedTuple):
+    """What is read: its name, the kind of its units, and the field by which it names users.
+
+    ``opened`` gives its readings and a function that tells how much of ``size`` is behind them.
+    """
+
+    name: str
+    unit: str
+    lookup: str
+    size: int
+    opened: AbstractContextManager[tuple[Readings, Callable[[], int]]]
 
 
 class Command(BaseCommand):
@@ -92,38 +112,55 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        zone = parse_zone(options["tz"])
         files, table = options["files"], options["table"]
         if bool(files) == bool(table):
             raise CommandError("Give the files to import, or --from last_login or admin_log.")
-        window = conf.RATELIMIT_SECONDS if options["window"] is None else options["window"]
-        if window < 0:
-            raise CommandError(f"--window must not be negative, but is {window:g}.")
+        zone = parse_zone(options["tz"])
+        window = self._window(options["window"])
         after, before = self._range(options, zone)
-        sources = [(name, self._format(name, options["format"])) for name in files]
+        sources = [self._file(name, options, zone) for name in files] or [self._table(table)]
+        with closing(
+            Importer(window, after, before, options["dry_run"], options["strict"])
+        ) as importer:
+            for source in sources:
+                self._import(source, importer)
 
-        importer = Importer(window, after, before, options["dry_run"], options["strict"])
-        with closing(importer):
-            if table:
-                self._import_table(table, importer)
-            for name, form in sources:
-                with errors_in_words():
-                    parser = self._parser(form, options, zone)
-                self._import_file(name, parser, importer, self._lookup(options["lookup"], form))
+    def _window(self, given: float | None) -> float:
+        window = conf.RATELIMIT_SECONDS if given is None else given
+        if not 0 <= window < timedelta.max.total_seconds():
+            raise CommandError(f"--window must be a number of seconds, 0 or more, not {window:g}.")
+        return window
 
     def _range(
         self, options: dict[str, Any], zone: tzinfo
     ) -> tuple[datetime | None, datetime | None]:
         after = parse_date(options["after"], "--after", zone)
         before = parse_date(options["before"], "--before", zone)
-        with errors_in_words():
+        try:
             return checked_range(after, before)
+        except ValueError:
+            raise CommandError(f"--after {after} is later than --before {before}.") from None
 
-    def _format(self, name: str, given: str | None) -> str:
-        if name != "-" and not Path(name).is_file():
-            raise CommandError(f"{name} is not a file.")
-        if given:
-            return given
+    def _table(self, name: str) -> Source:
+        try:
+            readings = TABLES[name]()
+        except LookupError as error:
+            raise CommandError(f"Cannot import --from {name}: {error.args[0]}") from None
+        return Source(name, "row", "pk", 0, nullcontext((readings, lambda: 0)))
+
+    def _file(self, name: str, options: dict[str, Any], zone: tzinfo) -> Source:
+        if Path(name).is_dir():
+            raise CommandError(f"{name} is a directory: name the files in it.")
+        if name != "-" and not os.access(name, os.R_OK):
+            raise CommandError(f"There is no file {name} that can be read.")
+        form = options["format"] or self._format(name)
+        with errors_in_words():
+            parser = self._parser(form, options, zone)
+        lookup = self._lookup(options["lookup"], form)
+        size = 0 if name == "-" else Path(name).stat().st_size
+        return Source(name, "line", lookup, size, _opened(name, parser))
+
+    def _format(self, name: str) -> str:
         plain = Path(name).name.lower().removesuffix(".gz")
         for form, pattern in FORMATS.items():
             if pattern.search(plain):
@@ -141,50 +178,49 @@ class Command(BaseCommand):
     def _lookup(self, given: str | None, form: str) -> str:
         user_model = get_user_model()
         lookup = given or (user_model.USERNAME_FIELD if form == "log" else "pk")
-        try:
-            if lookup != "pk":
-                user_model._meta.get_field(lookup)
-        except FieldDoesNotExist:
-            raise CommandError(f"{user_model._meta.label} has no field {lookup!r}.") from None
+        columns = {field.name for field in user_model._meta.concrete_fields}
+        if lookup not in {"pk", *columns}:
+            raise CommandError(f"{user_model._meta.label} has no field {lookup!r}.")
         return lookup
 
-    def _import_table(self, table: str, importer: Importer) -> None:
-        try:
-            for _ in importer.run(table, TABLES[table]()):
-                pass
-        except LookupError:
-            raise CommandError("--from admin_log needs django.contrib.admin.") from None
-        self._report(table, importer.summary, importer.dry_run)
-
-    def _import_file(
-        self, name: str, parser: readers.Parser, importer: Importer, lookup: str
-    ) -> None:
-        size = 0 if name == "-" else Path(name).stat().st_size
-        progress = Progress(self.stderr, size, "lines")
-        try:
-            with readers.open_text(name) as (lines, position), errors_in_words():
-                readings = readers.read_lines(lines, parser)
-                for summary in importer.run(name, readings, lookup):
+    def _import(self, source: Source, importer: Importer) -> None:
+        progress = Progress(_unwrapped(self.stderr), source.size, f"{source.unit}s")
+        with source.opened as (readings, position):
+            try:
+                for summary in importer.run(source.name, readings, source.lookup):
                     progress.update(position(), summary.read)
-        except StoppedAtBadLine as error:
-            raise CommandError(str(error)) from error
-        except (OSError, EOFError, zlib.error) as error:
-            raise CommandError(
-                f"{name} cannot be read after line {importer.summary.read}: {error}."
-            ) from error
-        finally:
-            progress.finish()
-            self._report(name, importer.summary, importer.dry_run)
+            except Stopped as error:
+                raise CommandError(str(error)) from error
+            finally:
+                progress.finish()
+                self._report(source, importer.summary, importer.dry_run)
 
-    def _report(self, source: str, summary: Summary, dry_run: bool) -> None:
+    def _report(self, source: Source, summary: Summary, dry_run: bool) -> None:
         added = "Would add" if dry_run else "Added"
-        self.stdout.write(f"{source}: read {summary.read:,} lines.")
-        self.stdout.write(f"  {added} {summary.added:,} souvenirs.")
+        self.stdout.write(f"{source.name}: read {_counted(summary.read, source.unit)}.")
+        self.stdout.write(f"  {added} {_counted(summary.added, 'souvenir')}.")
         if summary.known:
             self.stdout.write(f"  {summary.known:,} in a window that has a souvenir.")
         for reason, count in summary.skipped.most_common():
             self.stdout.write(f"  Skipped {count:,}: {reason}.")
         for text in summary.bad_lines:
             self.stdout.write(f"    {text}")
-        if summary.skipped["bad line"] > len(summary.bad_lines):
+        if summary.skipped[BAD_LINE] > len(summary.bad_lines):
             self.stdout.write("    ...")
+
+
+@contextmanager
+def _opened(name: str, parser: readers.Parser) -> Iterator[tuple[Readings, Callable[[], int]]]:
+    with readers.open_text(name) as (lines, position):
+        yield readers.read_lines(lines, parser), position
+
+
+def _unwrapped(stream: Any) -> Any:
+    """The stream that a command writes to, without what ends each of its writes with a line."""
+    while isinstance(stream, OutputWrapper):
+        stream = stream._out
+    return stream
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
