@@ -1,23 +1,9 @@
 import django.db.models.deletion
 import django.utils.timezone
-from django.apps.registry import Apps
 from django.conf import settings
 from django.db import migrations, models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-
-def refuse_orphans(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Backwards: say what stands in the way, before the database refuses the constraint."""
-    alias = schema_editor.connection.alias
-    user_model = apps.get_model(settings.AUTH_USER_MODEL)
-    users = user_model._base_manager.using(alias).filter(pk=models.OuterRef("user_id"))
-    souvenirs = apps.get_model("souvenirs", "Souvenir")._base_manager.using(alias)
-    orphans = souvenirs.filter(~models.Exists(users)).count()
-    if orphans:
-        raise RuntimeError(
-            f"{orphans} souvenirs belong to users that no longer exist, which the constraint of "
-            "version 1 does not allow. Delete these souvenirs first, then migrate back."
-        )
+from souvenirs.migrations._going_back import refuse_orphans
 
 
 class Migration(migrations.Migration):

@@ -1,5 +1,7 @@
 from django.db import migrations, models
 
+from souvenirs.migrations._going_back import refuse_orphans
+
 
 class Migration(migrations.Migration):
     """Room for more than 2,147,483,647 souvenirs."""
@@ -16,4 +18,6 @@ class Migration(migrations.Migration):
                 auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
             ),
         ),
+        # First backwards: where 0003 cannot follow, this one is not undone either.
+        migrations.RunPython(migrations.RunPython.noop, refuse_orphans),
     ]
