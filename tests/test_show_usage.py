@@ -147,7 +147,10 @@ def test_most_recent_period_comes_first():
         (["--calendar", "--after=2016-01-01 00:00 XYZT"], "is not a date"),
         (["--subscription-start="], "--subscription-start '' is not a date"),
         (["--calendar", "--after=99999999999999"], "is not a date"),
-        (["--calendar", "--after=2016-02-01", "--before=2016-01-01"], "start 2016-02-01 .* later"),
+        (
+            ["--calendar", "--after=2016-02-01", "--before=2016-01-01"],
+            "--after 2016-02-01 .* later",
+        ),
         (["--calendar", "--tz=Mars/Phobos"], "Unknown time zone 'Mars/Phobos'"),
         (["--calendar", "--tz=../etc/passwd"], "Unknown time zone"),
         (["--calendar", "--recent=0"], "recent must be at least 1, not 0"),

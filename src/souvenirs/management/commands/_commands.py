@@ -118,6 +118,9 @@ class ReportCommand(BaseCommand):
             raise CommandError("Cannot use --calendar and --subscription-start together.")
         if report == "weekly" and not calendar:
             raise CommandError("weekly report requires --calendar.")
+        after, before = options["after"], options["before"]
+        if after is not None and before is not None and after > before:
+            raise CommandError(f"--after {after} is later than --before {before}.")
         if report in UNITS and not calendar and anchor is None:
             raise CommandError(f"{report} report requires --subscription-start or --calendar.")
 
