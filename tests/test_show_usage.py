@@ -219,7 +219,7 @@ def test_closed_pipe_ends_quietly(tmp_path):
         "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())]),
     }
     django = [sys.executable, "-m", "django"]
-    subprocess.run([*django, "migrate", "-v0"], env=environment, check=True)
+    subprocess.run([*django, "migrate", "-v0", "--run-syncdb"], env=environment, check=True)
     command = [*django, "show_usage", "--csv", "--calendar", "--daily", "--after=1950-01-01"]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE

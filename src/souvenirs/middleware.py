@@ -93,8 +93,9 @@ def user_on(request: HttpRequest) -> Any:
     """
     carried = vars(request)
     user = carried.get("user")
-    if isinstance(user, LazyObject) and user._wrapped is empty:
-        user = None
+    if isinstance(user, LazyObject):
+        # Each look at a user through its wrapper would cost more than the limit itself.
+        user = None if user._wrapped is empty else user._wrapped
     # Whoever signed out in this request is found where AuthenticationMiddleware had put them.
     candidates: list[Any] = [user, carried.get("_cached_user"), carried.get("_acached_user")]
     for candidate in candidates:

@@ -1,0 +1,244 @@
+"""What a request pays: version 2 beside the algorithm of version 1.0.2, in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from statistics import median
+from unittest.mock import patch
+
+from _common import (
+    ENGINES,
+    NAME,
+    TITLES,
+    WEEK,
+    alternate_calls,
+    alternate_quick,
+    answering,
+    machine,
+    print_table,
+    say,
+    scratch,
+    times,
+    us,
+)
+from _version1 import Middleware as OldMiddleware
+from _version1 import OldSouvenir
+from _version1 import souvenez as old_souvenez
+from django.contrib import auth
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.cache import caches
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from souvenirs.conf import conf
+from souvenirs.control import souvenez
+from souvenirs.middleware import SouvenirsMiddleware
+from souvenirs.models import Souvenir
+from souvenirs.ratelimit import gate, window_now
+
+CACHES = ["locmem", "redis"]
+#: A small site and a larger one.
+SITES = [("sqlite", "locmem"), ("postgresql", "redis")]
+USERS = 300
+REQUESTS = 500
+ROUNDS = 7
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+def main() -> None:
+    engines, stores = answering(ENGINES), answering(CACHES)
+    limited: list[list[str]] = []
+    pages: list[list[str]] = []
+    first: list[list[str]] = []
+    try:
+        for engine in engines:
+            with scratch(engine) as connection:
+                say(f"Recording on {TITLES[engine]}...")
+                with connection.schema_editor() as editor:
+                    editor.create_model(OldSouvenir)
+                names = [f"user{number}" for number in range(USERS)]
+                users = User.objects.bulk_create([User(username=name) for name in names])
+                for cache in stores:
+                    with caching_in(cache, prefix=engine):
+                        first.append(first_souvenir(connection, cache, users))
+                        if engine == "sqlite":
+                            limited += rate_limited(connection, cache, users[0])
+                        if (engine, cache) in SITES:
+                            pages += middleware(connection, cache, users[0])
+    finally:
+        if "redis" in stores:
+            forget_keys()
+
+    print(f"## Recording\n\n{machine([*engines, *stores])}.\n")
+    print("A user who has left a souvenir in this window already:\n")
+    print_table(["rate-limited", "1.0.2", "version 2", "times faster"], limited)
+    print(
+        "What the middleware adds to a request, over one that does nothing, where the user has "
+        "left a souvenir already; a page that asks for the user has loaded it by itself:\n"
+    )
+    headers = ["page", "1.0.2 adds", "version 2 adds", "times less"]
+    print_table(headers, pages)
+    print("A user's first request of a window, beside one bare `cache.add` and one bare INSERT:\n")
+    headers = ["first souvenir", "bare", "1.0.2", "version 2", "version 2 / bare", "1.0.2 / bare"]
+    print_table(headers, first)
+
+
+def caching_in(cache: str, prefix: str) -> override_settings:
+    """Both algorithms use that cache, and know nothing of the users of other databases."""
+    return override_settings(SOUVENIRS_CACHE_NAME=cache, SOUVENIRS_CACHE_PREFIX=f"{prefix}.")
+
+
+def rate_limited(connection: BaseDatabaseWrapper, cache: str, user: User) -> list[list[str]]:
+    key = user.pk
+
+    def gate_alone() -> bool:
+        return gate.remembers(key, window_now(conf.RATELIMIT_SECONDS))
+
+    old_souvenez(user)
+    souvenez(user)
+    assert old_souvenez(user) == "rate-limited"
+    with asks_nobody(connection):
+        assert souvenez(user) == "rate-limited"
+        assert gate_alone()
+    old, new, alone = alternate_quick(
+        [partial(old_souvenez, user), partial(souvenez, user), gate_alone]
+    )
+    return [
+        [f"`souvenez()`, {TITLES[cache]}", us(old), us(new), times(old, new)],
+        [f"the gate alone, {TITLES[cache]}", us(old), us(alone), times(old, alone)],
+    ]
+
+
+@contextmanager
+def asks_nobody(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Assert that neither the database nor the cache is asked."""
+    with CaptureQueriesContext(connection) as queries, patch.object(gate, "_cache") as cache:
+        yield
+    assert not queries.captured_queries
+    cache.assert_not_called()
+
+
+class DoNothing:
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("page")
+
+
+def page_for_user(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(f"page for {request.user.pk}")
+
+
+def middleware(connection: BaseDatabaseWrapper, cache: str, user: User) -> list[list[str]]:
+    site = f"{TITLES[connection.alias]}, {TITLES[cache]}"
+    key = session_of(user)
+    never = [f"signed in, never asks for the user; {site}"]
+    asks = [f"signed in, asks for the user; {site}"]
+    anonymous = [f"anonymous; {site}"]
+    return [
+        never + added(connection, page, lambda: arrived(key)),
+        asks + added(connection, page_for_user, lambda: arrived(key, user)),
+        anonymous + added(connection, page, lambda: arrived(None)),
+    ]
+
+
+def session_of(user: User) -> str:
+    session = SessionStore()
+    session[auth.SESSION_KEY] = str(user.pk)
+    session[auth.BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    return session.session_key
+
+
+def arrived(cookie: str | None, known: User | None = None) -> HttpRequest:
+    """A request on its way through Django's middleware; ``known`` where its user is loaded."""
+    request = RequestFactory().get("/")
+    request.COOKIES = {} if cookie is None else {"sessionid": cookie}
+    SessionMiddleware(page).process_request(request)
+    AuthenticationMiddleware(page).process_request(request)
+    if known is not None:
+        request._cached_user = known
+        assert request.user.pk == known.pk
+    return request
+
+
+def added(
+    connection: BaseDatabaseWrapper, view: Handler, arrive: Callable[[], HttpRequest]
+) -> list[str]:
+    """What each middleware adds to the time and the queries of a page."""
+    nothing, *others = [kind(view) for kind in (DoNothing, OldMiddleware, SouvenirsMiddleware)]
+    queries, accessed = zip(*(facts(connection, each, arrive) for each in others), strict=True)
+    assert queries[1] == 0
+    assert not accessed[1]
+    seconds: list[list[float]] = [[], []]
+    for _ in range(ROUNDS):
+        for other, found in zip(others, seconds, strict=True):
+            arguments = [[arrive() for _ in range(REQUESTS)] for _ in range(2)]
+            base, more = alternate_calls([nothing, other], arguments)
+            found.append(more - base)
+    old, new = (median(found) for found in seconds)
+    varies = [", `Vary: Cookie`" if each else "" for each in accessed]
+    return [
+        f"{us(old)}, {queries[0]} queries{varies[0]}",
+        f"{us(new)}, {queries[1]} queries{varies[1]}",
+        times(old, new),
+    ]
+
+
+def facts(
+    connection: BaseDatabaseWrapper, handler: Handler, arrive: Callable[[], HttpRequest]
+) -> tuple[int, bool]:
+    """How many queries a request makes, and whether its session was touched: then pages vary."""
+    handler(arrive())
+    handler(arrive())
+    request = arrive()
+    request.session.accessed = False
+    with CaptureQueriesContext(connection) as queries:
+        handler(request)
+    return len(queries), request.session.accessed
+
+
+def first_souvenir(connection: BaseDatabaseWrapper, cache: str, users: list[User]) -> list[str]:
+    quote = connection.ops.quote_name
+    insert = (
+        f"INSERT INTO {quote(Souvenir._meta.db_table)} (user_id, {quote('when')}) VALUES (%s, %s)"
+    )
+    backend = caches[cache]
+
+    def bare(user: User) -> None:
+        backend.add(f"bare.{connection.alias}.{user.pk}", 1, timeout=WEEK)
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        with connection.cursor() as cursor:
+            cursor.execute(insert, [user.pk, now])
+
+    made = OldSouvenir.objects.count(), Souvenir.objects.count()
+    base, old, new = alternate_calls([bare, old_souvenez, souvenez], [users] * 3)
+    assert OldSouvenir.objects.count() == made[0] + len(users)
+    assert Souvenir.objects.count() == made[1] + 2 * len(users)
+    where = f"{TITLES[connection.alias]}, {TITLES[cache]}"
+    return [where, us(base), us(old), us(new), times(new, base), times(old, base)]
+
+
+def forget_keys() -> None:
+    client = caches["redis"]._cache.get_client(write=True)
+    for key in client.scan_iter(f"{NAME}:*"):
+        client.delete(key)
+
+
+if __name__ == "__main__":
+    main()
