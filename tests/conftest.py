@@ -40,7 +40,8 @@ def pytest_collection_modifyitems(config, items):
     chosen = [
         item
         for item in items
-        if item.path.suffix == ".py" and item.path.name != "test_readme.py"
+        if item.path.suffix == ".py"
+        and item.path.name != "test_readme.py"
         and (
             database_fixtures.intersection(item.fixturenames)
             or item.get_closest_marker("django_db")
