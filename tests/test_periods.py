@@ -558,6 +558,7 @@ def calendar_of_every_clock(step):
 
 
 @each_step
+@pytest.mark.thorough
 def test_calendar_units_around_every_change(step):
     """They tile without an empty one, each from the first time that its midnight is reached."""
     windows = dict.fromkeys((clock, starts) for clock, _, starts in calendar_of_every_clock(step))
@@ -568,6 +569,7 @@ def test_calendar_units_around_every_change(step):
 
 
 @each_step
+@pytest.mark.thorough
 def test_calendar_start_around_every_change(step):
     """Each instant is in the last unit that has begun by then."""
     for clock, change, instants in calendar_of_every_clock(step):
@@ -588,6 +590,7 @@ def dates_every_quarter_of_an_hour(change, before, after):
     return samples, [reading // 86_400 for reading in accumulate(readings, max)]
 
 
+@pytest.mark.thorough
 def test_every_quarter_of_an_hour_around_every_change_is_in_the_day_of_its_date():
     for clock, change in changes_of_every_clock():
         samples, dates = dates_every_quarter_of_an_hour(
@@ -614,6 +617,7 @@ def readings_at_every_change():
 
 
 @each_step
+@pytest.mark.thorough
 def test_anchored_periods_around_every_change(step):
     """An anchor moves where the clock skips it, on that day only, and never to what is repeated."""
     for clock, reading in readings_at_every_change():

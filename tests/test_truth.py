@@ -21,6 +21,7 @@ from tests.conftest import INSTANT, SHARED_DATA, pk_of
 
 pytestmark = [
     pytest.mark.django_db,
+    pytest.mark.thorough,
     pytest.mark.skipif(
         not SHARED_DATA.is_dir(), reason="the activity data is not part of the project"
     ),
