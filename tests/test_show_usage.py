@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
+from souvenirs.management.commands.show_usage import Command as ShowUsage
 from tests.conftest import at
 
 pytestmark = pytest.mark.django_db
@@ -228,6 +229,33 @@ def test_closed_pipe_ends_quietly(tmp_path):
         process.stdout.close()
         err = process.stderr.read()
     assert (process.returncode, err) == (0, b"")
+
+
+def test_output_that_nobody_reads_is_thrown_away(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stream:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert call_command("show_usage", "--calendar", "--csv") is None
+        stream.write("nobody minds")
+
+
+def test_output_of_the_caller_that_nobody_reads_is_left_to_the_caller():
+    class Closed(StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    assert call_command("show_usage", "--calendar", "--csv", stdout=Closed()) is None
+
+
+def test_json_of_a_report_that_a_project_made():
+    class Command(ShowUsage):
+        def monthly_report(self, options):
+            return ["month", "revenue"], [["2016-01", 100]]
+
+    out = StringIO()
+    call_command(Command(), "--calendar", "--json", stdout=out)
+    assert json.loads(out.getvalue()) == [{"month": "2016-01", "revenue": 100}]
 
 
 def test_formats_exclude_each_other():
