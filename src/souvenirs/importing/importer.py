@@ -189,7 +189,8 @@ class Importer:
         if not asked:
             return
         users = get_user_model()._default_manager.filter(**{f"{lookup}__in": list(asked)})
-        for value, pk in users.order_by().values_list(lookup, "pk"):
+        # As an expression: some versions of Django leave a field out that is named twice.
+        for value, pk in users.order_by().values_list(models.F(lookup), "pk"):
             for name in asked.get(value, ()):  # a database may compare names without their case
                 found = self._users[lookup, name] is not UNKNOWN
                 self._users[lookup, name] = SHARED if found else pk

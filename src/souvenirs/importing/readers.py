@@ -239,7 +239,8 @@ def _paged(rows: models.QuerySet[Any, Any], *fields: str) -> Iterator[tuple[Any,
     One long query would hold its snapshot while we write; SQLite then refuses to let us write as
     soon as somebody else has.
     """
-    ordered = rows.order_by("pk").values_list("pk", *fields)
+    # As expressions: some versions of Django leave a field out that is named twice.
+    ordered = rows.order_by("pk").values_list("pk", *map(models.F, fields))
     page = list(ordered[:ROWS])
     while page:
         yield from (row[1:] for row in page)
