@@ -1,15 +1,31 @@
 """Django's local-memory cache with something wrong with it."""
 
+import time
+
 from django.core.cache.backends.locmem import LocMemCache
 
 
 class FailingCache(LocMemCache):
     """Every verb raises, as with a server that is down."""
 
+    asked = 0
+
     def add(self, *args, **kwargs):
+        type(self).asked += 1
         raise ConnectionError("the cache is down")
 
-    get = delete = add
+    get = set = delete = add
+
+
+class SlowCache(LocMemCache):
+    """Answers, and takes its time."""
+
+    asked = 0
+
+    def add(self, *args, **kwargs):
+        type(self).asked += 1
+        time.sleep(0.05)
+        return super().add(*args, **kwargs)
 
 
 class DeleteFailsCache(LocMemCache):

@@ -13,6 +13,7 @@ from django.db import connection
 from hypothesis import settings as hypothesis
 
 import souvenirs.testing
+from souvenirs.caches import close_caches
 from souvenirs.models import Souvenir
 from tests import servers
 
@@ -159,4 +160,5 @@ def shared_cache(request, settings):
 
     cache.clear()
     yield cache
+    close_caches()
     cache.close()

@@ -34,6 +34,11 @@ def database(name: str) -> dict:
     return settings
 
 
+def name_of_another(name: str) -> str | None:
+    """The name of a second database on the same server; None where each has its own memory."""
+    return None if name == "sqlite" else f"test_{database(name)['NAME']}_elsewhere"
+
+
 def version(name: str) -> str | None:
     """The version of a server, or None where it does not answer."""
     try:

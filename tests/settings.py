@@ -5,7 +5,11 @@ import os
 from tests import servers
 
 DATABASE = os.environ.get("SOUVENIRS_TEST_DATABASE", "sqlite")
-DATABASES = {"default": servers.database(DATABASE)}
+DATABASES = {"default": servers.database(DATABASE), "elsewhere": servers.database(DATABASE)}
+DATABASES["elsewhere"]["TEST"] = {
+    **DATABASES["elsewhere"].get("TEST", {}),
+    "NAME": servers.name_of_another(DATABASE),
+}
 
 AUTH_USER_MODEL = os.environ.get("SOUVENIRS_TEST_USER", "auth.User")
 
@@ -21,6 +25,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "rest_framework",
     "rest_framework.authtoken",
+    "hijack",
+    "impersonate",
+    "loginas",
     "tests.users",
     "souvenirs",
 ]

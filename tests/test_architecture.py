@@ -10,13 +10,15 @@ import souvenirs
 PACKAGE = Path(souvenirs.__file__).parent
 
 LAYERS = [
-    {"conf", "instants"},
-    {"periods", "values"},
-    {"models", "utils", "accounts", "ratelimit"},
-    {"stores"},
+    {"conf", "instants", "signals", "decorators", "userfunctions"},
+    {"periods", "values", "breaker", "logs", "caches"},
+    {"timeouts"},
+    {"models", "utils", "accounts", "ratelimit", "identity"},
+    {"stores", "exclusions"},
     {"recording", "counting"},
     {"reports", "importing"},
-    {"control", "middleware", "checks", "testing"},
+    {"control", "middleware", "testing"},
+    {"checks"},
     {"apps", "management"},
 ]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)

@@ -2,17 +2,23 @@ import re
 from pathlib import Path
 
 import pytest
+from django.core.checks import registry as check_registry
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from souvenirs import checks
-from souvenirs.checks import check_settings
+from souvenirs.checks.settings import SETTINGS_CHECKS, check_settings
+from souvenirs.checks.site import check_database, check_deployment, check_site
+from souvenirs.middleware import SouvenirsMiddleware
+from tests.conftest import vendor_is
 
 pytestmark = pytest.mark.django_db
 
 
-def ids():
-    return [message.id for message in check_settings()]
+def ids(check=check_settings):
+    return [message.id for message in check()]
 
 
 def test_defaults_are_fine(settings):
@@ -41,12 +47,160 @@ def test_defaults_are_fine(settings):
         ("E006", "SOUVENIRS_WEEK_START", "monday"),
         ("E007", "SOUVENIRS_GATE_SIZE", 0),
         ("E007", "SOUVENIRS_GATE_SIZE", "many"),
-        ("W001", "SOUVENIRS_RATELIMIT_SECONDS", 7 * 3600),
+        ("W002", "SOUVENIRS_RATELIMIT_SECOND", 60),
+        ("E009", "SOUVENIRS_USER_FUNCTION", "no.such.function"),
+        ("E009", "SOUVENIRS_USER_FUNCTION", "souvenirs.conf.PREFIX"),
+        ("E010", "SOUVENIRS_BYPASS", "no.such.function"),
+        ("E011", "SOUVENIRS_IGNORE_PATHS", "^/health/"),
+        ("E011", "SOUVENIRS_IGNORE_PATHS", ["("]),
+        ("E011", "SOUVENIRS_IGNORE_PATHS", [5]),
+        ("E012", "SOUVENIRS_IGNORE_USER_AGENTS", [b"bytes"]),
+        ("E012", "SOUVENIRS_IGNORE_USER_AGENTS", ["("]),
+        ("E013", "SOUVENIRS_IGNORE_METHODS", "HEAD"),
+        ("E013", "SOUVENIRS_IGNORE_METHODS", ["head"]),
+        ("E014", "SOUVENIRS_IGNORE_STATUS_CODES", 404),
+        ("E014", "SOUVENIRS_IGNORE_STATUS_CODES", ["404"]),
+        ("E015", "SOUVENIRS_IGNORE_STAFF", "yes"),
+        ("E016", "SOUVENIRS_COUNT_IMPERSONATED", 1),
+        ("E017", "SOUVENIRS_TIMEOUT", 0),
+        ("E017", "SOUVENIRS_TIMEOUT", True),
+        ("E017", "SOUVENIRS_TIMEOUT", "0.1"),
+        ("E018", "SOUVENIRS_BREAKER_SECONDS", -1),
+        ("E018", "SOUVENIRS_BREAKER_SECONDS", float("nan")),
     ],
 )
 def test_bad_value_is_found(settings, id, name, value):
     setattr(settings, name, value)
     assert ids() == [f"souvenirs.{id}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SOUVENIRS_USER_FUNCTION", "souvenirs.userfunctions.request_auth"),
+        ("SOUVENIRS_BYPASS", lambda request, user: False),
+        ("SOUVENIRS_IGNORE_PATHS", [r"^/health/$", re.compile("^/poll/")]),
+        ("SOUVENIRS_IGNORE_USER_AGENTS", {"(?i)uptime"}),
+        ("SOUVENIRS_IGNORE_METHODS", ("HEAD", "OPTIONS")),
+        ("SOUVENIRS_IGNORE_STATUS_CODES", range(400, 600)),
+        ("SOUVENIRS_TIMEOUT", 1),
+    ],
+)
+def test_good_value_is_fine(settings, name, value):
+    setattr(settings, name, value)
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("SOUVENIRS_IGNORE_PATH", "Did you mean SOUVENIRS_IGNORE_PATHS?"),
+        ("SOUVENIRS_QQQQ", "Take it out."),
+    ],
+)
+def test_unknown_setting_has_its_remedy(settings, name, hint):
+    setattr(settings, name, 1)
+    assert [message.hint for message in check_settings()] == [hint]
+
+
+def test_another_apps_setting_is_not_ours(settings):
+    settings.SOUVENIR_SHOP = 1
+    assert ids() == []
+
+
+def test_site_of_the_suite_is_fine():
+    assert ids(check_site) == []
+
+
+AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
+OURS = "souvenirs.middleware.SouvenirsMiddleware"
+
+
+class OwnMiddleware(SouvenirsMiddleware):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("middleware", "expected"),
+    [
+        ([AUTH, OURS], []),
+        ([AUTH, "tests.test_checks.OwnMiddleware"], []),
+        ([OURS], []),
+        ([AUTH], ["souvenirs.W003"]),
+        ([OURS, AUTH], ["souvenirs.W004"]),
+        ([AUTH, OURS, "no.such.Middleware"], []),
+    ],
+)
+def test_place_of_the_middleware(settings, middleware, expected):
+    settings.MIDDLEWARE = middleware
+    assert ids(check_site) == expected
+
+
+@pytest.mark.parametrize(
+    ("backend", "always", "deployed"),
+    [
+        ("django.core.cache.backends.dummy.DummyCache", ["souvenirs.W005"], []),
+        ("django.core.cache.backends.locmem.LocMemCache", [], ["souvenirs.W006"]),
+        ("django.core.cache.backends.filebased.FileBasedCache", [], ["souvenirs.W006"]),
+        ("django.core.cache.backends.db.DatabaseCache", [], []),
+        ("django.core.cache.backends.redis.RedisCache", [], []),
+    ],
+)
+def test_cache_that_does_not_limit(settings, backend, always, deployed):
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "somewhere"}}
+    assert ids(check_site) == always
+    assert [id for id in ids(check_deployment) if id != "souvenirs.W007"] == deployed
+
+
+def test_missing_cache_is_told_once(settings):
+    settings.SOUVENIRS_CACHE_NAME = "nowhere"
+    assert ids(check_site) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, True),
+        ({"transaction_mode": None}, True),
+        ({"transaction_mode": "DEFERRED"}, True),
+        ({"transaction_mode": "immediate"}, False),
+        ({"transaction_mode": "EXCLUSIVE"}, False),
+    ],
+)
+def test_sqlite_that_locks_too_late(monkeypatch, options, expected):
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    assert ("souvenirs.W007" in ids(check_deployment)) is (expected and vendor_is("sqlite"))
+
+
+def test_migrated_table_is_fine():
+    assert check_database(databases=["default"]) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_table_that_is_not_migrated():
+    migrate("0002")
+    try:
+        [message] = check_database(databases=["default"])
+    finally:
+        migrate("0004")
+    assert message.id == "souvenirs.W008"
+    assert "migrate souvenirs --database default" in message.hint
+
+
+@pytest.mark.parametrize("databases", [None, [], ["other"]])
+def test_database_that_may_not_be_asked_is_not(databases, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert check_database(databases=databases) == []
+
+
+def migrate(name):
+    executor = MigrationExecutor(connection)
+    [target] = [
+        key
+        for key in executor.loader.graph.nodes
+        if key[1].startswith(name) and key[0] == "souvenirs"
+    ]
+    executor.migrate([target])
 
 
 @pytest.mark.parametrize(
@@ -65,7 +219,17 @@ def test_bad_value_is_found(settings, id, name, value):
 def test_window_has_to_divide_the_time_zone(settings, zone, seconds, expected):
     settings.TIME_ZONE = zone
     settings.SOUVENIRS_RATELIMIT_SECONDS = seconds
-    assert ids() == expected
+    assert ids(check_site) == expected
+
+
+def test_window_that_is_no_window_is_told_once(settings):
+    settings.SOUVENIRS_RATELIMIT_SECONDS = "an hour"
+    assert (ids(), ids(check_site)) == (["souvenirs.E001"], [])
+
+
+def test_window_of_seven_hours(settings):
+    settings.SOUVENIRS_RATELIMIT_SECONDS = 7 * 3600
+    assert ids(check_site) == ["souvenirs.W001"]
 
 
 def test_every_message_has_a_hint(settings):
@@ -74,13 +238,26 @@ def test_every_message_has_a_hint(settings):
 
 
 def test_ids_are_unique():
-    used = re.findall(r'"(souvenirs\.[EW]\d{3})"', Path(checks.__file__).read_text())
-    assert len(used) == len(set(used)) == len(checks.SETTINGS_CHECKS)
+    sources = [path.read_text() for path in Path(checks.__file__).parent.glob("*.py")]
+    used = re.findall(r'"(souvenirs\.[EW]\d{3})"', "".join(sources))
+    assert len(used) == len(set(used)) == len(SETTINGS_CHECKS) + 7
 
 
 def test_checks_are_registered(settings):
     settings.SOUVENIRS_WEEK_START = 0
-    assert "souvenirs.E006" in [message.id for message in run_checks()]
+    settings.MIDDLEWARE = []
+    found = [message.id for message in run_checks()]
+    assert {"souvenirs.E006", "souvenirs.W003"} <= set(found)
+    assert "souvenirs.W006" not in found
+
+
+def test_deployment_checks_are_registered():
+    found = [message.id for message in run_checks(include_deployment_checks=True)]
+    assert "souvenirs.W006" in found
+
+
+def test_database_checks_are_registered(settings):
+    assert check_database in check_registry.registry.get_checks()
 
 
 def test_wrong_path_stops_manage_py_check(settings):

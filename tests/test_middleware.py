@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from souvenirs import middleware
+from souvenirs import identity
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
 from souvenirs.ratelimit import gate, window_now
@@ -171,13 +171,13 @@ def test_session_is_not_done_when_the_window_turns_meanwhile(signed_in, monkeypa
     """What was settled for one window says nothing about the next."""
     clock = [at(2030, 1, 1, 0, 59, 59).timestamp()]
     monkeypatch.setattr("souvenirs.ratelimit.time.time", lambda: clock[0])
-    get_user = middleware.get_user
+    get_user = identity.get_user
 
     def slow_get_user(request):
         clock[0] += 2
         return get_user(request)
 
-    monkeypatch.setattr("souvenirs.middleware.get_user", slow_get_user)
+    monkeypatch.setattr("souvenirs.identity.get_user", slow_get_user)
     signed_in.get("/plain/")
     assert not gate.sessions.knows(window_now(3600), hash(signed_in.cookies["sessionid"].value))
 

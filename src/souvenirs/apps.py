@@ -9,6 +9,10 @@ class SouvenirsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from .checks import check_settings
+        from .checks.settings import check_settings
+        from .checks.site import check_database, check_deployment, check_site
 
         checks.register(check_settings)
+        checks.register(check_site)
+        checks.register(check_deployment, deploy=True)
+        checks.register(check_database, checks.Tags.database)

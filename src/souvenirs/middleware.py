@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.conf import settings
-from django.contrib.auth import SESSION_KEY, get_user
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.functional import LazyObject, empty
 
-from .conf import conf
+from .breaker import database_breaker
+from .conf import conf, function_in
+from .exclusions import ignores_request, ignores_user, ignores_visit
+from .identity import (
+    carries_nobody,
+    is_impersonating,
+    key_in,
+    loaded,
+    session_data,
+    untouched,
+    user_in,
+    user_on,
+)
+from .logs import RareLog
 from .ratelimit import Window, gate, window_now
-from .recording import primary_key, souvenez
+from .recording import primary_key, souvenez_on
 
-logger = logging.getLogger(__name__)
+logger = RareLog(__name__)
+
+Response = HttpResponseBase | None
 
 
 class SouvenirsMiddleware:
     """Works after the view, in autocommit, and never raises.
 
-    A request counts whatever its response, a failed one too: the user was there. The user is the
-    one that the view, or whatever authenticated it, left on the request; the one who signed out in
-    it; or, where nobody asked who is there, the one in the session.
+    A request counts whatever its response, a failed one too, unless a setting says otherwise: the
+    user was there. The user is the one that ``SOUVENIRS_USER_FUNCTION`` knows; the one that the
+    view, or whatever authenticated it, left on the request; the one who signed out in it; or, where
+    nobody asked who is there, the one in the session.
     """
 
     sync_capable = True
@@ -47,110 +56,109 @@ class SouvenirsMiddleware:
     def __call__(self, request: HttpRequest) -> Any:
         if self.is_async:
             return self.__acall__(request)
-        response = self.get_response(request)
-        work = work_left(request)
+        response: Any = self.get_response(request)
+        work = work_left(request, response)
         if work is not None:
             work()
         return response
 
     async def __acall__(self, request: HttpRequest) -> Any:
+        response = None
         try:
-            return await self.get_response(request)  # type: ignore[misc]
+            response = await self.get_response(request)  # type: ignore[misc]
         finally:
             # Also where the client went away and the request is being cancelled.
-            work = work_left(request)
+            work = work_left(request, response)
             if work is not None:
                 await asyncio.shield(sync_to_async(work)())
+        return response
 
 
-def work_left(request: HttpRequest) -> Callable[[], None] | None:
+def work_left(request: HttpRequest, response: Response) -> Callable[[], None] | None:
     """Return what may block, a cache and a database, or None: most requests need neither."""
     try:
-        if not conf.ENABLED:
-            return None
-        window = window_now(conf.RATELIMIT_SECONDS) if conf.RATELIMIT_SECONDS else None
-        user = user_on(request)
+        if conf.USER_FUNCTION is not None:
+            user = _named_or_on(request) if conf.ENABLED else None
+        else:
+            user = None if carries_nobody(request) else user_on(request)
         if user is not None:
-            if window is not None and gate.remembers(user.pk, window):
-                return None
-            return partial(_record, user)
-        cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-        if not cookie or not hasattr(request, "session"):
-            return None
-        if window is not None and gate.sessions.knows(window, hash(cookie)):
-            return None
-        return partial(_record_session, request, cookie, window)
+            return _work_for_user(request, response, user) if conf.ENABLED else None
+        cookie = request.COOKIES.get(conf.session_cookie)
+        if cookie and conf.ENABLED and hasattr(request, "session"):
+            return _work_for_session(request, response, hash(cookie))
     except Exception:
         logger.exception("Could not tell whether to leave a souvenir.")
-        return None
-
-
-def user_on(request: HttpRequest) -> Any:
-    """Return the signed-in user that the request already carries, or None.
-
-    Asks nobody: a lazy user that nobody looked at stays unknown, since loading it would cost the
-    page its queries and, through ``Vary: Cookie``, its place in every cache.
-    """
-    carried = vars(request)
-    user = carried.get("user")
-    if isinstance(user, LazyObject):
-        # Each look at a user through its wrapper would cost more than the limit itself.
-        user = None if user._wrapped is empty else user._wrapped
-    # Whoever signed out in this request is found where AuthenticationMiddleware had put them.
-    candidates: list[Any] = [user, carried.get("_cached_user"), carried.get("_acached_user")]
-    for candidate in candidates:
-        if getattr(candidate, "is_authenticated", False) and candidate.pk is not None:
-            return candidate
     return None
 
 
-def _record(user: Any) -> None:
-    try:
-        souvenez(user)
-    except Exception:
-        logger.exception("Could not leave a souvenir of user %s.", getattr(user, "pk", None))
+def _named_or_on(request: HttpRequest) -> Any:
+    """The user that the site's own function knows, or else the one on the request."""
+    function = function_in("USER_FUNCTION")
+    with untouched(request):
+        user = loaded(function(request)) if function else None
+    if user is None or not getattr(user, "is_authenticated", True):
+        return user_on(request)
+    return user
 
 
-def _record_session(request: HttpRequest, cookie: str, window: Window | None) -> None:
-    try:
-        user = _user_of(request.session, window)
-        if user is not None:
-            souvenez(user)
-        if window is None:
-            return
-        if user is None or gate.remembers(user.pk, window):
-            gate.sessions.remember(window, hash(cookie))
-    except Exception:
-        logger.exception("Could not leave a souvenir of a session's user.")
-
-
-class _SessionData(dict[str, Any]):
-    """The data of a session, for Django's get_user(), which may want to change the session."""
-
-    def flush(self) -> None:
-        """Leave a session that is not valid any more to the host."""
-
-    def cycle_key(self) -> None:
-        """Leave a session signed with an older key to the host."""
-
-
-def _user_of(session: Any, window: Window | None) -> AbstractBaseUser | None:
-    """The user of a session who is still to be recorded, verified as Django does, or None.
-
-    The request's session neither learns that it was read nor is changed, and no session is written.
-    """
-    own = copy.copy(session)
-    # Some engines replace a session that they find to have expired.
-    own.create = own.delete = own.save = _nothing
-    data = _SessionData(own.items())
-    key = data.get(SESSION_KEY)
-    if key is None:
+def _work_for_user(
+    request: HttpRequest, response: Response, user: Any
+) -> Callable[[], None] | None:
+    seconds = conf.RATELIMIT_SECONDS
+    if seconds and gate.memory.knows_now(seconds, getattr(user, "pk", user)):
         return None
-    if window is not None and gate.remembers(primary_key(key), window):
+    key = primary_key(user)  # of a token it is text
+    if seconds and gate.memory.knows_now(seconds, key):
         return None
-    user = get_user(SimpleNamespace(session=data))  # type: ignore[arg-type]
-    return user if isinstance(user, AbstractBaseUser) else None
+    if ignores_user(user) or ignores_request(request, response):
+        return None
+    return partial(_attempt, partial(_visit, request, user), f"user {key}")
 
 
-def _nothing(*args: Any, **kwargs: Any) -> None:
-    pass
+def _work_for_session(
+    request: HttpRequest, response: Response, session: int
+) -> Callable[[], None] | None:
+    seconds = conf.RATELIMIT_SECONDS
+    if seconds and gate.sessions.knows_now(seconds, session):
+        return None
+    if ignores_request(request, response):
+        return None
+    window = window_now(seconds) if seconds else None
+    return partial(_attempt, partial(_visit_of_session, request, session, window), "a session")
+
+
+def _visit(request: HttpRequest, user: Any) -> None:
+    if not ignores_visit(request, user):
+        souvenez_on(request, user)
+
+
+def _visit_of_session(request: HttpRequest, session: int, window: Window | None) -> None:
+    user = _user_to_record(request.session, window)
+    if user is not None:
+        _visit(request, user)
+    if window is not None and (user is None or gate.remembers(user.pk, window)):
+        gate.sessions.remember(window, session)
+
+
+def _user_to_record(session: Any, window: Window | None) -> Any:
+    """The user of a session; None where whatever it requests would leave no souvenir."""
+    data = session_data(session)
+    key = key_in(data)
+    if key is None or (window is not None and gate.remembers(primary_key(key), window)):
+        return None
+    if is_impersonating(data) and not conf.COUNT_IMPERSONATED:
+        return None
+    user = user_in(data)
+    return None if user is None or ignores_user(user) else user
+
+
+def _attempt(leave: Callable[[], None], whose: str) -> None:
+    """Leave a souvenir, unless the database made another request wait a moment ago."""
+    if not database_breaker.allows():
+        return
+    try:
+        leave()
+    except Exception:
+        logger.exception("Could not leave a souvenir of %s.", whose)
+    else:
+        database_breaker.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
@@ -12,11 +12,14 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.http import HttpRequest
 
 from .conf import conf
-from .instants import checked
-from .ratelimit import Window, gate, is_window, window_now, window_of
-from .stores import Sighting, get_store
+from .instants import checked, utc
+from .models import Souvenir
+from .ratelimit import Window, bounds_of, gate, is_window, window_now, window_of
+from .signals import user_seen
+from .stores import Sighting, Span, Store, get_store
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +54,12 @@ def souvenez(
     return attempt.settled() or attempt.record()
 
 
+def souvenez_on(request: HttpRequest, user: Any) -> Outcome:
+    """Leave a souvenir of ``user``, seen in ``request``; see :func:`souvenez`."""
+    attempt = _Attempt.of(user, None, True, False)._replace(request=request)
+    return attempt.settled() or attempt.record()
+
+
 async def asouvenez(
     user: Any,
     when: datetime | None = None,
@@ -69,6 +78,7 @@ class _Attempt(NamedTuple):
     when: datetime | None
     seconds: float
     check_duplicate: bool
+    request: HttpRequest | None = None
 
     @classmethod
     def of(
@@ -93,52 +103,62 @@ class _Attempt(NamedTuple):
         store = get_store()
         if not store.can_write():
             return "skipped"
-        sighting = Sighting(self.user, self.when or datetime.now(UTC))
-        if not self.seconds:
-            return self._write(sighting)
-        user, window = self.user, window_of(sighting.when, self.seconds)
-        claim = _Claim(user, window)
-        if store.has_promised(claim):
+        when = self.when or datetime.now(UTC)
+        window = window_of(when, self.seconds) if self.seconds else None
+        is_lasting = not store.can_be_undone()
+        promise = _Promise(self.user, window, when, self.request, is_claimed=is_lasting)
+        if window is None:
+            return self._write(store, promise)
+        if store.has_promised(promise):
             return "rate-limited"
-        if store.can_be_undone():
-            return self._write_undoably(sighting, claim)
-        if not gate.admits(user, window):
+
+        def was_left() -> bool:
+            return store.has_within(Span(self.user, *bounds_of(window)))
+
+        if not is_lasting:
+            if gate.is_claimed(self.user, window, was_left):
+                return "rate-limited"
+            return self._write(store, promise)
+        if not gate.admits(self.user, window, was_left):
             return "rate-limited"
         try:
-            outcome = self._write(sighting)
+            return self._write(store, promise)
         except BaseException:
-            gate.give_back(user, window)
+            gate.give_back(self.user, window)
             raise
-        gate.remember(user, window)
-        return outcome
 
-    def _write_undoably(self, sighting: Sighting, claim: _Claim) -> Outcome:
-        """Write inside a host transaction, which limits the user only once it is committed."""
-        if gate.is_claimed(claim.user, claim.window):
-            return "rate-limited"
-        outcome = self._write(sighting)
-        get_store().on_commit(claim)
-        return outcome
-
-    def _write(self, sighting: Sighting) -> Outcome:
-        store = get_store()
+    def _write(self, store: Store, promise: _Promise) -> Outcome:
+        sighting = Sighting(promise.user, promise.when)
         if self.check_duplicate and store.has(sighting):
+            store.on_commit(promise.limit)
             return "duplicated"
         store.add(sighting)
         logger.debug("Left a souvenir of user %s at %s.", *sighting)
+        store.on_commit(promise)
         return "added"
 
 
 @dataclass(frozen=True)
-class _Claim:
-    """Called when a souvenir is there for good: from now on the user is limited in the window."""
+class _Promise:
+    """What follows once a souvenir is there for good. Two are equal where one is enough."""
 
     user: Hashable
-    window: Window
+    window: Window | None
+    when: datetime = field(compare=False)
+    request: HttpRequest | None = field(compare=False)
+    is_claimed: bool = field(compare=False)
 
     def __call__(self) -> None:
-        gate.admits(self.user, self.window)
-        gate.remember(self.user, self.window)
+        self.limit()
+        user_seen.send_robust(
+            Souvenir, user_pk=self.user, when=utc(self.when), request=self.request
+        )
+
+    def limit(self) -> None:
+        if self.window is not None:
+            if not self.is_claimed:
+                gate.claim(self.user, self.window)
+            gate.remember(self.user, self.window)
 
 
 def primary_key(user: Any) -> Hashable:

@@ -30,10 +30,9 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from .accounts import accounts_as_of
-from .conf import conf
+from .conf import conf, function_in
 from .instants import checked, checked_range, local, outward, utc
 from .periods import (
     DAY,
@@ -274,20 +273,12 @@ def usage_for_periods(*args: Any, **kwargs: Any) -> Iterable[Usage]:
 
 def usage_reports_function() -> Callable[..., Iterable[Usage]]:
     """Return the function in the setting, or the app's own where it is empty."""
-    path = conf.USAGE_REPORTS_FUNCTION
-    if not path:
-        return _usage_for_periods
-    try:
-        function = import_string(path)
-    except (ImportError, ValueError, AttributeError, TypeError) as error:
+    function = function_in("USAGE_REPORTS_FUNCTION") or _usage_for_periods
+    if function is usage_for_periods:
         raise ImproperlyConfigured(
-            f"SOUVENIRS_USAGE_REPORTS_FUNCTION is {path!r}, which cannot be imported: {error}"
-        ) from error
-    if not callable(function) or function is usage_for_periods:
-        raise ImproperlyConfigured(
-            f"SOUVENIRS_USAGE_REPORTS_FUNCTION is {path!r}, which cannot be called."
+            "SOUVENIRS_USAGE_REPORTS_FUNCTION is usage_for_periods, which would call itself."
         )
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def _usage_for_periods(periods: Iterable[tuple[datetime, datetime]]) -> Iterator[Usage]:

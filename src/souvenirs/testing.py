@@ -15,12 +15,15 @@ from __future__ import annotations
 
 from django.test import override_settings
 
+from . import breaker, logs
 from .ratelimit import gate
 
 
 def reset() -> None:
-    """Forget every souvenir that the limit remembers; the rows stay as they are."""
+    """Forget every souvenir that the limit remembers, and every failure; the rows stay."""
     gate.reset()
+    breaker.reset()
+    logs.reset()
 
 
 def disabled() -> override_settings:

@@ -47,7 +47,7 @@ class Store(ABC):
 
     @abstractmethod
     def on_commit(self, promise: Callable[[], object]) -> None:
-        """Call ``promise`` when that transaction has been committed.
+        """Call ``promise`` when that transaction has been committed; now where there is none.
 
         It is dropped with the transaction, or the part of it, that is rolled back.
         """
@@ -59,6 +59,10 @@ class Store(ABC):
     @abstractmethod
     def has(self, sighting: Sighting) -> bool:
         """Whether a souvenir of that user at exactly that moment is there."""
+
+    @abstractmethod
+    def has_within(self, span: Span) -> bool:
+        """Whether a souvenir of that user in that time is there and not deleted since."""
 
     @abstractmethod
     def occupied(self, spans: Sequence[Span]) -> set[int]:

@@ -1,0 +1,86 @@
+"""Souvenirs may live in another database than the users do: the router decides."""
+
+from types import SimpleNamespace
+
+import pytest
+from django.db import connections, transaction
+from django.test.utils import CaptureQueriesContext
+
+from souvenirs.control import active_users, count_active_users, souvenez
+from souvenirs.models import Souvenir
+from souvenirs.reports import calendar_monthly_usage
+from tests.conftest import at
+
+pytestmark = pytest.mark.django_db(databases=["default", "elsewhere"])
+
+
+class Router:
+    """Souvenirs go elsewhere; everything else stays where it is."""
+
+    def db_for_read(self, model, **hints):
+        return "elsewhere" if model._meta.app_label == "souvenirs" else None
+
+    db_for_write = db_for_read
+
+
+@pytest.fixture(autouse=True)
+def routed(settings):
+    settings.DATABASE_ROUTERS = [f"{__name__}.Router"]
+
+
+def rows():
+    return SimpleNamespace(
+        default=list(Souvenir.objects.using("default").values_list("user_id", flat=True)),
+        elsewhere=list(Souvenir.objects.using("elsewhere").values_list("user_id", flat=True)),
+    )
+
+
+def test_souvenir_is_left_elsewhere(make_user):
+    user = make_user()
+    assert [souvenez(user), souvenez(user)] == ["added", "rate-limited"]
+    assert (rows().default, rows().elsewhere) == ([], [user.pk])
+
+
+@pytest.mark.parametrize("path", ["/plain/", "/user/"])
+def test_request_leaves_it_elsewhere(client, make_user, path):
+    user = make_user()
+    client.force_login(user)
+    client.get(path)
+    assert (rows().default, rows().elsewhere) == ([], [user.pk])
+
+
+def test_users_are_looked_up_at_home(client, make_user):
+    client.force_login(make_user())
+    with CaptureQueriesContext(connections["elsewhere"]) as queries:
+        client.get("/plain/")
+    assert not [query for query in queries if "session" in query["sql"].lower()]
+
+
+def test_broken_transaction_at_home_is_not_in_the_way(make_user):
+    user = make_user()
+    with transaction.atomic(using="default"):
+        transaction.set_rollback(True, using="default")
+        assert souvenez(user) == "added"
+
+
+def test_set_finds_its_users_at_home(make_user):
+    user, other = make_user(), make_user()
+    souvenez(user)
+    assert user in active_users()
+    assert list(active_users().users()) == [user]
+    assert other not in active_users()
+
+
+def test_report_asks_both(make_user):
+    user = make_user(joined=at(2016, 1, 5))
+    make_user(joined=at(2016, 1, 6))
+    souvenez(user, when=at(2016, 1, 7))
+    [row] = calendar_monthly_usage(at(2016, 1, 1), at(2016, 2, 1), tz="UTC")
+    assert count_active_users() == row["usage"]["active_users"] == 1
+    assert row["usage"]["registered_users"] in (2, None)
+
+
+def test_count_in_a_queryset(make_user):
+    user = make_user()
+    souvenez(user)
+    assert count_active_users(qs=Souvenir.objects.filter(user_id=user.pk)) == 1
