@@ -1,4 +1,4 @@
-"""What both benchmarks stand on: Django set up by importing this, scratch databases, a stopwatch.
+"""What the benchmarks stand on: Django set up by importing this, scratch databases, a stopwatch.
 
 Import it before any model.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import random
 import re
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
@@ -21,6 +22,7 @@ from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
+import _others
 import django
 from django.conf import settings
 from django.db import connections
@@ -89,6 +91,7 @@ def set_up() -> None:
             "django.contrib.contenttypes",
             "django.contrib.sessions",
             "souvenirs",
+            *_others.apps(),
         ],
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         SECRET_KEY="benchmarks",
@@ -236,17 +239,21 @@ def _loop(function: Callable[[], Any]) -> Callable[[int], float]:
 
 
 def alternate_calls(
-    functions: Sequence[Callable[[Any], Any]], arguments: Sequence[Sequence[Any]]
+    functions: Sequence[Callable[[Any], Any]], arguments: Sequence[Iterable[Any]]
 ) -> list[float]:
     """The median seconds of one call of each with each of its arguments, in turn call by call.
 
-    For what is small beside the noise of a database: that hits all of them alike.
+    For what is small beside the noise of a database: that hits all of them alike. Who is first in a
+    turn is chance, since whoever comes second finds more in the caches of the processor.
     """
     taken: list[list[float]] = [[] for _ in functions]
+    order, chance = list(range(len(functions))), random.Random(0)
     with no_collection():
         for row in zip(*arguments, strict=True):
-            for function, argument, seconds in zip(functions, row, taken, strict=True):
+            chance.shuffle(order)
+            for place in order:
+                function, argument = functions[place], row[place]
                 began = perf_counter()
                 function(argument)
-                seconds.append(perf_counter() - began)
+                taken[place].append(perf_counter() - began)
     return [median(seconds) for seconds in taken]

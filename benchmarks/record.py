@@ -1,4 +1,7 @@
-"""What a request pays: version 2 beside the algorithm of version 1.0.2, in one process."""
+"""What a request pays: version 2 beside the algorithm of version 1.0.2, in one process.
+
+And beside other apps that keep track of users, where they are installed: see requirements.txt.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from statistics import median
+from typing import NamedTuple
 from unittest.mock import patch
 
+import _others
 from _common import (
     ENGINES,
     NAME,
@@ -32,11 +37,13 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.cache import caches
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from souvenirs.conf import conf
 from souvenirs.control import souvenez
@@ -50,6 +57,9 @@ SITES = [("sqlite", "locmem"), ("postgresql", "redis")]
 USERS = 300
 REQUESTS = 500
 ROUNDS = 7
+#: The others write to the database in every request.
+OTHER_REQUESTS = 40
+OTHER_ROUNDS = 3
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -58,6 +68,7 @@ def main() -> None:
     engines, stores = answering(ENGINES), answering(CACHES)
     limited: list[list[str]] = []
     pages: list[list[str]] = []
+    beside: list[list[str]] = []
     first: list[list[str]] = []
     try:
         for engine in engines:
@@ -74,6 +85,9 @@ def main() -> None:
                             limited += rate_limited(connection, cache, users[0])
                         if (engine, cache) in SITES:
                             pages += middleware(connection, cache, users[0])
+                            if _others.installed():
+                                say("The other apps...")
+                                beside += others(connection, cache, users[0])
     finally:
         if "redis" in stores:
             forget_keys()
@@ -87,6 +101,9 @@ def main() -> None:
     )
     headers = ["page", "1.0.2 adds", "version 2 adds", "times less"]
     print_table(headers, pages)
+    print(f"What other apps add, each as it comes. {_others.left_out()}\n")
+    if beside:
+        print_table(["page", "version 2", *map(_others.titled, _others.installed())], beside)
     print("A user's first request of a window, beside one bare `cache.add` and one bare INSERT:\n")
     headers = ["first souvenir", "bare", "1.0.2", "version 2", "version 2 / bare", "1.0.2 / bare"]
     print_table(headers, first)
@@ -143,17 +160,52 @@ def page_for_user(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"page for {request.user.pk}")
 
 
-def middleware(connection: BaseDatabaseWrapper, cache: str, user: User) -> list[list[str]]:
-    site = f"{TITLES[connection.alias]}, {TITLES[cache]}"
+class Page(NamedTuple):
+    """A kind of page, and how a request for it arrives."""
+
+    title: str
+    view: Handler
+    arrive: Callable[[], HttpRequest]
+
+
+def pages_of(user: User) -> list[Page]:
     key = session_of(user)
-    never = [f"signed in, never asks for the user; {site}"]
-    asks = [f"signed in, asks for the user; {site}"]
-    anonymous = [f"anonymous; {site}"]
     return [
-        never + added(connection, page, lambda: arrived(key)),
-        asks + added(connection, page_for_user, lambda: arrived(key, user)),
-        anonymous + added(connection, page, lambda: arrived(None)),
+        Page("signed in, never asks for the user", page, lambda: arrived(key)),
+        Page("signed in, asks for the user", page_for_user, lambda: arrived(key, user)),
+        Page("anonymous", page, lambda: arrived(None)),
     ]
+
+
+def middleware(connection: BaseDatabaseWrapper, cache: str, user: User) -> list[list[str]]:
+    rows = []
+    for one in pages_of(user):
+        old = added(connection, OldMiddleware, one)
+        new = added(connection, SouvenirsMiddleware, one)
+        assert new.queries == 0
+        assert not new.varies
+        title = f"{one.title}; {TITLES[connection.alias]}, {TITLES[cache]}"
+        rows.append([title, str(old), str(new), times(old.seconds, new.seconds)])
+    return rows
+
+
+def others(connection: BaseDatabaseWrapper, cache: str, user: User) -> list[list[str]]:
+    found = [import_string(_others.OTHERS[name][1]) for name in _others.installed()]
+    # They name the default database in their transactions, and the default cache.
+    connections["default"], caches["default"] = connection, caches[cache]
+    try:
+        return [
+            [
+                f"{one.title}; {TITLES[connection.alias]}",
+                *(
+                    str(added(connection, kind, one, OTHER_ROUNDS, OTHER_REQUESTS))
+                    for kind in [SouvenirsMiddleware, *found]
+                ),
+            ]
+            for one in pages_of(user)
+        ]
+    finally:
+        del connections["default"], caches["default"]
 
 
 def session_of(user: User) -> str:
@@ -167,8 +219,8 @@ def session_of(user: User) -> str:
 
 def arrived(cookie: str | None, known: User | None = None) -> HttpRequest:
     """A request on its way through Django's middleware; ``known`` where its user is loaded."""
-    request = RequestFactory().get("/")
-    request.COOKIES = {} if cookie is None else {"sessionid": cookie}
+    headers = {} if cookie is None else {"cookie": f"sessionid={cookie}"}
+    request = RequestFactory().get("/", headers=headers)
     SessionMiddleware(page).process_request(request)
     AuthenticationMiddleware(page).process_request(request)
     if known is not None:
@@ -177,27 +229,34 @@ def arrived(cookie: str | None, known: User | None = None) -> HttpRequest:
     return request
 
 
+class Added(NamedTuple):
+    """What a middleware adds to a page."""
+
+    seconds: float
+    queries: int
+    varies: bool
+
+    def __str__(self) -> str:
+        queries = "1 query" if self.queries == 1 else f"{self.queries} queries"
+        return f"{us(self.seconds)}, {queries}" + (", `Vary: Cookie`" if self.varies else "")
+
+
 def added(
-    connection: BaseDatabaseWrapper, view: Handler, arrive: Callable[[], HttpRequest]
-) -> list[str]:
-    """What each middleware adds to the time and the queries of a page."""
-    nothing, *others = [kind(view) for kind in (DoNothing, OldMiddleware, SouvenirsMiddleware)]
-    queries, accessed = zip(*(facts(connection, each, arrive) for each in others), strict=True)
-    assert queries[1] == 0
-    assert not accessed[1]
-    seconds: list[list[float]] = [[], []]
-    for _ in range(ROUNDS):
-        for other, found in zip(others, seconds, strict=True):
-            arguments = [[arrive() for _ in range(REQUESTS)] for _ in range(2)]
-            base, more = alternate_calls([nothing, other], arguments)
-            found.append(more - base)
-    old, new = (median(found) for found in seconds)
-    varies = [", `Vary: Cookie`" if each else "" for each in accessed]
-    return [
-        f"{us(old)}, {queries[0]} queries{varies[0]}",
-        f"{us(new)}, {queries[1]} queries{varies[1]}",
-        times(old, new),
-    ]
+    connection: BaseDatabaseWrapper,
+    kind: Callable[[Handler], Handler],
+    one: Page,
+    rounds: int = ROUNDS,
+    requests: int = REQUESTS,
+) -> Added:
+    nothing, handler = DoNothing(one.view), kind(one.view)
+    queries, varies = facts(connection, handler, one.arrive)
+    found = []
+    for _ in range(rounds):
+        # Each request arrives just before it is timed, as it does behind a server.
+        arguments = [(one.arrive() for _ in range(requests)) for _ in range(2)]
+        base, more = alternate_calls([nothing, handler], arguments)
+        found.append(more - base)
+    return Added(median(found), queries, varies)
 
 
 def facts(
