@@ -2,6 +2,7 @@
 
 import time
 from contextlib import closing, contextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -9,7 +10,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from souvenirs.control import souvenez
 from souvenirs.models import Souvenir
-from souvenirs.timeouts import bounded
+from souvenirs.timeouts import LIMITS, bounded
 from tests.conftest import pk_of, vendor_is
 from tests.processes import BlackHole, MariaDB, PostgreSQL
 
@@ -216,6 +217,55 @@ def test_time_to_connect_of_the_site_stays():
     wrapper.settings_dict = {**wrapper.settings_dict, "OPTIONS": options}
     with closing(wrapper), bounded(wrapper):
         assert wrapper.get_connection_params()["connect_timeout"] == 7
+
+
+def test_time_to_read_of_the_site_stays():
+    if not vendor_is("mysql"):
+        pytest.skip("PyMySQL's own option")
+    wrapper = connections.create_connection("default")
+    options = {**wrapper.settings_dict.get("OPTIONS", {}), "read_timeout": 7}
+    wrapper.settings_dict = {**wrapper.settings_dict, "OPTIONS": options}
+    with closing(wrapper):
+        with bounded(wrapper):
+            assert wrapper.connection._read_timeout == 0.2
+        assert wrapper.connection._read_timeout == 7
+
+
+class Psycopg2:
+    """A connection of a driver that waits as long as it takes, and skips results by itself."""
+
+
+def test_driver_that_waits_as_long_as_it_takes_sends_the_limit_of_the_server():
+    site = SimpleNamespace(
+        connection=Psycopg2(),
+        execute_wrappers=[],
+        get_autocommit=lambda: True,
+        in_atomic_block=False,
+        settings_dict={},
+    )
+    limit = LIMITS["postgresql"](site, 0.1)
+    limit.set()
+    [send] = site.execute_wrappers
+    assert send(lambda sql, *_: sql, "SELECT 1", None, False, {"cursor": None}) == (
+        "SET LOCAL statement_timeout = 100; SELECT 1"
+    )
+    limit.undo()
+    assert (site.execute_wrappers, vars(site.connection)) == ([], {})
+
+
+def test_mysql_with_mysqlclient_is_left_as_it_is():
+    """The server has no limit for what writes, and the driver none that can be changed."""
+    site = SimpleNamespace(
+        connection=object(),
+        Database=SimpleNamespace(__name__="MySQLdb"),
+        execute_wrappers=[],
+        mysql_is_mariadb=False,
+        vendor="mysql",
+    )
+    limit = LIMITS["mysql"](site, 0.1)
+    limit.set()
+    assert site.execute_wrappers == []
+    limit.undo()
 
 
 def test_server_that_falls_silent_is_given_up():

@@ -18,6 +18,7 @@ says otherwise.
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache, partial
 from time import monotonic
@@ -97,7 +98,7 @@ def _connect(connection: BaseDatabaseWrapper) -> None:
         vars(connection.connection)["_read_timeout"] = None
 
 
-class Limit:
+class Limit(ABC):
     """What bounds the statements on one connection."""
 
     def __init__(self, connection: BaseDatabaseWrapper, seconds: float) -> None:
@@ -105,11 +106,13 @@ class Limit:
         self.seconds = seconds
         self.milliseconds = max(1, round(seconds * 1000))
 
+    @abstractmethod
     def set(self) -> None:
-        raise NotImplementedError
+        """Bound the statements from now on."""
 
+    @abstractmethod
     def undo(self) -> None:
-        raise NotImplementedError
+        """Leave the connection as it was."""
 
 
 class _PostgreSQL(Limit):
