@@ -9,6 +9,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.views import View
 
 from souvenirs.decorators import souvenirs_exempt
 from souvenirs.middleware import SouvenirsMiddleware
@@ -199,6 +200,31 @@ async def test_exempt_async_view_does_not_count(make_user):
     client = await force_login(await sync_to_async(make_user)())
     assert (await client.get("/exempt/async/")).content == b"exempt"
     assert not await Souvenir.objects.aexists()
+
+
+def test_exempt_method_of_a_view_does_not_count(make_user):
+    user = make_user()
+
+    class Page(View):
+        @souvenirs_exempt
+        def get(self, request):
+            return HttpResponse()
+
+        def post(self, request):
+            return HttpResponse()
+
+    def view(request):
+        request.user = user
+        return Page.as_view()(request)
+
+    SouvenirsMiddleware(view)(RequestFactory().get("/"))
+    assert seen() == []
+    SouvenirsMiddleware(view)(RequestFactory().post("/"))
+    assert seen() == [user.pk]
+
+
+def test_exempt_view_that_the_site_calls_without_a_request():
+    assert souvenirs_exempt(sum)([1, 2]) == 3
 
 
 def test_view_itself_still_counts(make_user):

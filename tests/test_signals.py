@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.signals import post_save, pre_save
 
 from souvenirs.control import souvenez
 from souvenirs.models import Souvenir
@@ -114,3 +115,19 @@ def test_failing_receiver_is_logged_and_harms_nothing(client, make_user, caplog)
         user_seen.disconnect(receiver)
     assert Souvenir.objects.count() == 2
     assert [record.name for record in caplog.records] == ["django.dispatch"] * 2
+
+
+@pytest.mark.parametrize("signal", [pre_save, post_save])
+def test_signals_of_the_orm_are_sent_where_somebody_listens(signal):
+    found = []
+
+    def receiver(instance, **told):
+        found.append((instance.user_id, instance.when))
+
+    signal.connect(receiver, sender=Souvenir)
+    try:
+        souvenez(pk_of(1), when=at(2016, 1, 1))
+    finally:
+        signal.disconnect(receiver, sender=Souvenir)
+    assert found == [(pk_of(1), at(2016, 1, 1))]
+    assert list(Souvenir.objects.values_list("user_id", "when")) == found

@@ -73,6 +73,21 @@ def test_occupied_tells_the_positions_of_spans_that_hold_a_souvenir(leave):
     assert get_store().occupied(spans) == {0, 3}
 
 
+@pytest.mark.parametrize(
+    ("number", "when", "expected"),
+    [
+        (1, MONDAY - INSTANT, False),
+        (1, MONDAY, True),
+        (1, TUESDAY - INSTANT, True),
+        (1, TUESDAY, False),
+        (2, MONDAY, False),
+    ],
+)
+def test_has_within_is_of_one_user_and_half_open(leave, number, when, expected):
+    leave((number, when))
+    assert get_store().has_within(Span(pk_of(1), MONDAY, TUESDAY)) is expected
+
+
 def test_add_many_is_all_or_nothing():
     with pytest.raises(Error), transaction.atomic():
         get_store().add_many([Sighting(pk_of(1), MONDAY), Sighting(None, MONDAY)])
