@@ -121,6 +121,24 @@ def leave(db):
     return write
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """The machine's clock as recording sees it: ``set()`` sets it, and then it stands still."""
+
+    class Clock(datetime):
+        @classmethod
+        def set(cls, moment):
+            cls.moment = moment
+
+        @classmethod
+        def now(cls, tz):
+            return cls.moment.astimezone(tz)
+
+    monkeypatch.setattr("souvenirs.recording.datetime", Clock)
+    monkeypatch.setattr("souvenirs.ratelimit.time.time", lambda: Clock.moment.timestamp())
+    return Clock
+
+
 def at(*parts, **keywords):
     """A moment in UTC."""
     return datetime(*parts, **keywords, tzinfo=UTC)

@@ -1,5 +1,9 @@
 import asyncio
 import logging
+import random
+import sqlite3
+import time
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -11,7 +15,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.handlers.asgi import ASGIRequest
-from django.db import connection
+from django.db import connection, connections
 from django.http import HttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -19,11 +23,13 @@ from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
 from souvenirs import identity
+from souvenirs.breaker import database_breaker
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
-from souvenirs.ratelimit import gate, window_now
+from souvenirs.ratelimit import gate, window_now, window_of
 from souvenirs.testing import disabled
 from tests.conftest import at
+from tests.processes import BlackHole
 from tests.test_recording import broken_insert
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +128,30 @@ def test_view_that_signs_its_user_out_counts_them(user):
         return HttpResponse()
 
     SouvenirsMiddleware(view)(RequestFactory().get("/"))
+    assert seen() == [user.pk]
+
+
+def test_view_that_looks_for_its_user_without_the_middleware_of_django_counts_them(user):
+    def view(request):
+        request._cached_user = user
+        return HttpResponse()
+
+    SouvenirsMiddleware(view)(RequestFactory().get("/"))
+    assert seen() == [user.pk]
+
+
+def test_visitor_that_a_view_without_that_middleware_found_is_nobody():
+    def view(request):
+        request._cached_user = AnonymousUser()
+        return HttpResponse()
+
+    SouvenirsMiddleware(view)(RequestFactory().get("/"))
+    assert seen() == []
+
+
+def test_user_function_of_a_site_without_sessions(user, settings):
+    settings.SOUVENIRS_USER_FUNCTION = lambda request: user
+    SouvenirsMiddleware(lambda request: HttpResponse())(RequestFactory().get("/"))
     assert seen() == [user.pk]
 
 
@@ -307,6 +337,70 @@ def test_failing_database_costs_the_host_nothing(signed_in, user, path):
     assert seen() == []
     signed_in.get(path)
     assert seen() == [user.pk]
+
+
+def test_database_that_made_a_request_wait_is_left_alone(signed_in, django_assert_num_queries):
+    database_breaker.trip()
+    with django_assert_num_queries(0):
+        assert signed_in.get("/plain/").status_code == 200
+    assert seen() == []
+
+
+def test_database_that_answers_again_is_asked_by_everybody(signed_in, user, settings):
+    settings.SOUVENIRS_BREAKER_SECONDS = 0.05
+    database_breaker.trip()
+    time.sleep(0.06)
+    signed_in.get("/plain/")
+    assert seen() == [user.pk]
+    assert all(database_breaker.allows() for _ in range(2))
+
+
+@contextmanager
+def hung_database(alias, path):
+    """Have a silent server in the place of a database; with SQLite, a file that is locked."""
+    usual, hung = connections[alias], connections.create_connection(alias)
+    with ExitStack() as stack:
+        if usual.vendor == "sqlite":
+            stack.enter_context(closing(sqlite3.connect(path))).execute("BEGIN EXCLUSIVE")
+            own = {"NAME": str(path)}
+        else:
+            own = {"HOST": "127.0.0.1", "PORT": stack.enter_context(BlackHole()).port}
+        hung.settings_dict = {**hung.settings_dict, **own}
+        connections[alias] = stack.enter_context(closing(hung))
+        try:
+            yield
+        finally:
+            connections[alias] = usual
+
+
+@pytest.mark.thorough
+@pytest.mark.django_db(transaction=True, databases=["default", "elsewhere"])
+@pytest.mark.parametrize("path", ["/plain/", "/user/"])
+def test_hung_database_costs_one_wait_in_each_interval(signed_in, settings, tmp_path, path):
+    settings.DATABASE_ROUTERS = ["tests.test_several_databases.Router"]
+    settings.SOUVENIRS_TIMEOUT = 0.5
+    settings.SOUVENIRS_BREAKER_SECONDS = 1
+    with hung_database("elsewhere", tmp_path / "site.sqlite3"):
+        for _ in range(2):
+            waits = [duration(signed_in.get, path) for _ in range(5)]
+            assert waits[0] > 0.45 > sum(waits[1:])
+            time.sleep(1.01)
+
+
+def duration(function, *arguments):
+    began = time.monotonic()
+    function(*arguments)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("path", ["/plain/", "/user/"])
+def test_clock_that_is_set_costs_no_souvenir(signed_in, clock, path):
+    chance, expected = random.Random(6), set()
+    for _ in range(50):
+        clock.set(at(2016, 1, 1) + chance.randint(0, 600) * timedelta(minutes=1))
+        assert signed_in.get(path).status_code == 200
+        expected.add(window_now(3600))
+    assert {window_of(each.when, 3600) for each in Souvenir.objects.all()} == expected
 
 
 def test_failure_is_logged_without_the_users_name(signed_in, user, caplog):
