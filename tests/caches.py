@@ -17,6 +17,17 @@ class FailingCache(LocMemCache):
     get = set = delete = add
 
 
+class BreakableCache(LocMemCache):
+    """``get`` raises while the server is down."""
+
+    is_down = False
+
+    def get(self, *args, **kwargs):
+        if self.is_down:
+            raise ConnectionError("the cache is down")
+        return super().get(*args, **kwargs)
+
+
 class SlowCache(LocMemCache):
     """Answers, and takes its time."""
 
