@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from souvenirs import usersets
 from souvenirs.usersets import HEADER, MAX_ID, CorruptDigest, Label, UserSet, checksum_of
+from tests import fuzz
 from tests.conftest import INSTANT, at
 
 LABEL = Label("active", 1, at(2016, 1, 1), 7)
@@ -274,6 +275,13 @@ def forged(count, body):
 def test_corruption_gives_its_reason(data, reason):
     with pytest.raises(CorruptDigest, match=reason):
         UserSet.from_bytes(data, LABEL)
+
+
+@pytest.mark.thorough
+def test_no_damage_gives_other_users():
+    """A short form of ``python -m tests.fuzz``."""
+    outcomes = sum((fuzz.fuzz_round(f"test, {number}") for number in range(5)), fuzz.Counter())
+    assert all(outcomes[f"{damage.__name__}: detected"] > 100 for damage in fuzz.DAMAGES)
 
 
 # Counts without their sets
