@@ -1,4 +1,6 @@
 import contextlib
+import random
+import time
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 
 from souvenirs.control import asouvenez, souvenez
 from souvenirs.models import Souvenir
+from souvenirs.ratelimit import CLAIM_SECONDS, gate, window_of
 from souvenirs.testing import reset
 from tests.conftest import INSTANT, at, pk_of
 from tests.test_ratelimit import named
@@ -46,8 +49,6 @@ def test_second_call_is_limited(make_user):
 
 def test_limit_holds_in_another_process(make_user, shared_cache):
     """Another process has the same cache and remembers nothing itself."""
-    from souvenirs.ratelimit import gate
-
     user = make_user()
     souvenez(user)
     gate.forget()
@@ -331,6 +332,61 @@ def fail_in_the_engine(execute, sql, params, many, context):
     return execute(sql.replace("INSERT INTO", "INSERT INTO no_"), params, many, context)
 
 
+@pytest.fixture
+def claim(make_user, monkeypatch):
+    """Claim a window as a process that died before it wrote; returns the user and the moment."""
+
+    def make(seconds_ago):
+        user, when, now = make_user(), at(2016, 1, 1, 12, 30), time.time()
+        with monkeypatch.context() as patched:
+            patched.setattr("souvenirs.ratelimit.time.time", lambda: now - seconds_ago)
+            assert gate.claim(user.pk, window_of(when, 3600))
+        return user, when
+
+    return make
+
+
+#: Outside of a transaction of the site, and inside.
+PLACES = [contextlib.nullcontext, transaction.atomic]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_claim_that_may_still_lead_to_a_souvenir_is_believed(claim, shared_cache, place):
+    user, when = claim(CLAIM_SECONDS / 2)
+    with place():
+        assert souvenez(user, when) == "rate-limited"
+    assert not Souvenir.objects.exists()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_claim_of_a_process_that_died_costs_no_souvenir(claim, shared_cache, place):
+    user, when = claim(CLAIM_SECONDS + 1)
+    with place():
+        assert [souvenez(user, when), souvenez(user, when)] == ["added", "rate-limited"]
+    assert Souvenir.objects.count() == 1
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_claim_that_led_to_a_souvenir_still_limits(claim, shared_cache, place):
+    user, when = claim(CLAIM_SECONDS + 1)
+    Souvenir.objects.create(user_id=user.pk, when=when - timedelta(minutes=20))
+    with place():
+        assert souvenez(user, when) == "rate-limited"
+
+
+@pytest.mark.parametrize("processes", ["one", "many"])
+def test_clock_that_is_set_costs_no_souvenir(make_user, clock, processes):
+    """A second one in the same window is no loss: it changes no count."""
+    user, chance, expected = make_user(), random.Random(5), set()
+    for _ in range(100):
+        clock.set(at(2016, 1, 1) + chance.randint(0, 600) * timedelta(minutes=1))
+        if processes == "many":
+            gate.forget()
+        assert souvenez(user) in ("added", "rate-limited")
+        expected.add(window_of(clock.now(UTC), 3600))
+    assert {window_of(each.when, 3600) for each in Souvenir.objects.all()} == expected
+
+
 def test_rolled_back_souvenir_does_not_keep_the_user_from_the_next(make_user, shared_cache):
     user = make_user()
     with contextlib.suppress(RuntimeError), transaction.atomic():
@@ -362,8 +418,6 @@ def test_committed_souvenir_limits_the_user(shared_cache):
 
 
 def test_souvenir_of_before_limits_inside_a_transaction(make_user, shared_cache):
-    from souvenirs.ratelimit import gate
-
     user = make_user()
     souvenez(user)
     gate.forget()
@@ -384,8 +438,6 @@ def test_moment_and_window_are_of_one_clock(make_user, monkeypatch):
     user = make_user()
     souvenez(user)
     souvenir = Souvenir.objects.get()
-    from souvenirs.ratelimit import gate, window_of
-
     assert gate.remembers(user.pk, window_of(souvenir.when, 3600))
 
 

@@ -108,6 +108,10 @@ class UserSet:
         body = FrozenBitMap(self._bitmap).serialize()
         return HEADER.pack(FORMAT, len(self), _checksum(label, len(self), body)) + body
 
+    def max(self) -> int:
+        """Return the greatest number in the set; ValueError where it is empty."""
+        return self._bitmap.max()
+
     def count_common(self, other: UserSet) -> int:
         """Return ``len(self & other)`` without making that set."""
         return self._bitmap.intersection_cardinality(other._bitmap)

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
 from io import TextIOBase
+from typing import Any
 
 import dateutil.parser
 from dateutil.parser import UnknownTimezoneWarning
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, OutputWrapper
 from django.utils import timezone
 
 from souvenirs.instants import checked, outward, zone_named
@@ -64,16 +65,23 @@ def errors_in_words() -> Iterator[None]:
         raise CommandError(str(error)) from error
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class Progress:
     """A line on a terminal that says how far a command is; nothing elsewhere."""
 
     INTERVAL = 0.2
 
-    def __init__(self, stream: TextIOBase, total: int, unit: str) -> None:
-        self._stream = stream
+    def __init__(self, stream: Any, total: int, unit: str) -> None:
+        while isinstance(stream, OutputWrapper):
+            stream = stream._out  # without what ends each write with a line
+        self._stream: TextIOBase = stream
         self._total = total
         self._unit = unit
-        self._shown = stream.isatty()
+        self._shown = self._stream.isatty()
         self._started = self._drawn = time.monotonic()
 
     def update(self, done: int, units: int) -> None:

@@ -13,7 +13,6 @@ from django.core.management.base import (
     BaseCommand,
     CommandError,
     CommandParser,
-    OutputWrapper,
 )
 
 from souvenirs.conf import conf
@@ -21,7 +20,7 @@ from souvenirs.importing import readers
 from souvenirs.importing.importer import BAD_LINE, Importer, Stopped, Summary
 from souvenirs.instants import checked_range
 
-from ._helpers import Progress, errors_in_words, parse_date, parse_zone
+from ._helpers import Progress, counted, errors_in_words, parse_date, parse_zone
 
 #: What a file's name, without .gz, tells of its format.
 FORMATS = {
@@ -184,7 +183,7 @@ class Command(BaseCommand):
         return lookup
 
     def _import(self, source: Source, importer: Importer) -> None:
-        progress = Progress(_unwrapped(self.stderr), source.size, f"{source.unit}s")
+        progress = Progress(self.stderr, source.size, f"{source.unit}s")
         with source.opened as (readings, position):
             try:
                 for summary in importer.run(source.name, readings, source.lookup):
@@ -197,8 +196,8 @@ class Command(BaseCommand):
 
     def _report(self, source: Source, summary: Summary, dry_run: bool) -> None:
         added = "Would add" if dry_run else "Added"
-        self.stdout.write(f"{source.name}: read {_counted(summary.read, source.unit)}.")
-        self.stdout.write(f"  {added} {_counted(summary.added, 'souvenir')}.")
+        self.stdout.write(f"{source.name}: read {counted(summary.read, source.unit)}.")
+        self.stdout.write(f"  {added} {counted(summary.added, 'souvenir')}.")
         if summary.known:
             self.stdout.write(f"  {summary.known:,} in a window that has a souvenir.")
         for reason, count in summary.skipped.most_common():
@@ -215,12 +214,3 @@ def _opened(name: str, parser: readers.Parser) -> Iterator[tuple[Readings, Calla
         yield readers.read_lines(lines, parser), position
 
 
-def _unwrapped(stream: Any) -> Any:
-    """The stream that a command writes to, without what ends each of its writes with a line."""
-    while isinstance(stream, OutputWrapper):
-        stream = stream._out
-    return stream
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

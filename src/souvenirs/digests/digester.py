@@ -1,0 +1,94 @@
+"""Digest what is not digested yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from time import time
+from typing import NamedTuple
+
+from django.db import models, router
+
+from ..buckets import DAY, MONTH, Cell, cell_of, moment_of, second_of
+from ..instants import checked, outward, utc
+from ..models import Digest, Souvenir
+from .folding import fold, rebuild, refresh
+
+
+class Step(NamedTuple):
+    """What one transaction did: to which day or month, and with how many souvenirs."""
+
+    cell: Cell
+    souvenirs: int
+
+
+class Digester:
+    """Digests the days that have an undigested souvenir in ``[since, until)``, aware moments.
+
+    None leaves an end open. Each step is a transaction of its own: going on to the next one or not
+    is up to the caller. Raises RuntimeError inside a transaction.
+    """
+
+    def __init__(self, since: datetime | None = None, until: datetime | None = None) -> None:
+        self.alias = router.db_for_write(Souvenir)
+        self.since, self.until = since, until
+        #: Days and months that could not be made anew, because a part of them is corrupt.
+        self.failed: list[Cell] = []
+
+    def waiting(self) -> int:
+        """Return how many souvenirs are not digested."""
+        return self._undigested(self.since).count()
+
+    def run(self) -> Iterator[Step]:
+        """Digest, and make anew the days and months that are over and have changed."""
+        yield from self.fold()
+        yield from self.refresh()
+
+    def fold(self) -> Iterator[Step]:
+        """Fold souvenirs into buckets, day after day."""
+        since = self.since
+        while (first := self._first_undigested(since)) is not None:
+            day = cell_of(DAY, second_of(first))
+            yield Step(day, fold(day, self.alias))
+            # A day with more souvenirs than one transaction takes has its turn again.
+            since = moment_of(day.start)
+
+    def rebuild(self) -> Iterator[Step]:
+        """Make all digests anew from their souvenirs, where these have not been deleted."""
+        for day in self._cells(DAY):
+            rebuild(day, self.alias)
+            yield Step(day, 0)
+        yield from self.run()
+
+    def refresh(self) -> Iterator[Step]:
+        """Make days and months anew."""
+        now = time()
+        for level in (DAY, MONTH):
+            for cell in self._cells(level, is_stale=True):
+                # One that is not over gets stale again with the next souvenir.
+                if cell.end > now:
+                    continue
+                if refresh(cell, self.alias):
+                    yield Step(cell, 0)
+                else:
+                    self.failed.append(cell)
+
+    def _undigested(self, since: datetime | None) -> models.QuerySet[Souvenir]:
+        souvenirs = Souvenir.objects.using(self.alias).filter(digested=False).order_by()
+        if since is not None:
+            souvenirs = souvenirs.filter(when__gte=outward(since))
+        if self.until is not None:
+            souvenirs = souvenirs.filter(when__lt=outward(self.until))
+        return souvenirs
+
+    def _first_undigested(self, since: datetime | None) -> datetime | None:
+        moment = self._undigested(since).aggregate(first=models.Min("when"))["first"]
+        return None if moment is None else utc(checked(moment, "when"))
+
+    def _cells(self, level: int, **conditions: bool) -> list[Cell]:
+        digests = Digest.objects.using(self.alias).filter(
+            kind=Digest.ACTIVE, level=level, **conditions
+        )
+        starts = digests.order_by("start").values_list("start", flat=True)
+        cells = [Cell(level, start) for start in starts]
+        return [cell for cell in cells if cell.overlaps(self.since, self.until)]
