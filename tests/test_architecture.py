@@ -10,13 +10,13 @@ import souvenirs
 PACKAGE = Path(souvenirs.__file__).parent
 
 LAYERS = [
-    {"conf", "instants", "signals", "decorators", "userfunctions", "usersets"},
+    {"conf", "instants", "signals", "decorators", "userfunctions", "usersets", "buckets", "indexes"},
     {"periods", "values", "breaker", "logs", "caches"},
     {"timeouts"},
     {"models", "utils", "accounts", "ratelimit", "identity"},
     {"stores", "exclusions"},
     {"recording", "counting"},
-    {"reports", "importing"},
+    {"reports", "importing", "digests"},
     {"control", "middleware", "testing"},
     {"checks"},
     {"apps", "management"},

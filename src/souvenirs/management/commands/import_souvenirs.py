@@ -212,5 +212,3 @@ class Command(BaseCommand):
 def _opened(name: str, parser: readers.Parser) -> Iterator[tuple[Readings, Callable[[], int]]]:
     with readers.open_text(name) as (lines, position):
         yield readers.read_lines(lines, parser), position
-
-
