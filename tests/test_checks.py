@@ -182,7 +182,7 @@ def test_table_that_is_not_migrated():
     try:
         [message] = check_database(databases=["default"])
     finally:
-        migrate("0004")
+        migrate("0006")
     assert message.id == "souvenirs.W008"
     assert "migrate souvenirs --database default" in message.hint
 

@@ -108,6 +108,7 @@ def count_active_users(
     start: datetime | None = None,
     end: datetime | None = None,
     qs: QuerySet[Souvenir] | None = None,
+    *,
     users: Any = None,
 ) -> int:
     """Return how many users were active in ``[start, end)``: the length of :func:`active_users`.

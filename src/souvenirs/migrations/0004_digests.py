@@ -2,7 +2,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import souvenirs.indexes
+from souvenirs.migrations._going_back import refuse_what_version_1_lacks
 
 
 class Migration(migrations.Migration):
@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("souvenirs", "0004_bigautofield"),
+        ("souvenirs", "0003_user_without_constraint"),
     ]
 
     operations = [
@@ -61,10 +61,6 @@ class Migration(migrations.Migration):
             name="digested",
             field=models.BooleanField(db_default=False, default=False, editable=False),
         ),
-        migrations.AddIndex(
-            model_name="souvenir",
-            index=souvenirs.indexes.FalseIndex(
-                fields=["digested", "when", "user"], name="souvenirs_undigested"
-            ),
-        ),
+        # Operations run in reverse order backwards: this one first.
+        migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]
