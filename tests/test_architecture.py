@@ -10,8 +10,17 @@ import souvenirs
 PACKAGE = Path(souvenirs.__file__).parent
 
 LAYERS = [
-    {"conf", "instants", "signals", "decorators", "userfunctions", "usersets", "buckets", "indexes"},
-    {"periods", "values", "breaker", "logs", "caches"},
+    {
+        "conf",
+        "instants",
+        "signals",
+        "decorators",
+        "userfunctions",
+        "usersets",
+        "buckets",
+        "indexes",
+    },
+    {"periods", "values", "breaker", "logs", "caches", "indexes"},
     {"timeouts"},
     {"models", "utils", "accounts", "ratelimit", "identity"},
     {"stores", "exclusions"},

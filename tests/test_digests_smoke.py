@@ -5,7 +5,7 @@ import pytest
 
 from souvenirs.control import active_users, count_active_users
 from souvenirs.digests.digester import Digester
-from souvenirs.models import Digest, Souvenir
+from souvenirs.models import Souvenir
 from tests.conftest import at, pk_of
 
 
@@ -51,7 +51,7 @@ def test_same_numbers(leave):
 
     check()
     d = Digester()
-    for n, step in enumerate(d.fold()):
+    for n, _ in enumerate(d.fold()):
         if n == 40:
             break
     check()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import groupby
 from time import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import models, router
 
@@ -16,7 +17,7 @@ from .folding import fold, rebuild, refresh
 
 
 class Step(NamedTuple):
-    """What one transaction did: to which day or month, and with how many souvenirs."""
+    """What one transaction did: in which day or month, and with how many souvenirs."""
 
     cell: Cell
     souvenirs: int
@@ -45,33 +46,29 @@ class Digester:
         yield from self.refresh()
 
     def fold(self) -> Iterator[Step]:
-        """Fold souvenirs into buckets, day after day."""
+        """Fold souvenirs into buckets, month after month."""
         since = self.since
         while (first := self._first_undigested(since)) is not None:
-            day = cell_of(DAY, second_of(first))
-            yield Step(day, fold(day, self.alias))
-            # A day with more souvenirs than one transaction takes has its turn again.
-            since = moment_of(day.start)
+            month = cell_of(MONTH, second_of(first))
+            yield Step(month, fold(month, self.alias))
+            # A month with more souvenirs than one transaction takes has its turn again.
+            since = moment_of(month.start)
 
     def rebuild(self) -> Iterator[Step]:
         """Make all digests anew from their souvenirs, where these have not been deleted."""
-        for day in self._cells(DAY):
+        for day in self._cells(level=DAY):
             rebuild(day, self.alias)
             yield Step(day, 0)
         yield from self.run()
 
     def refresh(self) -> Iterator[Step]:
-        """Make days and months anew."""
+        """Make days and months anew, month by month."""
         now = time()
-        for level in (DAY, MONTH):
-            for cell in self._cells(level, is_stale=True):
-                # One that is not over gets stale again with the next souvenir.
-                if cell.end > now:
-                    continue
-                if refresh(cell, self.alias):
-                    yield Step(cell, 0)
-                else:
-                    self.failed.append(cell)
+        # One that is not over would get stale again with the next souvenir.
+        cells = [cell for cell in self._cells(level__gte=DAY, is_stale=True) if cell.end <= now]
+        for start, group in groupby(cells, key=lambda cell: cell_of(MONTH, cell.start).start):
+            self.failed += refresh(list(group), self.alias)
+            yield Step(Cell(MONTH, start), 0)
 
     def _undigested(self, since: datetime | None) -> models.QuerySet[Souvenir]:
         souvenirs = Souvenir.objects.using(self.alias).filter(digested=False).order_by()
@@ -85,10 +82,8 @@ class Digester:
         moment = self._undigested(since).aggregate(first=models.Min("when"))["first"]
         return None if moment is None else utc(checked(moment, "when"))
 
-    def _cells(self, level: int, **conditions: bool) -> list[Cell]:
-        digests = Digest.objects.using(self.alias).filter(
-            kind=Digest.ACTIVE, level=level, **conditions
-        )
-        starts = digests.order_by("start").values_list("start", flat=True)
-        cells = [Cell(level, start) for start in starts]
+    def _cells(self, **conditions: Any) -> list[Cell]:
+        digests = Digest.objects.using(self.alias).filter(kind=Digest.ACTIVE, **conditions)
+        found = digests.order_by("start").values_list("level", "start")
+        cells = [Cell(level, start) for level, start in found]
         return [cell for cell in cells if cell.overlaps(self.since, self.until)]

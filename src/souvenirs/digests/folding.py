@@ -7,19 +7,30 @@ in the digest of its bucket.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from django.db import models
+from django.db import connections, models
 
-from ..buckets import DAY, Cell, cell_of, moment_of, second_of
+from ..buckets import DAY, MONTH, Cell, cell_of, moment_of, second_of
 from ..conf import conf
 from ..instants import checked, outward, utc
 from ..logs import RareLog
 from ..models import Digest, Souvenir
 from ..stores.numbers import give_numbers, is_number, numbers_of
+from ..stores.queries import undigested_in
 from ..usersets import CorruptDigest, UserSet
-from .rows import buckets_in, claim, digests_of, locked, mark_stale, retried, users_in, write
+from .rows import (
+    buckets_in,
+    claim,
+    digest_of,
+    filled,
+    locked,
+    mark_stale,
+    retried,
+    users_in,
+    write,
+)
 
 logger = RareLog(__name__)
 
@@ -37,28 +48,23 @@ class NumbersMissing(Exception):
         self.keys = keys
 
 
-def fold(day: Cell, alias: str) -> int:
-    """Fold undigested souvenirs of a day into its buckets and return how many they were.
+def fold(cell: Cell, alias: str) -> int:
+    """Fold undigested souvenirs of a day or a month into its buckets; return how many they were.
 
     Returns 0 where there are no more. Raises CorruptDigest where a digest is corrupt and its
     souvenirs have been deleted.
     """
 
     def work() -> int:
-        folded = 0
-        changed = False
-        with locked(day, alias):
-            for bucket in _waiting(day, alias):
-                souvenirs = souvenirs_in(bucket, alias).filter(digested=False)
-                found = list(souvenirs.values_list("pk", "user_id")[:ROWS])
-                changed |= _add(bucket, [user for _, user in found], alias)
-                claim([number for number, _ in found], alias)
-                folded += len(found)
-                if folded >= ROWS:
-                    break
-            if changed:
-                mark_stale(day, alias)
-        return folded
+        with locked(cell, alias):
+            found = _undigested(cell, alias)
+            ids = [number for souvenirs in found.values() for number, _ in souvenirs]
+            if not ids:
+                return 0
+            users = {bucket: [user for _, user in each] for bucket, each in found.items()}
+            mark_stale(_add(users, alias), alias)
+            claim(ids, alias)
+        return len(ids)
 
     return _with_numbers(work, alias)
 
@@ -73,31 +79,38 @@ def rebuild(day: Cell, alias: str) -> list[Cell]:
     def work() -> list[Cell]:
         pruned = []
         with locked(day, alias):
-            for digest in buckets_in(day, alias):
+            for digest in buckets_in(day, alias).iterator():
                 bucket = Cell(digest.level, digest.start)
                 users = numbered(all_users_in(bucket, alias), alias)
                 if digest.is_pruned:
                     users |= users_in(digest)
                     pruned.append(bucket)
                 write(digest, users, alias)
-            mark_stale(day, alias)
+            mark_stale([day], alias)
         return pruned
 
     return _with_numbers(work, alias)
 
 
-def refresh(cell: Cell, alias: str) -> bool:
-    """Make a day or a month anew from its parts; False where one of them is corrupt."""
+def refresh(cells: Collection[Cell], alias: str) -> list[Cell]:
+    """Make days of one month, and that month, anew from their parts.
 
-    def work() -> bool:
-        with locked(cell, alias) as digest:
-            try:
-                users = UserSet.union(parts_of(cell, alias))
-            except CorruptDigest as error:
-                logger.exception("%s What it is part of stays stale.", error)
-                return False
-            write(digest, users, alias, is_stale=False)
-            return True
+    Returns those that could not be, because a part of them is corrupt; they stay stale.
+    """
+
+    def work() -> list[Cell]:
+        failed = []
+        ordered = sorted(cells)  # the days first, of which the month is made
+        with locked(cell_of(MONTH, ordered[0].start), alias):
+            for cell in ordered:
+                try:
+                    users = UserSet.union(parts_of(cell, alias))
+                except CorruptDigest as error:
+                    logger.exception("%s What it is part of stays stale.", error)
+                    failed.append(cell)
+                else:
+                    write(digest_of(cell, alias), users, alias, is_stale=False)
+        return failed
 
     return retried(work)
 
@@ -148,21 +161,46 @@ def _with_numbers(work: Callable[[], T], alias: str) -> T:
             give_numbers(missing.keys, alias)
 
 
-def _waiting(day: Cell, alias: str) -> Iterator[Cell]:
-    """Generate the buckets of a day that have an undigested souvenir."""
-    souvenirs = souvenirs_in(day, alias).filter(digested=False)
-    while (first := souvenirs.aggregate(first=models.Min("when"))["first"]) is not None:
-        bucket = cell_of(conf.BUCKET_SECONDS, second_of(utc(checked(first, "when"))))
-        yield bucket
-        souvenirs = souvenirs.filter(when__gte=outward(moment_of(bucket.end)))
+def _undigested(cell: Cell, alias: str) -> dict[Cell, list[tuple[int, Hashable]]]:
+    """The ids and users of at most ``ROWS`` undigested souvenirs of a cell, by bucket."""
+    waiting = souvenirs_in(cell, alias).filter(digested=False)
+    ends = waiting.aggregate(first=models.Min("when"), last=models.Max("when"))
+    if ends["first"] is None:
+        return {}
+    first, last = (second_of(utc(checked(end, "when"))) for end in ends.values())
+    level = conf.BUCKET_SECONDS
+    starts = range(cell_of(level, first).start, last + 1, level)
+    buckets = [Cell(level, start) for start in starts]
+    spans = [(moment_of(bucket.start), moment_of(bucket.end)) for bucket in buckets]
+    found: dict[Cell, list[tuple[int, Hashable]]] = {}
+    for position, number, user in undigested_in(connections[alias], spans, ROWS):
+        found.setdefault(buckets[position], []).append((number, user))
+    return found
 
 
-def _add(bucket: Cell, keys: list[Hashable], alias: str) -> bool:
-    """Add users to the digest of a bucket, the lock of whose day is held.
+def _add(found: Mapping[Cell, Collection[Hashable]], alias: str) -> set[Cell]:
+    """Add users to the digests of buckets in a month that is held; return the days that changed."""
+    starts = [bucket.start for bucket in found]
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level=conf.BUCKET_SECONDS)
+    there = digests.filter(start__gte=min(starts), start__lte=max(starts))
+    known = {digest.start: digest for digest in there.iterator()}
+    new = []
+    days = set()
+    for bucket, keys in found.items():
+        digest = known.get(bucket.start)
+        if digest is None:
+            new.append(
+                filled(Digest(level=bucket.level, start=bucket.start), numbered(keys, alias))
+            )
+        elif not _add_to(digest, bucket, keys, alias):
+            continue
+        days.add(cell_of(DAY, bucket.start))
+    Digest.objects.using(alias).bulk_create(new)
+    return days
 
-    Returns whether that changed it.
-    """
-    digest = digests_of(bucket, alias).first() or Digest(level=bucket.level, start=bucket.start)
+
+def _add_to(digest: Digest, bucket: Cell, keys: Collection[Hashable], alias: str) -> bool:
+    """Add users to a digest and return whether that changed it."""
     new = numbered(keys, alias)
     try:
         old = users_in(digest)

@@ -1,23 +1,22 @@
 """Digests under lock: what all who change them have in common.
 
-Whoever changes the digests of the buckets of a day holds the lock of the day's row from before the
-first look at the souvenirs to the commit, and marks the row of the month in the same transaction.
-Whoever makes a day or a month anew holds the lock of that row before looking at its parts. So a
-mark is set either before the parts are read, which then have the change in them, or after the new
-digest has been committed, which it then makes stale.
+Whoever changes a digest holds the lock of the row of its month, from before the first look at what
+goes into it to the commit. Whoever changes that of a bucket marks its day and its month as stale in
+the same transaction, and whoever makes these anew takes the mark off. So where there is none, all
+that has been committed to a bucket is in its day and its month.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import OperationalError, connections, models, transaction
 
-from ..buckets import HOUR, MONTH, Cell, cell_of
+from ..buckets import DAY, HOUR, MONTH, Cell, cell_of
 from ..models import Digest, Souvenir
 from ..stores.reading import label_of
 from ..usersets import UserSet, checksum_of
@@ -29,6 +28,10 @@ TRIES = 8
 
 #: As many ids as one statement names.
 IDS = 5_000
+
+
+#: What a new version changes.
+WRITTEN = ("version", "count", "checksum", "body", "is_stale")
 
 
 class Contended(Exception):
@@ -63,23 +66,29 @@ def buckets_in(cell: Cell, alias: str) -> models.QuerySet[Digest]:
 
 @contextmanager
 def locked(cell: Cell, alias: str) -> Iterator[Digest]:
-    """Hold the row of a day or a month, in a transaction of its own.
+    """Hold all digests in the month of a day or a month, in a transaction of its own.
 
-    Both are created where they are missing, so that there is no bucket without them. Raises
-    RuntimeError inside another transaction, whose end nobody here knows.
+    Gives the digest of the cell, a new one where there is none. Raises RuntimeError inside another
+    transaction, whose end nobody here knows.
     """
-    if not digests_of(cell, alias).exists():
-        both = {cell, cell_of(MONTH, cell.start)}
-        missing = [Digest(level=each.level, start=each.start) for each in both]
-        Digest.objects.using(alias).bulk_create(missing, ignore_conflicts=True)
+    month = cell_of(MONTH, cell.start)
+    rows = digests_of(month, alias)
+    if not rows.exists():
+        new = Digest(level=MONTH, start=month.start)
+        Digest.objects.using(alias).bulk_create([new], ignore_conflicts=True)
     with transaction.atomic(using=alias, durable=True):
-        rows = digests_of(cell, alias)
         if connections[alias].features.has_select_for_update:
-            rows = rows.select_for_update()
+            lock = rows.select_for_update().get()
         else:
             # Where there are no locks of rows, whoever writes first keeps all others from writing.
             rows.update(version=models.F("version"))
-        yield rows.get()
+            lock = rows.get()
+        yield lock if cell == month else digest_of(cell, alias)
+
+
+def digest_of(cell: Cell, alias: str) -> Digest:
+    """Return the digest of a cell, whose month is held; a new one where there is none."""
+    return digests_of(cell, alias).first() or Digest(level=cell.level, start=cell.start)
 
 
 def users_in(digest: Digest) -> UserSet:
@@ -90,37 +99,41 @@ def users_in(digest: Digest) -> UserSet:
     return UserSet.from_bytes(digest.body, label_of(cell, digest.version))
 
 
-def write(digest: Digest, users: UserSet, alias: str, **changes: Any) -> None:
-    """Put these users in place of those in a digest, whose lock is held.
+def filled(digest: Digest, users: UserSet) -> Digest:
+    """Put users into a digest, as its next version, and return it; not written yet."""
+    digest.version += 1
+    label = label_of(Cell(digest.level, digest.start), digest.version)
+    digest.count = len(users)
+    digest.checksum = checksum_of(label, len(users))
+    digest.body = users.to_bytes(label)
+    return digest
+
+
+def write(digest: Digest, users: UserSet, alias: str, *, is_stale: bool | None = None) -> None:
+    """Write users in place of those in a digest, whose month is held.
 
     Raises Contended where somebody changed it all the same.
     """
-    version = digest.version + 1
-    label = label_of(Cell(digest.level, digest.start), version)
-    changes |= {
-        "version": version,
-        "count": len(users),
-        "checksum": checksum_of(label, len(users)),
-        "body": users.to_bytes(label),
-    }
-    if digest.pk is None:
-        for name, value in changes.items():
-            setattr(digest, name, value)
-        digest.save(using=alias, force_insert=True)
-        return
     same = Digest.objects.using(alias).filter(pk=digest.pk, version=digest.version)
-    if same.update(**changes) != 1:
+    filled(digest, users)
+    if is_stale is not None:
+        digest.is_stale = is_stale
+    if digest.pk is None:
+        digest.save(using=alias, force_insert=True)
+    elif same.update(**{name: getattr(digest, name) for name in WRITTEN}) != 1:
         raise Contended(str(digest))
 
 
-def mark_stale(day: Cell, alias: str) -> None:
-    """Have nobody read a day, whose lock is held, and its month until they are made anew.
-
-    Even where they are marked already: only the lock keeps one that is just being made from being
-    taken for fresh.
-    """
-    for cell in (day, cell_of(MONTH, day.start)):
-        digests_of(cell, alias).update(is_stale=True)
+def mark_stale(days: Collection[Cell], alias: str) -> None:
+    """Have nobody read these days, of one month that is held, and the month until made anew."""
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE)
+    starts = [day.start for day in days]
+    of_days = digests.filter(level=DAY, start__in=starts)
+    known = set(of_days.values_list("start", flat=True))
+    of_days.update(is_stale=True)
+    digests.bulk_create([Digest(level=DAY, start=start) for start in sorted(set(starts) - known)])
+    for month in {cell_of(MONTH, start) for start in starts}:
+        digests_of(month, alias).update(is_stale=True)
 
 
 def delete(ids: Sequence[int], alias: str) -> int:

@@ -109,6 +109,26 @@ def _users_sql(vendor: str, names: Names, first: int, table: str, conditions: li
     )
 
 
+def undigested_in(
+    connection: BaseDatabaseWrapper, spans: Sequence[Span], limit: int
+) -> Iterator[tuple[int, int, Hashable]]:
+    """Generate the position of the span, the id and the user of so many undigested souvenirs."""
+    names = Names(connection)
+    table, params = _spans_table(connection, spans)
+    within = f"s.{names.when} >= v.c0 AND s.{names.when} < v.c1 AND {names.undigested}"
+    hint, join = ("STRAIGHT_JOIN", "JOIN") if connection.vendor == "mysql" else ("", "CROSS JOIN")
+    sql = (
+        f"SELECT {hint} v.n, s.id, s.{names.user} FROM {table} {join} {names.souvenirs} s"
+        f" WHERE {within} LIMIT {limit}"
+    )
+    if connection.vendor == "postgresql":
+        found = f"(SELECT s.id, s.{names.user} FROM {names.souvenirs} s WHERE {within})"
+        sql = f"SELECT v.n, d.id, d.{names.user} FROM {table}, LATERAL {found} d LIMIT {limit}"
+    convert = _converter(USER, connection)
+    for position, number, user in fetch(connection, sql, params):
+        yield int(position), number, convert(user)
+
+
 def overview(connection: BaseDatabaseWrapper, stretch: Stretch) -> Overview:
     """Return what is known before any digest is read, and of the days and months that start there.
 

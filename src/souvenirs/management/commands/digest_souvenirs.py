@@ -1,16 +1,11 @@
 from __future__ import annotations
 
 import time
-from argparse import ArgumentTypeError
-from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from tabulate import tabulate
 
-from souvenirs.digests.digester import Digester, Step
-from souvenirs.digests.status import status
+from souvenirs.digests.digester import Digester
 from souvenirs.digests.verifying import Verifier
 from souvenirs.instants import checked_range
 from souvenirs.stores.reading import words
