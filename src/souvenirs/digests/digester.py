@@ -13,7 +13,8 @@ from django.db import models, router
 from ..buckets import DAY, MONTH, Cell, cell_of, moment_of, second_of
 from ..instants import checked, outward, utc
 from ..models import Digest, Souvenir
-from .folding import fold, rebuild, refresh
+from .folding import fold, rebuild
+from .refreshing import refresh
 
 
 class Step(NamedTuple):

@@ -1,4 +1,4 @@
-"""Souvenirs folded into the digests of their buckets, and these into days and months.
+"""Souvenirs folded into the digests of their buckets.
 
 Each function is one transaction, which any number of processes may run at once and which may be
 killed at any moment. A souvenir that has been committed is at every moment either not digested, or
@@ -7,12 +7,12 @@ in the digest of its bucket.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any, TypeVar
 
 from django.db import connections, models
 
-from ..buckets import DAY, MONTH, Cell, cell_of, moment_of, second_of
+from ..buckets import DAY, Cell, cell_of, moment_of, second_of
 from ..conf import conf
 from ..instants import checked, outward, utc
 from ..logs import RareLog
@@ -23,7 +23,6 @@ from ..usersets import CorruptDigest, UserSet
 from .rows import (
     buckets_in,
     claim,
-    digest_of,
     filled,
     locked,
     mark_stale,
@@ -90,45 +89,6 @@ def rebuild(day: Cell, alias: str) -> list[Cell]:
         return pruned
 
     return _with_numbers(work, alias)
-
-
-def refresh(cells: Collection[Cell], alias: str) -> list[Cell]:
-    """Make days of one month, and that month, anew from their parts.
-
-    Returns those that could not be, because a part of them is corrupt; they stay stale.
-    """
-
-    def work() -> list[Cell]:
-        failed = []
-        ordered = sorted(cells)  # the days first, of which the month is made
-        with locked(cell_of(MONTH, ordered[0].start), alias):
-            for cell in ordered:
-                try:
-                    users = UserSet.union(parts_of(cell, alias))
-                except CorruptDigest as error:
-                    logger.exception("%s What it is part of stays stale.", error)
-                    failed.append(cell)
-                else:
-                    write(digest_of(cell, alias), users, alias, is_stale=False)
-        return failed
-
-    return retried(work)
-
-
-def parts_of(cell: Cell, alias: str) -> Iterator[UserSet]:
-    """Generate the sets that make up a day or a month: those of its days or of its buckets."""
-    if cell.level == DAY:
-        yield from map(users_in, buckets_in(cell, alias).iterator())
-        return
-    days = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level=DAY)
-    for day in days.filter(start__gte=cell.start, start__lt=cell.end).iterator():
-        try:
-            if not day.is_stale:
-                yield users_in(day)
-                continue
-        except CorruptDigest:
-            logger.exception("The digest of a day is corrupt: those of its buckets are used.")
-        yield from parts_of(Cell(DAY, day.start), alias)
 
 
 def souvenirs_in(cell: Cell, alias: str) -> models.QuerySet[Souvenir]:

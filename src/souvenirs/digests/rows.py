@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import OperationalError, connections, models, transaction
 
@@ -78,11 +78,11 @@ def locked(cell: Cell, alias: str) -> Iterator[Digest]:
         Digest.objects.using(alias).bulk_create([new], ignore_conflicts=True)
     with transaction.atomic(using=alias, durable=True):
         if connections[alias].features.has_select_for_update:
-            lock = rows.select_for_update().get()
+            lock = rows.select_for_update().defer("body").get()
         else:
             # Where there are no locks of rows, whoever writes first keeps all others from writing.
             rows.update(version=models.F("version"))
-            lock = rows.get()
+            lock = rows.defer("body").get()
         yield lock if cell == month else digest_of(cell, alias)
 
 
@@ -122,6 +122,30 @@ def write(digest: Digest, users: UserSet, alias: str, *, is_stale: bool | None =
         digest.save(using=alias, force_insert=True)
     elif same.update(**{name: getattr(digest, name) for name in WRITTEN}) != 1:
         raise Contended(str(digest))
+
+
+def write_days(made: Sequence[tuple[Digest, UserSet]], alias: str) -> None:
+    """Write days, whose month is held, anew: as :func:`write` does, but all of them at once."""
+    columns = ", ".join(f"{connections[alias].ops.quote_name(name)} = %s" for name in WRITTEN)
+    table = connections[alias].ops.quote_name(Digest._meta.db_table)
+    rows = []
+    for digest, users in made:
+        read = digest.version
+        digest.is_stale = False
+        filled(digest, users)
+        values = [_prepared(digest, name, alias) for name in WRITTEN]
+        rows.append([*values, digest.pk, read])
+    if not rows:
+        return
+    with connections[alias].cursor() as cursor:
+        cursor.executemany(f"UPDATE {table} SET {columns} WHERE id = %s AND version = %s", rows)
+        if cursor.rowcount != len(rows):
+            raise Contended(f"{len(rows) - cursor.rowcount} of {len(rows)} days")
+
+
+def _prepared(digest: Digest, name: str, alias: str) -> Any:
+    field = Digest._meta.get_field(name)
+    return field.get_db_prep_save(getattr(digest, name), connections[alias])
 
 
 def mark_stale(days: Collection[Cell], alias: str) -> None:

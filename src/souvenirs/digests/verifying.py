@@ -14,7 +14,8 @@ from ..models import Digest, Souvenir
 from ..stores.numbers import numbers_of
 from ..stores.reading import label_of, words
 from ..usersets import CorruptDigest, UserSet, checksum_of
-from .folding import parts_of, souvenirs_in
+from .folding import souvenirs_in
+from .refreshing import parts_of
 from .rows import buckets_in, locked, retried, users_in
 
 
