@@ -10,7 +10,16 @@ import souvenirs
 PACKAGE = Path(souvenirs.__file__).parent
 
 LAYERS = [
-    {"conf", "instants", "signals", "decorators", "userfunctions", "usersets", "buckets", "indexes"},
+    {
+        "conf",
+        "instants",
+        "signals",
+        "decorators",
+        "userfunctions",
+        "usersets",
+        "buckets",
+        "indexes",
+    },
     {"periods", "values", "breaker", "logs", "caches"},
     {"timeouts"},
     {"models", "utils", "accounts", "ratelimit", "identity"},
