@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from django.db import models, router
 
-from ..buckets import DAY, MONTH, Cell, cell_of, moment_of, second_of
-from ..instants import checked, outward, utc
+from ..buckets import DAY, MONTH, Cell, cell_of, moment_of
+from ..instants import outward
 from ..models import Digest, Souvenir
+from ..usersets import CorruptDigest
 from .folding import fold, rebuild, refresh
+from .rows import cells_of, days_in_use
 
 
 class Step(NamedTuple):
@@ -26,7 +28,8 @@ class Digester:
     """Digests the days that have an undigested souvenir in ``[since, until)``, aware moments.
 
     None leaves an end open. Each step is a transaction of its own: going on to the next one or not
-    is up to the caller. Raises RuntimeError inside a transaction.
+    is up to the caller. What fails does not keep the rest from being done. Raises RuntimeError
+    inside a transaction.
     """
 
     def __init__(self, since: datetime | None = None, until: datetime | None = None) -> None:
@@ -34,10 +37,26 @@ class Digester:
         self.since, self.until = since, until
         #: Days and months that could not be made anew, because a part of them is corrupt.
         self.failed: list[Cell] = []
+        #: What is wrong with digests that are corrupt and whose souvenirs have been deleted.
+        self.lost: list[CorruptDigest] = []
 
     def waiting(self) -> int:
         """Return how many souvenirs are not digested."""
         return self._undigested(self.since).count()
+
+    def due(self) -> list[Cell]:
+        """Return the days and months to make anew, once all of these souvenirs are digested.
+
+        Some of the last may turn out not to have changed.
+        """
+        cells = {cell for level in (DAY, MONTH) for cell in self._stale(level)}
+        for day in cells_of(DAY, self._undigested(self.since)):
+            cells.update([day, cell_of(MONTH, day.start)])
+        return sorted(cell for cell in cells if _is_over(cell))
+
+    def days(self) -> list[Cell]:
+        """Return the days that :meth:`rebuild` makes anew."""
+        return days_in_use(self.alias, self.since, self.until)
 
     def run(self) -> Iterator[Step]:
         """Digest, and make anew the days and months that are over and have changed."""
@@ -47,26 +66,30 @@ class Digester:
     def fold(self) -> Iterator[Step]:
         """Fold souvenirs into buckets, day after day."""
         since = self.since
-        while (first := self._first_undigested(since)) is not None:
-            day = cell_of(DAY, second_of(first))
-            yield Step(day, fold(day, self.alias))
+        while (day := next(cells_of(DAY, self._undigested(since)), None)) is not None:
+            try:
+                folded = fold(day, self.alias)
+            except CorruptDigest as error:
+                self.lost.append(error)
+                since = moment_of(day.end)
+                continue
+            yield Step(day, folded)
             # A day with more souvenirs than one transaction takes has its turn again.
             since = moment_of(day.start)
 
     def rebuild(self) -> Iterator[Step]:
         """Make all digests anew from their souvenirs, where these have not been deleted."""
-        for day in self._cells(DAY):
-            rebuild(day, self.alias)
+        for day in self.days():
+            self.lost += rebuild(day, self.alias)
             yield Step(day, 0)
         yield from self.run()
 
     def refresh(self) -> Iterator[Step]:
         """Make days and months anew."""
-        now = time()
         for level in (DAY, MONTH):
-            for cell in self._cells(level, is_stale=True):
+            for cell in self._stale(level):
                 # One that is not over gets stale again with the next souvenir.
-                if cell.end > now:
+                if not _is_over(cell):
                     continue
                 if refresh(cell, self.alias):
                     yield Step(cell, 0)
@@ -81,14 +104,14 @@ class Digester:
             souvenirs = souvenirs.filter(when__lt=outward(self.until))
         return souvenirs
 
-    def _first_undigested(self, since: datetime | None) -> datetime | None:
-        moment = self._undigested(since).aggregate(first=models.Min("when"))["first"]
-        return None if moment is None else utc(checked(moment, "when"))
-
-    def _cells(self, level: int, **conditions: bool) -> list[Cell]:
+    def _stale(self, level: int) -> list[Cell]:
         digests = Digest.objects.using(self.alias).filter(
-            kind=Digest.ACTIVE, level=level, **conditions
+            kind=Digest.ACTIVE, level=level, is_stale=True
         )
         starts = digests.order_by("start").values_list("start", flat=True)
         cells = [Cell(level, start) for start in starts]
         return [cell for cell in cells if cell.overlaps(self.since, self.until)]
+
+
+def _is_over(cell: Cell) -> bool:
+    return cell.end <= time()

@@ -12,14 +12,25 @@ from typing import Any, TypeVar
 
 from django.db import models
 
-from ..buckets import DAY, Cell, cell_of, moment_of, second_of
+from ..buckets import DAY, Cell, moment_of
 from ..conf import conf
-from ..instants import checked, outward, utc
+from ..instants import outward
 from ..logs import RareLog
 from ..models import Digest, Souvenir
 from ..stores.numbers import give_numbers, is_number, numbers_of
 from ..usersets import CorruptDigest, UserSet
-from .rows import buckets_in, claim, digests_of, locked, mark_stale, retried, users_in, write
+from .rows import (
+    buckets_in,
+    cells_of,
+    claim,
+    create_missing,
+    digests_of,
+    locked,
+    mark_stale,
+    retried,
+    users_in,
+    write,
+)
 
 logger = RareLog(__name__)
 
@@ -63,26 +74,33 @@ def fold(day: Cell, alias: str) -> int:
     return _with_numbers(work, alias)
 
 
-def rebuild(day: Cell, alias: str) -> list[Cell]:
+def rebuild(day: Cell, alias: str) -> list[CorruptDigest]:
     """Make the digests of the buckets of a day anew from their souvenirs.
 
-    Returns the buckets whose souvenirs have been deleted: their digests keep what they hold. Raises
-    CorruptDigest where one of these is corrupt.
+    A digest whose souvenirs have been deleted keeps what it holds; returned is what is wrong with
+    those of them that are corrupt. Souvenirs whose digest is gone are left to be folded in again.
     """
 
-    def work() -> list[Cell]:
-        pruned = []
+    def work() -> list[CorruptDigest]:
+        lost = []
         with locked(day, alias):
+            buckets = []
             for digest in buckets_in(day, alias):
                 bucket = Cell(digest.level, digest.start)
+                buckets.append(bucket)
                 users = numbered(all_users_in(bucket, alias), alias)
-                if digest.is_pruned:
-                    users |= users_in(digest)
-                    pruned.append(bucket)
-                write(digest, users, alias)
+                try:
+                    if digest.is_pruned:
+                        users |= users_in(digest)
+                    write(digest, users, alias)
+                except CorruptDigest as error:
+                    lost.append(error)
+            for gap in _gaps(day, buckets):
+                souvenirs_in(gap, alias).filter(digested=True).update(digested=False)
             mark_stale(day, alias)
-        return pruned
+        return lost
 
+    create_missing(day, alias)
     return _with_numbers(work, alias)
 
 
@@ -151,10 +169,16 @@ def _with_numbers(work: Callable[[], T], alias: str) -> T:
 def _waiting(day: Cell, alias: str) -> Iterator[Cell]:
     """Generate the buckets of a day that have an undigested souvenir."""
     souvenirs = souvenirs_in(day, alias).filter(digested=False)
-    while (first := souvenirs.aggregate(first=models.Min("when"))["first"]) is not None:
-        bucket = cell_of(conf.BUCKET_SECONDS, second_of(utc(checked(first, "when"))))
-        yield bucket
-        souvenirs = souvenirs.filter(when__gte=outward(moment_of(bucket.end)))
+    return cells_of(conf.BUCKET_SECONDS, souvenirs)
+
+
+def _gaps(day: Cell, buckets: list[Cell]) -> Iterator[Cell]:
+    """Generate the stretches of a day that none of these buckets, which are in order, covers."""
+    at = day.start
+    for bucket in [*buckets, Cell(0, day.end)]:
+        if at < bucket.start:
+            yield Cell(bucket.start - at, at)
+        at = max(at, bucket.end)
 
 
 def _add(bucket: Cell, keys: list[Hashable], alias: str) -> bool:

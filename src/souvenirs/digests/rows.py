@@ -13,11 +13,13 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import OperationalError, connections, models, transaction
 
-from ..buckets import HOUR, MONTH, Cell, cell_of
+from ..buckets import DAY, HOUR, MONTH, Cell, cell_of, moment_of, second_of
+from ..instants import checked, outward, utc
 from ..models import Digest, Souvenir
 from ..stores.reading import label_of
 from ..usersets import UserSet, checksum_of
@@ -61,6 +63,35 @@ def buckets_in(cell: Cell, alias: str) -> models.QuerySet[Digest]:
     return digests.filter(start__gte=cell.start, start__lt=cell.end).order_by("start")
 
 
+def days_in_use(
+    alias: str, since: datetime | None = None, until: datetime | None = None
+) -> list[Cell]:
+    """Return the days with a digest or a digested souvenir that overlap ``[since, until)``."""
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level__lte=DAY)
+    days = {cell_of(DAY, start) for start in digests.values_list("start", flat=True)}
+    days.update(cells_of(DAY, Souvenir.objects.using(alias).filter(digested=True)))
+    return sorted(day for day in days if day.overlaps(since, until))
+
+
+def cells_of(level: int, souvenirs: models.QuerySet[Souvenir]) -> Iterator[Cell]:
+    """Generate the cells of a level that hold some of these souvenirs, in order.
+
+    What comes into a cell after it was generated is left to the next time.
+    """
+    souvenirs = rest = souvenirs.order_by()
+    while (first := rest.aggregate(first=models.Min("when"))["first"]) is not None:
+        cell = cell_of(level, second_of(utc(checked(first, "when"))))
+        yield cell
+        rest = souvenirs.filter(when__gte=outward(moment_of(cell.end)))
+
+
+def create_missing(cell: Cell, alias: str) -> None:
+    """Create the rows of a day or a month, and of the month it is in, where they are missing."""
+    both = {cell, cell_of(MONTH, cell.start)}
+    missing = [Digest(level=each.level, start=each.start) for each in both]
+    Digest.objects.using(alias).bulk_create(missing, ignore_conflicts=True)
+
+
 @contextmanager
 def locked(cell: Cell, alias: str) -> Iterator[Digest]:
     """Hold the row of a day or a month, in a transaction of its own.
@@ -69,9 +100,7 @@ def locked(cell: Cell, alias: str) -> Iterator[Digest]:
     RuntimeError inside another transaction, whose end nobody here knows.
     """
     if not digests_of(cell, alias).exists():
-        both = {cell, cell_of(MONTH, cell.start)}
-        missing = [Digest(level=each.level, start=each.start) for each in both]
-        Digest.objects.using(alias).bulk_create(missing, ignore_conflicts=True)
+        create_missing(cell, alias)
     with transaction.atomic(using=alias, durable=True):
         rows = digests_of(cell, alias)
         if connections[alias].features.has_select_for_update:
