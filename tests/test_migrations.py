@@ -19,6 +19,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from souvenirs import reports
 from souvenirs.control import count_active_users, souvenez
+from souvenirs.digests.digester import Digester
+from souvenirs.digests.pruning import Pruner
 from souvenirs.models import Souvenir
 from tests.conftest import at, build_user, vendor_is
 
@@ -389,6 +391,27 @@ def test_way_back_is_refused_from_halfway_too(upgraded):
     with pytest.raises(CommandError):
         back()
     assert whole_state() == before
+
+
+def test_way_back_from_pruned_souvenirs_is_refused_in_words(upgraded):
+    """Also where they are orphans of nobody: only digests know of them."""
+    list(Digester().run())
+    list(Pruner(END).run())
+    before = whole_state()
+    with pytest.raises(CommandError) as refusal:
+        call_command("migrate", "souvenirs", "0004", verbosity=0)
+    assert str(refusal.value) == (
+        "Cannot go back to before digests: some souvenirs have been pruned, and what is left of "
+        "them is in digests only. To lose them, empty the table souvenirs_digest first."
+    )
+    assert whole_state() == before
+
+
+def test_way_back_from_digests_without_pruning_is_open(upgraded):
+    before = rows()
+    list(Digester().run())
+    back()
+    assert rows() == before
 
 
 def test_way_back_with_ids_beyond_32_bits_changes_nothing(upgraded):

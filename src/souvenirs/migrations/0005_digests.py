@@ -3,6 +3,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import souvenirs.indexes
+from souvenirs.migrations._going_back import refuse_orphans, refuse_pruned
 
 
 class Migration(migrations.Migration):
@@ -67,4 +68,7 @@ class Migration(migrations.Migration):
                 fields=["digested", "when", "user"], name="souvenirs_undigested"
             ),
         ),
+        # First backwards: where 0004 cannot follow, this one is not undone either.
+        migrations.RunPython(migrations.RunPython.noop, refuse_pruned),
+        migrations.RunPython(migrations.RunPython.noop, refuse_orphans),
     ]

@@ -18,3 +18,12 @@ def refuse_orphans(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
             "Cannot go back to version 1, which does not allow souvenirs of users that no longer "
             f"exist: delete these first ({orphans:,} found)."
         )
+
+
+def refuse_pruned(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    digests = apps.get_model("souvenirs", "Digest")._base_manager
+    if digests.using(schema_editor.connection.alias).filter(is_pruned=True).exists():
+        raise CommandError(
+            "Cannot go back to before digests: some souvenirs have been pruned, and what is left "
+            "of them is in digests only. To lose them, empty the table souvenirs_digest first."
+        )
