@@ -156,7 +156,7 @@ def test_inside_a_transaction_it_refuses():
 
 
 @pytest.mark.parametrize("verb", [erase_user, export_user])
-@pytest.mark.parametrize("user", [None, object()])
+@pytest.mark.parametrize("user", [None, True])
 def test_what_is_no_user_is_refused(verb, user):
     with pytest.raises(ValueError, match="user"):
         verb(user)

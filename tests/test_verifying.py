@@ -38,7 +38,9 @@ def digested(leave):
 def differences(*arguments):
     """The sentences of a run that finds differences."""
     out = StringIO()
-    with pytest.raises(CommandError, match="^Run manage.py digest_souvenirs --rebuild.$") as found:
+    with pytest.raises(
+        CommandError, match=r"^Run manage\.py digest_souvenirs --rebuild\.$"
+    ) as found:
         call_command("digest_souvenirs", "--verify", *arguments, stdout=out, stderr=StringIO())
     assert found.value.returncode == 1
     *sentences, summary = out.getvalue().splitlines()

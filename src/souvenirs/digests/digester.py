@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cached_property
 from time import time
 from typing import NamedTuple
 
@@ -54,8 +55,9 @@ class Digester:
             cells.update([day, cell_of(MONTH, day.start)])
         return sorted(cell for cell in cells if _is_over(cell))
 
+    @cached_property
     def days(self) -> list[Cell]:
-        """Return the days that :meth:`rebuild` makes anew."""
+        """The days that :meth:`rebuild` makes anew."""
         return days_in_use(self.alias, self.since, self.until)
 
     def run(self) -> Iterator[Step]:
@@ -79,7 +81,7 @@ class Digester:
 
     def rebuild(self) -> Iterator[Step]:
         """Make all digests anew from their souvenirs, where these have not been deleted."""
-        for day in self.days():
+        for day in self.days:
             self.lost += rebuild(day, self.alias)
             yield Step(day, 0)
         yield from self.run()

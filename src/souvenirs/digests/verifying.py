@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from django.db import router
@@ -14,8 +14,8 @@ from ..models import Digest, Souvenir
 from ..stores.reading import label_of, words
 from ..usersets import CorruptDigest, UserSet, checksum_of
 from .comparing import compare
-from .folding import parts_of
-from .rows import buckets_in, days_in_use, digests_of, locked, retried, users_in
+from .folding import parts_of, souvenirs_in
+from .rows import buckets_in, cells_of, days_in_use, digests_of, locked, retried, users_in
 
 
 class Verified(NamedTuple):
@@ -36,8 +36,9 @@ class Verifier:
         self.alias = router.db_for_write(Souvenir)
         self.since, self.until = since, until
 
+    @cached_property
     def cells(self) -> list[Cell]:
-        """Return the days and months to look at."""
+        """The days and months to look at."""
         days = days_in_use(self.alias, self.since, self.until)
         months = Digest.objects.using(self.alias).filter(kind=Digest.ACTIVE, level=MONTH)
         cells = {Cell(MONTH, start) for start in months.values_list("start", flat=True)}
@@ -46,7 +47,7 @@ class Verifier:
 
     def run(self) -> Iterator[Verified]:
         """Look at one day or month after the other, each under the lock of those who change it."""
-        for cell in self.cells():
+        for cell in self.cells:
             yield Verified(cell, retried(partial(self._look_at, cell)))
 
     def _look_at(self, cell: Cell) -> list[str]:
@@ -55,9 +56,16 @@ class Verifier:
         with locked(cell, self.alias) as digest:
             found: list[str] = []
             if cell.level == DAY:
-                for start in range(cell.start, cell.end, HOUR):
-                    found += self._look_at_hour(Cell(HOUR, start))
+                for hour in self._hours_in(cell):
+                    found += self._look_at_hour(hour)
             return found + self._look_at_whole(digest)
+
+    def _hours_in(self, day: Cell) -> list[Cell]:
+        """Return the hours of a day with a digest or a digested souvenir."""
+        starts = buckets_in(day, self.alias).values_list("start", flat=True)
+        hours = {cell_of(HOUR, start) for start in starts}
+        hours.update(cells_of(HOUR, souvenirs_in(day, self.alias).filter(digested=True)))
+        return sorted(hours)
 
     def _look_at_hour(self, hour: Cell) -> list[str]:
         found = [text for digest in buckets_in(hour, self.alias) for text in _flaws(digest)]

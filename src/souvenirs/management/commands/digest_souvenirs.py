@@ -77,8 +77,7 @@ class Command(BaseCommand):
     def digest(self, digester: Digester, rebuild: bool) -> None:
         if rebuild:
             # Each day twice: its buckets, then the day itself.
-            days = digester.days()
-            steps, total, unit = digester.rebuild(), 2 * len(days), "steps"
+            steps, total, unit = digester.rebuild(), 2 * len(digester.days), "steps"
         else:
             steps, total, unit = digester.run(), digester.waiting(), "souvenirs"
         progress = Progress(self.stderr, total, unit)
@@ -100,8 +99,7 @@ class Command(BaseCommand):
         _refuse_failures(digester)
 
     def verify(self, verifier: Verifier) -> None:
-        cells = verifier.cells()
-        progress = Progress(self.stderr, len(cells), "days and months")
+        progress = Progress(self.stderr, len(verifier.cells), "days and months")
         looked_at: list[Cell] = []
         differences = 0
         try:
