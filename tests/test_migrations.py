@@ -20,7 +20,9 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from souvenirs import reports
 from souvenirs.control import count_active_users, souvenez
-from souvenirs.models import Digest, Souvenir
+from souvenirs.digests.digester import Digester
+from souvenirs.digests.pruning import Pruner
+from souvenirs.models import Souvenir
 from tests.conftest import at, build_user, vendor_is
 
 pytestmark = pytest.mark.django_db
@@ -397,6 +399,27 @@ def test_way_back_is_refused_from_halfway_too(upgraded, halfway):
     assert whole_state() == before
 
 
+def test_way_back_from_pruned_souvenirs_is_refused_in_words(upgraded):
+    """Also where they are orphans of nobody: only digests know of them."""
+    list(Digester().run())
+    list(Pruner(END).run())
+    before = whole_state()
+    with pytest.raises(CommandError) as refusal:
+        back()
+    assert str(refusal.value) == (
+        "Cannot go back to version 1, which has no digests: souvenirs have been pruned, and only "
+        "digests know of them. To lose them, empty the table souvenirs_digest first."
+    )
+    assert whole_state() == before
+
+
+def test_way_back_from_digests_without_pruning_is_open(upgraded):
+    before = rows()
+    list(Digester().run())
+    back()
+    assert rows() == before
+
+
 def test_way_back_with_ids_beyond_32_bits_changes_nothing(upgraded):
     if vendor_is("sqlite"):
         pytest.skip("every integer of SQLite has 64 bits")
@@ -542,11 +565,3 @@ def test_default_auto_field_of_the_project_asks_for_no_migration(auto_field):
         check=False,
     )
     assert process.returncode == 0, process.stdout + process.stderr
-
-
-def test_way_back_is_refused_where_souvenirs_were_pruned(upgraded):
-    Digest.objects.create(level=3600, start=0, is_pruned=True)
-    before = whole_state()
-    with pytest.raises(CommandError, match="have been pruned"):
-        back()
-    assert whole_state() == before

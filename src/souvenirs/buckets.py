@@ -23,6 +23,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
+def is_bucket(seconds: object) -> bool:
+    """Return whether a bucket may be so long."""
+    return type(seconds) is int and seconds in BUCKETS
+
+
 class Cell(NamedTuple):
     """A bucket, a day or a month of UTC."""
 

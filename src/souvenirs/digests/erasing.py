@@ -75,8 +75,8 @@ def erase_user(user: Any) -> Erased:
     UserNumber.objects.using(alias).filter(user_id=key).delete()
     if erasure.corrupt:
         raise CorruptDigest(
-            f"User {key} may still be in {len(erasure.corrupt)} digests that cannot be read. Run "
-            f"manage.py digest_souvenirs --rebuild, then this again. {erasure.corrupt[0]}"
+            f"User {key} may still be in digests that cannot be read ({len(erasure.corrupt):,}). "
+            f"Run manage.py digest_souvenirs --rebuild, then this again. {erasure.corrupt[0]}"
         )
     return Erased(erasure.souvenirs, erasure.digests)
 

@@ -7,8 +7,8 @@ in the digest of its bucket.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Hashable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import connections, models
 
@@ -47,46 +47,70 @@ class NumbersMissing(Exception):
         self.keys = keys
 
 
-def fold(cell: Cell, alias: str) -> int:
-    """Fold undigested souvenirs of a day or a month into its buckets; return how many they were.
+class Folded(NamedTuple):
+    """How many souvenirs were folded in, 0 where there are no more; and what could not be.
 
-    Returns 0 where there are no more. Raises CorruptDigest where a digest is corrupt and its
-    souvenirs have been deleted.
+    That is in ``lost``, which tells of digests that are corrupt and whose souvenirs have been
+    deleted: what is new stays undigested, beside them.
     """
 
-    def work() -> int:
+    souvenirs: int
+    lost: list[CorruptDigest]
+
+
+def fold(cell: Cell, alias: str) -> Folded:
+    """Fold undigested souvenirs of a day or a month into its buckets, about ``ROWS`` at a time."""
+
+    def work() -> Folded:
+        lost: list[CorruptDigest] = []
+        ids: list[int] = []
+        changed: set[Cell] = set()
         with locked(cell, alias):
             found = _undigested(cell, alias)
-            ids = [number for souvenirs in found.values() for number, _ in souvenirs]
-            if not ids:
-                return 0
-            users = {bucket: [user for _, user in each] for bucket, each in found.items()}
-            mark_stale(_add(users, alias), alias)
+            digests = _digests_of(found, alias)
+            for bucket, souvenirs in found.items():
+                try:
+                    if _add(digests[bucket], [user for _, user in souvenirs], alias):
+                        changed.add(cell_of(DAY, bucket.start))
+                except CorruptDigest as error:
+                    lost.append(error)
+                else:
+                    ids += [number for number, _ in souvenirs]
+            Digest.objects.using(alias).bulk_create(
+                [digest for digest in digests.values() if digest.pk is None]
+            )
+            mark_stale(changed, alias)
             claim(ids, alias)
-        return len(ids)
+        return Folded(len(ids), lost)
 
     return _with_numbers(work, alias)
 
 
-def rebuild(day: Cell, alias: str) -> list[Cell]:
+def rebuild(day: Cell, alias: str) -> list[CorruptDigest]:
     """Make the digests of the buckets of a day anew from their souvenirs.
 
-    Returns the buckets whose souvenirs have been deleted: their digests keep what they hold. Raises
-    CorruptDigest where one of these is corrupt.
+    A digest whose souvenirs have been deleted keeps what it holds; returned is what is wrong with
+    those of them that are corrupt. Souvenirs whose digest is gone are left to be folded in again.
     """
 
-    def work() -> list[Cell]:
-        pruned = []
+    def work() -> list[CorruptDigest]:
+        lost = []
         with locked(day, alias):
+            buckets = []
             for digest in buckets_in(day, alias).iterator():
                 bucket = Cell(digest.level, digest.start)
+                buckets.append(bucket)
                 users = numbered(all_users_in(bucket, alias), alias)
-                if digest.is_pruned:
-                    users |= users_in(digest)
-                    pruned.append(bucket)
-                write(digest, users, alias)
+                try:
+                    if digest.is_pruned:
+                        users |= users_in(digest)
+                    write(digest, users, alias)
+                except CorruptDigest as error:
+                    lost.append(error)
+            for gap in _gaps(day, buckets):
+                souvenirs_in(gap, alias).filter(digested=True).update(digested=False)
             mark_stale([day], alias)
-        return pruned
+        return lost
 
     return _with_numbers(work, alias)
 
@@ -138,29 +162,30 @@ def _undigested(cell: Cell, alias: str) -> dict[Cell, list[tuple[int, Hashable]]
     return found
 
 
-def _add(found: Mapping[Cell, Collection[Hashable]], alias: str) -> set[Cell]:
-    """Add users to the digests of buckets in a month that is held; return the days that changed."""
-    starts = [bucket.start for bucket in found]
-    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level=conf.BUCKET_SECONDS)
-    there = digests.filter(start__gte=min(starts), start__lte=max(starts))
-    known = {digest.start: digest for digest in there.iterator()}
-    new = []
-    days = set()
-    for bucket, keys in found.items():
-        digest = known.get(bucket.start)
-        if digest is None:
-            new.append(
-                filled(Digest(level=bucket.level, start=bucket.start), numbered(keys, alias))
-            )
-        elif not _add_to(digest, bucket, keys, alias):
-            continue
-        days.add(cell_of(DAY, bucket.start))
-    Digest.objects.using(alias).bulk_create(new)
-    return days
+def _gaps(day: Cell, buckets: list[Cell]) -> Iterator[Cell]:
+    """Generate the stretches of a day that none of these buckets, which are in order, covers."""
+    at = day.start
+    for bucket in [*buckets, Cell(0, day.end)]:
+        if at < bucket.start:
+            yield Cell(bucket.start - at, at)
+        at = max(at, bucket.end)
 
 
-def _add_to(digest: Digest, bucket: Cell, keys: Collection[Hashable], alias: str) -> bool:
-    """Add users to a digest and return whether that changed it."""
+def _digests_of(buckets: Collection[Cell], alias: str) -> dict[Cell, Digest]:
+    """The digests of buckets, whose month is held; new ones where there are none."""
+    if not buckets:
+        return {}
+    level, first, last = conf.BUCKET_SECONDS, min(buckets), max(buckets)
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level=level)
+    there = digests.filter(start__gte=first.start, start__lte=last.start)
+    known = {Cell(level, digest.start): digest for digest in there.iterator()}
+    return {
+        bucket: known.get(bucket) or Digest(level=level, start=bucket.start) for bucket in buckets
+    }
+
+
+def _add(digest: Digest, keys: Collection[Hashable], alias: str) -> bool:
+    """Add users to a digest and return whether that changed it; a new one is not written yet."""
     new = numbered(keys, alias)
     try:
         old = users_in(digest)
@@ -168,10 +193,14 @@ def _add_to(digest: Digest, bucket: Cell, keys: Collection[Hashable], alias: str
         if digest.is_pruned:
             raise
         # The souvenirs that were digested before are still there.
+        bucket = Cell(digest.level, digest.start)
         old, new = UserSet(), numbered(all_users_in(bucket, alias), alias)
         logger.exception("A digest was corrupt; it has been made anew from its souvenirs.")
     users = old | new
     if len(users) == len(old):
         return False
-    write(digest, users, alias)
+    if digest.pk is None:
+        filled(digest, users)
+    else:
+        write(digest, users, alias)
     return True

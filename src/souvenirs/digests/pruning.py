@@ -9,13 +9,12 @@ from typing import NamedTuple
 from django.db import models, router
 
 from ..buckets import DAY, HOUR, Cell, cell_of, moment_of, second_of
-from ..instants import checked, outward, utc
+from ..instants import checked, outward
 from ..models import Souvenir
-from ..stores.numbers import numbers_of
 from ..stores.reading import words
-from ..usersets import UserSet
-from .folding import all_users_in, souvenirs_in
-from .rows import buckets_in, delete, locked, retried, users_in
+from .comparing import compare
+from .folding import souvenirs_in
+from .rows import buckets_in, cells_of, delete, locked, retried
 
 #: As many souvenirs as one transaction deletes.
 ROWS = 5_000
@@ -41,22 +40,25 @@ class Pruner:
 
     def __init__(self, before: datetime) -> None:
         self.alias = router.db_for_write(Souvenir)
-        self.before = utc(checked(before, "before"))
+        self.before = moment_of(cell_of(HOUR, second_of(checked(before, "before"))).start)
+        #: How many souvenirs were left alone, because their hour is not wholly digested.
+        self.left = 0
 
     def waiting(self) -> int:
-        """Return how many souvenirs lie before the moment, digested or not."""
+        """Return how many souvenirs lie in these hours, digested or not."""
         return self._souvenirs().count()
 
     def run(self, dry_run: bool = False) -> Iterator[Step]:
         """Delete hour by hour, in short transactions; with ``dry_run`` only say what would be.
 
-        An hour with a souvenir that is not digested is left alone. Raises CorruptDigest or
-        NotInDigest where a digest does not hold the users of its souvenirs; nothing of that hour is
-        deleted then.
+        Raises CorruptDigest or NotInDigest where a digest does not hold the users of its
+        souvenirs; nothing of that hour is deleted then.
         """
-        for hour in self._hours():
-            digested = souvenirs_in(hour, self.alias).filter(digested=True)
+        for hour in cells_of(HOUR, self._souvenirs()):
+            souvenirs = souvenirs_in(hour, self.alias)
+            digested = souvenirs.filter(digested=True)
             if not retried(lambda hour=hour: self._is_prunable(hour, dry_run)):  # type: ignore[misc]
+                self.left += souvenirs.count()
                 continue
             if dry_run:
                 yield Step(hour, digested.count())
@@ -68,28 +70,15 @@ class Pruner:
         souvenirs = Souvenir.objects.using(self.alias).order_by()
         return souvenirs.filter(when__lt=outward(self.before))
 
-    def _hours(self) -> Iterator[Cell]:
-        souvenirs = self._souvenirs()
-        while (first := souvenirs.aggregate(first=models.Min("when"))["first"]) is not None:
-            hour = cell_of(HOUR, second_of(utc(checked(first, "when"))))
-            if moment_of(hour.end) > self.before:
-                return
-            yield hour
-            souvenirs = souvenirs.filter(when__gte=outward(moment_of(hour.end)))
-
     def _is_prunable(self, hour: Cell, dry_run: bool) -> bool:
         with locked(cell_of(DAY, hour.start), self.alias):
             if souvenirs_in(hour, self.alias).filter(digested=False).exists():
                 return False
-            digests = buckets_in(hour, self.alias)
-            users = UserSet.union(map(users_in, digests))
-            keys = all_users_in(hour, self.alias)
-            numbers = numbers_of(keys, self.alias)
-            if len(numbers) < len(keys) or not UserSet.from_ids(numbers.values()) <= users:
+            if compare(hour, self.alias).missing:
                 raise NotInDigest(
                     f"The digests of {words(hour)} lack users of souvenirs that are marked as "
-                    "digested: nothing is deleted. Run manage.py digest_souvenirs --rebuild."
+                    "digested."
                 )
             if not dry_run:
-                digests.update(is_pruned=True)
+                buckets_in(hour, self.alias).update(is_pruned=True)
         return True

@@ -12,11 +12,13 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import OperationalError, connections, models, transaction
 
-from ..buckets import DAY, HOUR, MONTH, Cell, cell_of
+from ..buckets import DAY, HOUR, MONTH, Cell, cell_of, moment_of, second_of
+from ..instants import checked, outward, utc
 from ..models import Digest, Souvenir
 from ..stores.reading import label_of
 from ..usersets import UserSet, checksum_of
@@ -62,6 +64,28 @@ def buckets_in(cell: Cell, alias: str) -> models.QuerySet[Digest]:
     """Return the digests of the buckets in a day or a month, in order."""
     digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level__lte=HOUR)
     return digests.filter(start__gte=cell.start, start__lt=cell.end).order_by("start")
+
+
+def days_in_use(
+    alias: str, since: datetime | None = None, until: datetime | None = None
+) -> list[Cell]:
+    """Return the days with a digest or a digested souvenir that overlap ``[since, until)``."""
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level__lte=DAY)
+    days = {cell_of(DAY, start) for start in digests.values_list("start", flat=True)}
+    days.update(cells_of(DAY, Souvenir.objects.using(alias).filter(digested=True)))
+    return sorted(day for day in days if day.overlaps(since, until))
+
+
+def cells_of(level: int, souvenirs: models.QuerySet[Souvenir]) -> Iterator[Cell]:
+    """Generate the cells of a level that hold some of these souvenirs, in order.
+
+    What comes into a cell after it was generated is left to the next time.
+    """
+    souvenirs = rest = souvenirs.order_by()
+    while (first := rest.aggregate(first=models.Min("when"))["first"]) is not None:
+        cell = cell_of(level, second_of(utc(checked(first, "when"))))
+        yield cell
+        rest = souvenirs.filter(when__gte=outward(moment_of(cell.end)))
 
 
 @contextmanager
@@ -149,7 +173,7 @@ def _prepared(digest: Digest, name: str, alias: str) -> Any:
 
 
 def mark_stale(days: Collection[Cell], alias: str) -> None:
-    """Have nobody read these days, of one month that is held, and the month until made anew."""
+    """Have nobody read these days, of a month that is held, nor the month, until made anew."""
     digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE)
     starts = [day.start for day in days]
     of_days = digests.filter(level=DAY, start__in=starts)

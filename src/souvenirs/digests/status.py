@@ -42,17 +42,25 @@ class Status(NamedTuple):
 def status() -> Status:
     """Return how far digesting has come."""
     alias = router.db_for_write(Souvenir)
-    waiting = Souvenir.objects.using(alias).filter(digested=False).order_by()
-    oldest = waiting.aggregate(first=models.Min("when"))["first"]
     digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE)
     buckets = digests.filter(level__lte=HOUR)
     return Status(
-        souvenirs_waiting=waiting.count(),
-        oldest_waiting=None if oldest is None else utc(checked(oldest, "when")),
+        souvenirs_waiting=_waiting(alias).count(),
+        oldest_waiting=oldest_waiting(alias),
         digested_until=_end_of_last(buckets),
         pruned_until=_end_of_last(buckets.filter(is_pruned=True)),
         levels=[_level(digests, level) for level in _levels(digests)],
     )
+
+
+def oldest_waiting(alias: str) -> datetime | None:
+    """Return the moment of the first souvenir that is not digested; None where there is none."""
+    oldest = _waiting(alias).aggregate(first=models.Min("when"))["first"]
+    return None if oldest is None else utc(checked(oldest, "when"))
+
+
+def _waiting(alias: str) -> models.QuerySet[Souvenir]:
+    return Souvenir.objects.using(alias).filter(digested=False).order_by()
 
 
 def _end_of_last(digests: models.QuerySet[Digest]) -> datetime | None:
@@ -69,9 +77,7 @@ def _level(digests: models.QuerySet[Digest], level: int) -> Level:
         rows=models.Count("pk"),
         stale=models.Count("pk", filter=models.Q(is_stale=True)),
         sightings=models.Sum("count"),
-        size=models.Sum(
-            models.Func("body", function="LENGTH", output_field=models.BigIntegerField())
-        ),
+        size=models.Sum(_Length("body")),
     )
     name = NAMES.get(level, f"bucket of {level} s")
     stale = totals["stale"] if level >= DAY else 0

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from django.db import router
 
-from ..buckets import DAY, HOUR, Cell
+from ..buckets import DAY, HOUR, MONTH, Cell, cell_of
 from ..models import Digest, Souvenir
-from ..stores.numbers import numbers_of
 from ..stores.reading import label_of, words
 from ..usersets import CorruptDigest, UserSet, checksum_of
+from .comparing import compare
 from .folding import souvenirs_in
 from .refreshing import parts_of
-from .rows import buckets_in, locked, retried, users_in
+from .rows import buckets_in, cells_of, days_in_use, digests_of, locked, retried, users_in
 
 
 class Verified(NamedTuple):
@@ -37,44 +37,48 @@ class Verifier:
         self.alias = router.db_for_write(Souvenir)
         self.since, self.until = since, until
 
+    @cached_property
     def cells(self) -> list[Cell]:
-        """Return the days and months to look at."""
-        digests = Digest.objects.using(self.alias).filter(kind=Digest.ACTIVE, level__gte=DAY)
-        found = digests.order_by("level", "start").values_list("level", "start")
-        cells = [Cell(level, start) for level, start in found]
-        return [cell for cell in cells if cell.overlaps(self.since, self.until)]
+        """The days and months to look at."""
+        days = days_in_use(self.alias, self.since, self.until)
+        months = Digest.objects.using(self.alias).filter(kind=Digest.ACTIVE, level=MONTH)
+        cells = {Cell(MONTH, start) for start in months.values_list("start", flat=True)}
+        cells = {cell for cell in cells if cell.overlaps(self.since, self.until)}
+        return sorted({*days, *cells, *(cell_of(MONTH, day.start) for day in days)})
 
     def run(self) -> Iterator[Verified]:
         """Look at one day or month after the other, each under the lock of those who change it."""
-        for cell in self.cells():
-            look = self._look_at_day if cell.level == DAY else self._look_at_month
-            yield Verified(cell, retried(partial(look, cell)))
+        for cell in self.cells:
+            yield Verified(cell, retried(partial(self._look_at, cell)))
 
-    def _look_at_day(self, day: Cell) -> list[str]:
-        with locked(day, self.alias) as digest:
-            found = []
-            for start in range(day.start, day.end, HOUR):
-                found += self._look_at_hour(Cell(HOUR, start))
+    def _look_at(self, cell: Cell) -> list[str]:
+        if not digests_of(cell, self.alias).exists():
+            return [f"{words(cell)}: the digest is missing."]
+        with locked(cell, self.alias) as digest:
+            found: list[str] = []
+            if cell.level == DAY:
+                for hour in self._hours_in(cell):
+                    found += self._look_at_hour(hour)
             return found + self._look_at_whole(digest)
 
-    def _look_at_month(self, month: Cell) -> list[str]:
-        with locked(month, self.alias) as digest:
-            return self._look_at_whole(digest)
+    def _hours_in(self, day: Cell) -> list[Cell]:
+        """Return the hours of a day with a digest or a digested souvenir."""
+        starts = buckets_in(day, self.alias).values_list("start", flat=True)
+        hours = {cell_of(HOUR, start) for start in starts}
+        hours.update(cells_of(HOUR, souvenirs_in(day, self.alias).filter(digested=True)))
+        return sorted(hours)
 
     def _look_at_hour(self, hour: Cell) -> list[str]:
-        digests = list(buckets_in(hour, self.alias))
-        found = [text for digest in digests for text in _flaws(digest)]
+        found = [text for digest in buckets_in(hour, self.alias) for text in _flaws(digest)]
         if found:
             return found
-        users = UserSet.union(map(users_in, digests))
-        digested = souvenirs_in(hour, self.alias).filter(digested=True)
-        keys = set(digested.values_list("user_id", flat=True).distinct())
-        numbers = numbers_of(keys, self.alias)
-        seen = UserSet.from_ids(numbers.values())
-        if missing := len(seen - users) + len(keys) - len(numbers):
-            found.append(f"{words(hour)}: {missing} users of souvenirs are not in the digest.")
-        if not any(digest.is_pruned for digest in digests) and (extra := len(users - seen)):
-            found.append(f"{words(hour)}: {extra} users in the digest have no souvenir.")
+        missing, extra = compare(hour, self.alias)
+        if missing:
+            found.append(
+                f"{words(hour)}: users with a souvenir who are not in the digest: {missing}."
+            )
+        if extra:
+            found.append(f"{words(hour)}: users in the digest without a souvenir: {extra}.")
         return found
 
     def _look_at_whole(self, digest: Digest) -> list[str]:

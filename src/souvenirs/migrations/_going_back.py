@@ -44,6 +44,6 @@ def _refuse_pruned(apps: Apps, alias: str) -> None:
         return
     if digests.filter(is_pruned=True).exists():
         raise CommandError(
-            "Cannot go back to version 1, which has no digests: souvenirs have been pruned, and "
-            "only digests know of them. To lose that history, delete the digests first."
+            "Cannot go back to version 1, which has no digests: souvenirs have been pruned, and only "
+            "digests know of them. To lose them, empty the table souvenirs_digest first."
         )

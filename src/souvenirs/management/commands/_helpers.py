@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from argparse import ArgumentTypeError
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
 from io import TextIOBase
@@ -15,7 +16,8 @@ from dateutil.parser import UnknownTimezoneWarning
 from django.core.management.base import CommandError, OutputWrapper
 from django.utils import timezone
 
-from souvenirs.instants import checked, outward, zone_named
+from souvenirs.instants import checked, checked_range, outward, zone_named
+from souvenirs.recording import primary_key
 
 
 def parse_zone(name: str | None) -> tzinfo:
@@ -43,6 +45,25 @@ def parse_date(value: str | datetime | None, option: str, zone: tzinfo) -> datet
         ) from None
 
 
+def parse_range(
+    options: dict[str, Any], first: str, last: str, zone: tzinfo
+) -> tuple[datetime | None, datetime | None]:
+    """Return the two ends of a range, given as options of these names. Raises CommandError."""
+    start, end = (parse_date(options[name], f"--{name}", zone) for name in (first, last))
+    try:
+        return checked_range(start, end)
+    except ValueError:
+        raise CommandError(f"--{first} {start} is later than --{last} {end}.") from None
+
+
+def positive(text: str) -> float:
+    """Return the number that was written, for argparse; it has to be more than 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ArgumentTypeError(f"must be a number above 0, not {text}")
+    return number
+
+
 def _parsed(text: str) -> datetime:
     """What was written, and nothing but that: without a year it is no date."""
     with warnings.catch_warnings():
@@ -65,9 +86,29 @@ def errors_in_words() -> Iterator[None]:
         raise CommandError(str(error)) from error
 
 
+def user_key(text: str) -> Hashable:
+    """Return the primary key of a user that a person wrote. Raises CommandError for what is none.
+
+    No such user has to be there.
+    """
+    with errors_in_words():
+        return primary_key(text)
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number of things in words."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Have Ctrl-C end a command in one sentence; what was under way has been rolled back."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise CommandError(
+            "Interrupted: the rest is left to the next run.", returncode=130
+        ) from None
 
 
 class Progress:

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +18,8 @@ from django.core.management.base import (
 from souvenirs.conf import conf
 from souvenirs.importing import readers
 from souvenirs.importing.importer import BAD_LINE, Importer, Stopped, Summary
-from souvenirs.instants import checked_range
 
-from ._helpers import Progress, counted, errors_in_words, parse_date, parse_zone
+from ._helpers import Progress, counted, errors_in_words, parse_range, parse_zone
 
 #: What a file's name, without .gz, tells of its format.
 FORMATS = {
@@ -116,7 +115,7 @@ class Command(BaseCommand):
             raise CommandError("Give the files to import, or --from last_login or admin_log.")
         zone = parse_zone(options["tz"])
         window = self._window(options["window"])
-        after, before = self._range(options, zone)
+        after, before = parse_range(options, "after", "before", zone)
         sources = [self._file(name, options, zone) for name in files] or [self._table(table)]
         with closing(
             Importer(window, after, before, options["dry_run"], options["strict"])
@@ -129,16 +128,6 @@ class Command(BaseCommand):
         if not 0 <= window < timedelta.max.total_seconds():
             raise CommandError(f"--window must be a number of seconds, 0 or more, not {window:g}.")
         return window
-
-    def _range(
-        self, options: dict[str, Any], zone: tzinfo
-    ) -> tuple[datetime | None, datetime | None]:
-        after = parse_date(options["after"], "--after", zone)
-        before = parse_date(options["before"], "--before", zone)
-        try:
-            return checked_range(after, before)
-        except ValueError:
-            raise CommandError(f"--after {after} is later than --before {before}.") from None
 
     def _table(self, name: str) -> Source:
         try:
