@@ -18,7 +18,6 @@ LAYERS = [
         "userfunctions",
         "usersets",
         "buckets",
-        "indexes",
     },
     {"periods", "values", "breaker", "logs", "caches", "indexes"},
     {"timeouts"},

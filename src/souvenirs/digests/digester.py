@@ -87,9 +87,11 @@ class Digester:
     def refresh(self) -> Iterator[Step]:
         """Make days and months anew, month by month."""
         cells = [cell for cell in self._stale() if _is_over(cell)]
-        for month, group in groupby(cells, key=lambda cell: cell_of(MONTH, cell.start)):
-            self.failed += refresh(list(group), self.alias)
-            yield Step(month, 0)
+        for _, group in groupby(cells, key=lambda cell: cell_of(MONTH, cell.start)):
+            of_month = list(group)
+            failed = refresh(of_month, self.alias)
+            self.failed += failed
+            yield from (Step(cell, 0) for cell in of_month if cell not in failed)
 
     def _lose(self, errors: list[CorruptDigest]) -> None:
         known = {str(error) for error in self.lost}

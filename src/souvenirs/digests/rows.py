@@ -168,7 +168,7 @@ def write_days(made: Sequence[tuple[Digest, UserSet]], alias: str) -> None:
 
 
 def _prepared(digest: Digest, name: str, alias: str) -> Any:
-    field = Digest._meta.get_field(name)
+    field: Any = Digest._meta.get_field(name)
     return field.get_db_prep_save(getattr(digest, name), connections[alias])
 
 

@@ -54,6 +54,8 @@ class Verifier:
     def _look_at(self, cell: Cell) -> list[str]:
         if not digests_of(cell, self.alias).exists():
             return [f"{words(cell)}: the digest is missing."]
+        if not digests_of(cell_of(MONTH, cell.start), self.alias).exists():
+            return []  # it is told of, and without it there is no lock to hold
         with locked(cell, self.alias) as digest:
             found: list[str] = []
             if cell.level == DAY:
