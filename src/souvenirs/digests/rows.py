@@ -72,9 +72,17 @@ def locked(cell: Cell, alias: str) -> Iterator[Digest]:
         both = {cell, cell_of(MONTH, cell.start)}
         missing = [Digest(level=each.level, start=each.start) for each in both]
         Digest.objects.using(alias).bulk_create(missing, ignore_conflicts=True)
+    connection = connections[alias]
+    # Only the TestCase of a site may have begun a transaction already.
+    is_within = connection.in_atomic_block
     with transaction.atomic(using=alias, durable=True):
+        if connection.vendor == "postgresql" and not is_within:
+            # REPEATABLE READ would show what is read under the lock as it was before the wait for
+            # it, unless the row itself has been changed meanwhile.
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         rows = digests_of(cell, alias)
-        if connections[alias].features.has_select_for_update:
+        if connection.features.has_select_for_update:
             rows = rows.select_for_update()
         else:
             # Where there are no locks of rows, whoever writes first keeps all others from writing.
