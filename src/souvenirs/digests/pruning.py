@@ -14,7 +14,7 @@ from ..models import Souvenir
 from ..stores.numbers import numbers_of
 from ..stores.reading import words
 from ..usersets import UserSet
-from .folding import all_users_in, souvenirs_in
+from .folding import souvenirs_in
 from .rows import buckets_in, delete, locked, retried, users_in
 
 #: As many souvenirs as one transaction deletes.
@@ -83,7 +83,9 @@ class Pruner:
                 return False
             digests = buckets_in(hour, self.alias)
             users = UserSet.union(map(users_in, digests))
-            keys = all_users_in(hour, self.alias)
+            # Others may have come since the first question: they are not digested yet.
+            digested = souvenirs_in(hour, self.alias).filter(digested=True)
+            keys = set(digested.values_list("user_id", flat=True).distinct())
             numbers = numbers_of(keys, self.alias)
             if len(numbers) < len(keys) or not UserSet.from_ids(numbers.values()) <= users:
                 raise NotInDigest(
