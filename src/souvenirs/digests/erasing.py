@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from django.db import models, router, transaction
 
-from ..buckets import DAY, MONTH, Cell, cell_of, moment_of, second_of
+from ..buckets import DAY, MONTH, Cell, cell_of, moment_of
 from ..conf import conf
 from ..instants import checked, utc
 from ..models import Digest, Souvenir, UserNumber
@@ -16,7 +15,7 @@ from ..recording import primary_key
 from ..stores.numbers import is_number, numbers_of
 from ..usersets import CorruptDigest, UserSet
 from .folding import souvenirs_in
-from .rows import buckets_in, locked, retried, users_in, write
+from .rows import cells_of, locked, retried, users_in, write
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ def export_user(user: Any) -> dict[str, Any]:
                 "start": moment_of(digest.start).isoformat(),
                 "end": moment_of(Cell(digest.level, digest.start).end).isoformat(),
             }
-            for digest in _digests(alias)
+            for digest in _digests(alias).iterator(chunk_size=50)
             if number is not None and number in users_in(digest)
         ],
     }
@@ -64,15 +63,9 @@ def erase_user(user: Any) -> Erased:
     what is no user, RuntimeError inside a transaction, and CorruptDigest where one cannot be read,
     after all others.
     """
-    key: Any = primary_key(user)
-    alias = router.db_for_write(Souvenir)
-    erasure = _Erasure(key, alias)
-    for day in erasure.days_of_souvenirs():
-        erasure.erase_from_day(day)
-    # Nobody can digest the user any more; whoever had begun to has committed.
-    for cell in sorted(erasure.cells_of_digests(), key=lambda cell: cell.level):
-        erasure.erase_from(cell)
-    UserNumber.objects.using(alias).filter(user_id=key).delete()
+    key = primary_key(user)
+    erasure = _Erasure(key, router.db_for_write(Souvenir))
+    erasure.run()
     if erasure.corrupt:
         raise CorruptDigest(
             f"User {key} may still be in digests that cannot be read ({len(erasure.corrupt):,}). "
@@ -82,84 +75,74 @@ def erase_user(user: Any) -> Erased:
 
 
 class _Erasure:
-    """What is done to one user, one day or month at a time, under the locks of the digesters."""
+    """What is done to one user, one month at a time, under the locks of the digesters."""
 
     def __init__(self, key: Any, alias: str) -> None:
         self.key, self.alias = key, alias
+        self.numbers: set[int] = set()
         self.souvenirs = self.digests = 0
-        self.months: set[Cell] = set()
         self.corrupt: list[CorruptDigest] = []
 
-    def days_of_souvenirs(self) -> Iterator[Cell]:
-        while (first := self._souvenirs().aggregate(first=models.Min("when"))["first"]) is not None:
-            yield cell_of(DAY, second_of(utc(checked(first, "when"))))
+    def run(self) -> None:
+        self._forget_number()
+        while months := list(cells_of(MONTH, self._souvenirs())):
+            for month in months:
+                self._erase_from(month)
+            # Whoever was just digesting the user may have given another one.
+            self._forget_number()
+        # Nobody can digest the user any more; whoever had begun to has committed.
+        for month in self._months():
+            self._erase_from(month)
 
-    def cells_of_digests(self) -> set[Cell]:
-        """Days that have the user in any digest, and all months that such a digest was made into.
+    def _forget_number(self) -> None:
+        """Learn the number of the user, and take it away: the next souvenir is of somebody new."""
+        self.numbers.update(numbers_of([self.key], self.alias).values())
+        UserNumber.objects.using(self.alias).filter(user_id=self.key).delete()
 
-        A month is not looked into but erased from under its lock: one may be in the making.
-        """
-        number = self._number()
-        days: set[Cell] = set()
-        for digest in _digests(self.alias):
-            cell = Cell(digest.level, digest.start)
+    def _months(self) -> list[Cell]:
+        """The months in which a digest has the user, in order."""
+        months = set()
+        for digest in _digests(self.alias).iterator(chunk_size=50):
             try:
-                if number in users_in(digest):
-                    (self.months if cell.level == MONTH else days).add(
-                        cell_of(max(cell.level, DAY), cell.start)
-                    )
+                if self._is_in(users_in(digest)):
+                    months.add(cell_of(MONTH, digest.start))
             except CorruptDigest as error:
                 self.corrupt.append(error)
-        self.months.update(cell_of(MONTH, day.start) for day in days)
-        return days | self.months
+        return sorted(months)
 
-    def erase_from_day(self, day: Cell) -> None:
+    def _erase_from(self, month: Cell) -> None:
         def work() -> tuple[int, int]:
-            with locked(day, self.alias) as digest:
-                deleted, _ = souvenirs_in(day, self.alias).filter(user_id=self.key).delete()
-                return deleted, self._erase_from_digests([digest, *buckets_in(day, self.alias)])
+            with locked(month, self.alias):
+                souvenirs = souvenirs_in(month, self.alias).filter(user_id=self.key)
+                self.numbers.update(numbers_of([self.key], self.alias).values())
+                deleted, _ = souvenirs.delete()
+                return deleted, self._erase_from_digests(month)
 
-        self._count(*retried(work))
-        self.months.add(cell_of(MONTH, day.start))
+        souvenirs, digests = retried(work)
+        self.souvenirs += souvenirs
+        self.digests += digests
 
-    def erase_from(self, cell: Cell) -> None:
-        if cell.level == DAY:
-            self.erase_from_day(cell)
-            return
-
-        def work() -> int:
-            with locked(cell, self.alias) as digest:
-                return self._erase_from_digests([digest])
-
-        self._count(0, retried(work))
-
-    def _erase_from_digests(self, digests: Iterable[Digest]) -> int:
-        number = self._number()
+    def _erase_from_digests(self, month: Cell) -> int:
         changed = 0
-        for digest in digests:
+        for digest in _digests(self.alias).filter(start__gte=month.start, start__lt=month.end):
             try:
                 users = users_in(digest)
             except CorruptDigest:
                 continue  # found again, and told of, with all the others
-            if number in users:
-                write(digest, users - UserSet.from_ids([number]), self.alias)
+            if self._is_in(users):
+                write(digest, users - UserSet.from_ids(self.numbers), self.alias)
                 changed += 1
         return changed
 
-    def _number(self) -> Any:
-        return numbers_of([self.key], self.alias).get(self.key)
+    def _is_in(self, users: UserSet) -> bool:
+        return any(number in users for number in self.numbers)
 
     def _souvenirs(self) -> models.QuerySet[Souvenir]:
-        return Souvenir.objects.using(self.alias).filter(user_id=self.key).order_by()
-
-    def _count(self, souvenirs: int, digests: int) -> None:
-        self.souvenirs += souvenirs
-        self.digests += digests
+        return Souvenir.objects.using(self.alias).filter(user_id=self.key)
 
 
-def _digests(alias: str) -> Iterator[Digest]:
-    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE)
-    return digests.order_by("level", "start").iterator(chunk_size=50)
+def _digests(alias: str) -> models.QuerySet[Digest]:
+    return Digest.objects.using(alias).filter(kind=Digest.ACTIVE).order_by("level", "start")
 
 
 def erase_deleted_user(instance: Any, using: str, **kwargs: Any) -> None:

@@ -100,8 +100,16 @@ def locked(cell: Cell, alias: str) -> Iterator[Digest]:
     if not rows.exists():
         new = Digest(level=MONTH, start=month.start)
         Digest.objects.using(alias).bulk_create([new], ignore_conflicts=True)
+    connection = connections[alias]
+    # Only the TestCase of a site may have begun a transaction already.
+    is_within = connection.in_atomic_block
     with transaction.atomic(using=alias, durable=True):
-        if connections[alias].features.has_select_for_update:
+        if connection.vendor == "postgresql" and not is_within:
+            # REPEATABLE READ would show what is read under the lock as it was before the wait for
+            # it, unless the row itself has been changed meanwhile.
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        if connection.features.has_select_for_update:
             lock = rows.select_for_update().defer("body").get()
         else:
             # Where there are no locks of rows, whoever writes first keeps all others from writing.

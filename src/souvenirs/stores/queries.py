@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import Col
 
-from ..buckets import BUCKETS, DAY, MONTH, Cell, Stretch, moment_of
+from ..buckets import BUCKETS, DAY, HOUR, MONTH, Cell, Stretch, moment_of
 from ..instants import checked, outward, utc
 from ..models import Digest, Souvenir
 from ..values import values_table
@@ -51,6 +51,10 @@ class Stored(NamedTuple):
     body: Any
 
 
+class NothingDigested(Exception):
+    """Nothing at all has been digested."""
+
+
 class Names:
     """The names of tables and columns as one engine wants them."""
 
@@ -60,6 +64,11 @@ class Names:
         self.souvenirs = quote(Souvenir._meta.db_table)
         self.digests = quote(Digest._meta.db_table)
         self.count = quote("count")
+        #: One row where anything has been digested. Days and months are there before that.
+        self.digested = (
+            f"(SELECT 1 FROM {self.digests}"
+            f" WHERE kind = '{Digest.ACTIVE}' AND level <= {HOUR} LIMIT 1)"
+        )
         # As in the condition of the partial index, or as an index of all rows can be used.
         self.undigested = "s.digested = 0" if connection.vendor == "mysql" else "NOT s.digested"
 
@@ -72,13 +81,13 @@ def users_in(
 ) -> Iterator[tuple[int, Hashable]]:
     """Generate who has an undigested souvenir in each of the former, and any in the latter.
 
-    Each user comes with the position of the span, counted through both. ``beside_digests`` leaves
-    all of them out where nothing at all has been digested: :func:`count_souvenirs` counts there.
+    Each user comes with the position of the span, counted through both. With ``beside_digests`` it
+    raises NothingDigested where that is so: :func:`count_souvenirs` counts there.
     """
     names = Names(connection)
     selects: list[str] = []
     params: list[Any] = []
-    guard = [f"EXISTS (SELECT 1 FROM {names.digests})"] if beside_digests else []
+    guard = [f"EXISTS {names.digested}"] if beside_digests else []
     for first, spans, conditions in (
         (0, undigested, [names.undigested]),
         (len(undigested), edges, []),
@@ -89,10 +98,20 @@ def users_in(
                 _users_sql(connection.vendor, names, first, table, [*conditions, *guard])
             )
             params += values
-    if selects:
-        convert = _converter(USER, connection)
-        for position, user in fetch(connection, " UNION ALL ".join(selects), params):
+    if beside_digests:
+        # Found by the same statement: digesting may begin right after it.
+        selects.append(f"SELECT -1, NULL FROM {names.digested} g")
+    if not selects:
+        return
+    convert = _converter(USER, connection)
+    is_digested = False
+    for position, user in fetch(connection, " UNION ALL ".join(selects), params):
+        if position < 0:
+            is_digested = True
+        else:
             yield int(position), convert(user)
+    if beside_digests and not is_digested:
+        raise NothingDigested
 
 
 def _users_sql(vendor: str, names: Names, first: int, table: str, conditions: list[str]) -> str:
@@ -192,13 +211,13 @@ def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
 
 
 def count_souvenirs(connection: BaseDatabaseWrapper, spans: Sequence[Span]) -> list[int] | None:
-    """Return how many distinct users have a souvenir in each span; None where there are digests.
+    """Return how many users have a souvenir in each span; None where anything has been digested.
 
     Spans may overlap and come in any order.
     """
     names = Names(connection)
     table, params = _spans_table(connection, spans)
-    guard = f"SELECT -1, COUNT(*) FROM (SELECT 1 FROM {names.digests} LIMIT 1) g"
+    guard = f"SELECT -1, COUNT(*) FROM {names.digested} g"
     sql = f"{_count_sql(connection.vendor, names, table)} UNION ALL {guard}"
     counts = dict(fetch(connection, sql, params))
     return None if counts[-1] else [counts.get(n, 0) for n in range(len(spans))]

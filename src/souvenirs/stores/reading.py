@@ -114,12 +114,13 @@ class Reading:
                 self.distrusted.add(found.cell)
 
     def _counts(self) -> Counted:
-        keys = self._keys(beside_digests=self.among is None)
-        overview = self._overview()
-        if not overview.levels and self.among is None:
-            counts: list[int] | None = queries.count_souvenirs(self.connection, self.ranges)
+        try:
+            keys = self._keys(beside_digests=self.among is None)
+        except queries.NothingDigested:
+            bare = queries.count_souvenirs(self.connection, self.ranges)
             # None: somebody has begun to digest meanwhile.
-            return self._counts() if counts is None else Counted(counts, overview.first)
+            return self._counts() if bare is None else Counted(bare, self._overview().first)
+        overview = self._overview()
         plans = self._plans(overview)
         stored: dict[int, int] = {}
         if self.among is None:
