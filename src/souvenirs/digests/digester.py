@@ -73,7 +73,8 @@ class Digester:
         while (month := next(cells_of(MONTH, self._undigested(since)), None)) is not None:
             folded = fold(month, self.alias)
             self._lose(folded.lost)
-            yield Step(month, folded.souvenirs)
+            if folded.souvenirs:
+                yield Step(month, folded.souvenirs)
             # A month with more souvenirs than one transaction takes has its turn again.
             since = moment_of(month.start if folded.souvenirs else month.end)
 
