@@ -6,9 +6,7 @@ import time
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from souvenirs.buckets import MONTH, cell_of
 from souvenirs.digests import folding
-from souvenirs.digests.rows import digests_of
 from souvenirs.stores import orm
 from souvenirs.stores.reading import Reading
 
@@ -37,53 +35,40 @@ def digests_first():
 @contextmanager
 def sealed():
     """A bucket that ended a while ago is digested once: whatever comes later is not looked at."""
-    waiting, add = folding._waiting, folding._add
+    undigested, add = folding._undigested, folding._add
 
-    def ended(day, alias):
-        for bucket in waiting(day, alias):
-            if bucket.end + GRACE <= time.time():
-                yield bucket
+    def ended(cell, alias):
+        found = undigested(cell, alias)
+        return {bucket: found[bucket] for bucket in found if bucket.end + GRACE <= time.time()}
 
-    def add_once(bucket, keys, alias):
-        if digests_of(bucket, alias).exists():
-            return False
-        return add(bucket, keys, alias)
+    def add_once(digest, keys, alias):
+        return digest.pk is None and add(digest, keys, alias)
 
-    with patch.object(folding, "_waiting", ended), patch.object(folding, "_add", add_once):
+    with patch.object(folding, "_undigested", ended), patch.object(folding, "_add", add_once):
         yield
 
 
 @contextmanager
 def claimed_by_bucket():
     """All undigested souvenirs of a bucket are claimed, and not those that have been read."""
-    add = folding._add
+    undigested = folding._undigested
     buckets = []
 
-    def remember(bucket, keys, alias):
-        buckets.append(bucket)
-        return add(bucket, keys, alias)
+    def remember(cell, alias):
+        found = undigested(cell, alias)
+        buckets[:] = found
+        return found
 
     def claim(ids, alias):
-        found = folding.souvenirs_in(buckets.pop(), alias).filter(digested=False)
-        return found.update(digested=True)
+        for bucket in buckets:
+            souvenirs = folding.souvenirs_in(bucket, alias).filter(digested=False)
+            souvenirs.update(digested=True)
 
-    with patch.object(folding, "_add", remember), patch.object(folding, "claim", claim):
-        yield
-
-
-@contextmanager
-def marked_once():
-    """A day or a month is marked as stale only where it is not: without waiting for its lock."""
-
-    def mark_stale(day, alias):
-        for cell in (day, cell_of(MONTH, day.start)):
-            digests_of(cell, alias).filter(is_stale=False).update(is_stale=True)
-
-    with patch.object(folding, "mark_stale", mark_stale):
+    with patch.object(folding, "_undigested", remember), patch.object(folding, "claim", claim):
         yield
 
 
 CONTROLS = {
     control.__name__.replace("_", "-"): control
-    for control in (digests_first, sealed, claimed_by_bucket, marked_once)
+    for control in (digests_first, sealed, claimed_by_bucket)
 }
