@@ -14,7 +14,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint types docs bench build clean
+.PHONY: help demo test fuzz soak stress lint types docs bench build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +25,14 @@ demo: $(VENV)/.demo ## Load 21 years of real activity, report on it, serve it on
 test: $(VENV)/.test ## Run the whole suite on SQLite and on every server that answers
 	@$(BIN)/python -m tests
 
+fuzz: $(VENV)/.test ## Damage stored sets of users for ten minutes (SECONDS=60: a short form)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600)
+
 soak: $(VENV)/.test ## Break a site's servers for ten minutes (SECONDS=40: a short form)
 	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),600)
+
+stress: $(VENV)/.test ## Record, digest, read, prune and erase at once for ten minutes an engine (SECONDS=40: a short form)
+	@$(BIN)/python -m tests.concurrency --controls --seconds $(or $(SECONDS),600)
 
 lint: $(VENV)/.dev ## Check style and formatting
 	@$(BIN)/ruff check .

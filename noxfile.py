@@ -26,7 +26,13 @@ def tests(session, django):
 def lowest(session):
     """The suite with the oldest runtime dependencies that pyproject.toml admits."""
     session.install(
-        "--quiet", ".[test]", "django==5.2", "python-dateutil==2.8.2", "tabulate==0.9.0"
+        "--quiet",
+        ".[test]",
+        "django==5.2",
+        "python-dateutil==2.8.2",
+        "pyroaring==1.0.3",
+        "tabulate==0.9.0",
+        "xxhash==3.5.0",
     )
     session.run(
         "python", "-m", "pytest", "-q", "--no-header", "-m", "not thorough", *session.posargs

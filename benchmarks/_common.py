@@ -10,6 +10,7 @@ import os
 import platform
 import random
 import re
+import resource
 import signal
 import sys
 import tempfile
@@ -121,6 +122,17 @@ def answering(names: Sequence[str]) -> list[str]:
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def resident() -> float:
+    """The memory of this process, in megabytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def peak() -> float:
+    """The most memory that this process has had, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def machine(names: Sequence[str]) -> str:

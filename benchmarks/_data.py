@@ -15,7 +15,7 @@ from _version1 import OldSouvenir
 from django.contrib.auth.models import User
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from souvenirs.models import Souvenir
+from souvenirs.models import Digest, Souvenir
 
 #: Fixed, like the seed: the same command makes the same data.
 END = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,7 +110,7 @@ def load(connection: BaseDatabaseWrapper, files: Files) -> None:
 
 def settle(connection: BaseDatabaseWrapper) -> None:
     """Do what the server would have done by itself by the time somebody asks for a report."""
-    tables = [model._meta.db_table for model in (User, Souvenir, OldSouvenir)]
+    tables = [model._meta.db_table for model in (User, Souvenir, OldSouvenir, Digest)]
     with connection.cursor() as cursor:
         for table in tables:
             if connection.vendor == "postgresql":

@@ -20,17 +20,22 @@ from _common import (
     answering,
     machine,
     ms,
+    peak,
     print_table,
+    resident,
     say,
     scratch,
     times,
 )
-from _data import END, Files, load
+from _data import END, Files, load, settle
 from _version1 import OldSouvenir
 from _version1 import count_active_users as old_count
 from _version1 import usage as old_usage
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from souvenirs.control import count_active_users
+from souvenirs.digests.digester import Digester
+from souvenirs.digests.status import status
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_daily_usage
 from souvenirs.stores import get_store
@@ -66,9 +71,12 @@ def main() -> None:
                 say(f"Loading them into {TITLES[engine]}...")
                 began = perf_counter()
                 load(connection, files)
-                say(f"Counting on {TITLES[engine]}, loaded in {perf_counter() - began:.0f} s...")
-                rows = [measured(work, options.seconds) for work in works()]
+                say(f"Digesting them, loaded in {perf_counter() - began:.0f} s...")
+                digested = digest(connection, files.rows)
+                say(f"Counting on {TITLES[engine]}...")
+                rows = [measured(work, options.seconds) for work in works(files.start)]
             print_table([TITLES[engine], *HEADERS], rows)
+            print(digested, flush=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -93,8 +101,30 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def works() -> list[Work]:
-    """The questions, about the end of the span."""
+def digest(connection: BaseDatabaseWrapper, rows: int) -> str:
+    """Digest everything, and say in a sentence what it took."""
+    before = resident()
+    began = perf_counter()
+    for _ in Digester().fold():
+        pass
+    folded = perf_counter() - began
+    for _ in Digester().refresh():
+        pass
+    made = perf_counter() - began - folded
+    grown = peak() - before
+    settle(connection)
+    levels = status().levels
+    size = sum(level.size for level in levels)
+    parts = ", ".join(f"{level.size / rows:.2f} {level.name}" for level in levels)
+    return (
+        f"Digested at {rows / folded:,.0f} souvenirs a second, claims included; days and months "
+        f"took {made:.1f} s. The process grew by {grown:.0f} MB. Digests take "
+        f"{size / rows:.2f} bytes a souvenir: {parts}.\n"
+    )
+
+
+def works(start: datetime) -> list[Work]:
+    """The questions, about the end of the span; and all of it."""
     one_day = END - timedelta(days=8), END - timedelta(days=7)
     thirty_days = END - timedelta(days=30), END
     months = last_months(12)
@@ -117,11 +147,16 @@ def works() -> list[Work]:
             Work(
                 f"{title}, active users",
                 lambda model, periods=periods: [old_count(*period, model) for period in periods],
-                lambda periods=periods: get_store().count_each(periods),
+                lambda periods=periods: get_store().count_each(periods).counts,
             )
             for title, periods in [("12 calendar months", months), ("90 single days", days)]
         ),
         Work("90 single days, whole report", lambda model: list(old_usage(days, model)), report),
+        Work(
+            "all time",
+            lambda model: old_count(start, END, model),
+            lambda: count_active_users(start, END),
+        ),
     ]
 
 

@@ -29,16 +29,20 @@ SECONDS_BETWEEN = 9
 PAUSE = 0.02
 
 LOCKS = {
-    "sqlite": dict.fromkeys(["0002", "0003", "0004"], "whole database"),
+    "sqlite": dict.fromkeys(["0002", "0003", "0004", "0005", "0006"], "whole database"),
     "postgresql": {
         "0002": "`SHARE`",
         "0003": "`ACCESS EXCLUSIVE`, also on the users",
         "0004": "`ACCESS EXCLUSIVE`",
+        "0005": "`SHARE`",
+        "0006": "`ACCESS EXCLUSIVE`",
     },
     "mariadb": {
         "0002": "none: in place, online",
         "0003": "none: in place, online",
-        "0004": "`SHARED`: copies",
+        "0004": "none: in place, online",
+        "0005": "none: in place, online",
+        "0006": "`SHARED`: copies",
     },
 }
 

@@ -10,13 +10,21 @@ import souvenirs
 PACKAGE = Path(souvenirs.__file__).parent
 
 LAYERS = [
-    {"conf", "instants", "signals", "decorators", "userfunctions"},
-    {"periods", "values", "breaker", "logs", "caches"},
+    {
+        "conf",
+        "instants",
+        "signals",
+        "decorators",
+        "userfunctions",
+        "usersets",
+        "buckets",
+    },
+    {"periods", "values", "breaker", "logs", "caches", "indexes"},
     {"timeouts"},
     {"models", "utils", "accounts", "ratelimit", "identity"},
     {"stores", "exclusions"},
     {"recording", "counting"},
-    {"reports", "importing"},
+    {"reports", "importing", "digests"},
     {"control", "middleware", "testing"},
     {"checks"},
     {"apps", "management"},
@@ -31,6 +39,11 @@ def layer_of(name):
 
 def imports_of(path):
     """The first part, below the package, of everything of ours that a module imports."""
+    return [parts[1] for parts in names_imported(path) if parts[0] == "souvenirs" and parts[1:]]
+
+
+def names_imported(path):
+    """Everything that a module imports, as the parts of an absolute dotted name."""
     package = ["souvenirs", *path.relative_to(PACKAGE).parent.parts]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
@@ -46,14 +59,14 @@ def imports_of(path):
             names = [alias.name.split(".") for alias in node.names]
         else:
             continue
-        yield from (parts[1] for parts in names if parts[0] == "souvenirs" and len(parts) > 1)
+        yield from names
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_downwards(path):
     own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     if own == "__init__":
-        assert not list(imports_of(path))
+        assert not imports_of(path)
         return
     others = {name for name in imports_of(path) if name != own}
     assert [name for name in others if layer_of(name) >= layer_of(own)] == []
@@ -62,6 +75,11 @@ def test_imports_go_downwards(path):
 def test_every_module_has_a_layer():
     names = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
     assert names - {"__init__"} == set().union(*LAYERS)
+
+
+def test_only_usersets_knows_bitmaps():
+    users = [path.stem for path in MODULES if ["pyroaring"] in names_imported(path)]
+    assert users == ["usersets"]
 
 
 def test_importing_the_package_loads_no_models():

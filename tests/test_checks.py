@@ -1,4 +1,5 @@
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,14 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 from souvenirs import checks
 from souvenirs.checks.settings import SETTINGS_CHECKS, check_settings
 from souvenirs.checks.site import check_database, check_deployment, check_site
 from souvenirs.middleware import SouvenirsMiddleware
-from tests.conftest import vendor_is
+from souvenirs.models import Digest
+from tests.conftest import at, vendor_is
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +70,16 @@ def test_defaults_are_fine(settings):
         ("E017", "SOUVENIRS_TIMEOUT", "0.1"),
         ("E018", "SOUVENIRS_BREAKER_SECONDS", -1),
         ("E018", "SOUVENIRS_BREAKER_SECONDS", float("nan")),
+        ("E019", "SOUVENIRS_BUCKET_SECONDS", 7200),
+        ("E019", "SOUVENIRS_BUCKET_SECONDS", 1800.0),
+        ("E019", "SOUVENIRS_BUCKET_SECONDS", "3600"),
+        ("E020", "SOUVENIRS_KEEP_DAYS", -1),
+        ("E020", "SOUVENIRS_KEEP_DAYS", "30"),
+        ("E020", "SOUVENIRS_KEEP_DAYS", True),
+        ("E020", "SOUVENIRS_KEEP_DAYS", float("nan")),
+        ("E020", "SOUVENIRS_KEEP_DAYS", float("inf")),
+        ("E021", "SOUVENIRS_ON_USER_DELETE", "delete"),
+        ("E021", "SOUVENIRS_ON_USER_DELETE", None),
     ],
 )
 def test_bad_value_is_found(settings, id, name, value):
@@ -84,6 +97,11 @@ def test_bad_value_is_found(settings, id, name, value):
         ("SOUVENIRS_IGNORE_METHODS", ("HEAD", "OPTIONS")),
         ("SOUVENIRS_IGNORE_STATUS_CODES", range(400, 600)),
         ("SOUVENIRS_TIMEOUT", 1),
+        ("SOUVENIRS_BUCKET_SECONDS", 1800),
+        ("SOUVENIRS_BUCKET_SECONDS", 900),
+        ("SOUVENIRS_KEEP_DAYS", 0),
+        ("SOUVENIRS_KEEP_DAYS", 0.5),
+        ("SOUVENIRS_ON_USER_DELETE", "erase"),
     ],
 )
 def test_good_value_is_fine(settings, name, value):
@@ -182,7 +200,7 @@ def test_table_that_is_not_migrated():
     try:
         [message] = check_database(databases=["default"])
     finally:
-        migrate("0004")
+        migrate("0006")
     assert message.id == "souvenirs.W008"
     assert "migrate souvenirs --database default" in message.hint
 
@@ -219,7 +237,60 @@ def migrate(name):
 def test_window_has_to_divide_the_time_zone(settings, zone, seconds, expected):
     settings.TIME_ZONE = zone
     settings.SOUVENIRS_RATELIMIT_SECONDS = seconds
+    settings.SOUVENIRS_BUCKET_SECONDS = 900
     assert ids(check_site) == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "seconds", "expected"),
+    [
+        ("Europe/Paris", 3600, []),
+        ("Asia/Kolkata", 3600, ["souvenirs.W009"]),
+        ("Asia/Kolkata", 1800, []),
+        ("Asia/Kathmandu", 1800, ["souvenirs.W009"]),
+        ("Asia/Kathmandu", 900, []),
+        ("Australia/Lord_Howe", 3600, ["souvenirs.W009"]),
+        ("Australia/Lord_Howe", 1800, []),
+    ],
+)
+def test_bucket_has_to_divide_the_time_zone(settings, zone, seconds, expected):
+    settings.TIME_ZONE = zone
+    settings.SOUVENIRS_RATELIMIT_SECONDS = 900
+    settings.SOUVENIRS_BUCKET_SECONDS = seconds
+    assert ids(check_site) == expected
+
+
+def test_bucket_that_is_no_bucket_is_told_once(settings):
+    settings.SOUVENIRS_BUCKET_SECONDS = 0
+    assert (ids(), ids(check_site)) == (["souvenirs.E019"], [])
+
+
+@pytest.mark.parametrize(
+    ("is_digested", "age", "expected"),
+    [
+        (True, timedelta(days=2, minutes=1), ["souvenirs.W010"]),
+        (True, timedelta(days=1, hours=23), []),
+        (False, timedelta(days=9), []),
+    ],
+)
+def test_digesting_that_has_fallen_behind(leave, is_digested, age, expected):
+    if is_digested:
+        Digest.objects.create(level=3600, start=0)
+    leave((1, timezone.now() - age))
+    assert ids(lambda: check_database(databases=["default"])) == expected
+
+
+def test_digesting_that_has_nothing_to_do_is_not_behind():
+    Digest.objects.create(level=3600, start=0)
+    assert check_database(databases=["default"]) == []
+
+
+def test_digesting_that_is_behind_has_its_remedy(leave):
+    Digest.objects.create(level=3600, start=0)
+    leave((1, at(2025, 3, 31, 9)))
+    [message] = check_database(databases=["default"])
+    assert "is of 2025-03-31 09:00 UTC" in message.msg
+    assert "Run manage.py digest_souvenirs regularly." in message.hint
 
 
 def test_window_that_is_no_window_is_told_once(settings):
@@ -240,7 +311,7 @@ def test_every_message_has_a_hint(settings):
 def test_ids_are_unique():
     sources = [path.read_text() for path in Path(checks.__file__).parent.glob("*.py")]
     used = re.findall(r'"(souvenirs\.[EW]\d{3})"', "".join(sources))
-    assert len(used) == len(set(used)) == len(SETTINGS_CHECKS) + 7
+    assert len(used) == len(set(used)) == len(SETTINGS_CHECKS) + 9
 
 
 def test_checks_are_registered(settings):

@@ -42,7 +42,7 @@ def test_signature_of_souvenez():
 
 
 def test_signature_of_count_active_users():
-    assert list(inspect.signature(count_active_users).parameters) == ["start", "end", "qs"]
+    assert list(inspect.signature(count_active_users).parameters)[:3] == ["start", "end", "qs"]
 
 
 @pytest.mark.parametrize(

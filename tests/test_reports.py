@@ -20,6 +20,7 @@ from souvenirs.reports import (
     daily_usage,
     usage_for_periods,
 )
+from souvenirs.stores import Counted
 from tests.conftest import INSTANT, at
 
 pytestmark = pytest.mark.django_db
@@ -241,7 +242,7 @@ def test_recent_periods_are_the_only_ones_counted(monkeypatch):
 
     def count_each(self, ranges):
         counted.extend(ranges)
-        return [0] * len(ranges)
+        return Counted([0] * len(ranges), None)
 
     monkeypatch.setattr("souvenirs.stores.orm.OrmStore.count_each", count_each)
     list(daily_usage(at(2012, 1, 1), recent=20))

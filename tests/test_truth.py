@@ -3,13 +3,16 @@
 import csv
 import gzip
 import json
+from collections import deque
 from datetime import date, datetime, timedelta
+from itertools import product
 
 import pytest
 from django.contrib.auth import get_user_model
 
 from souvenirs.control import active_users, count_active_users
-from souvenirs.models import Souvenir
+from souvenirs.digests.digester import Digester
+from souvenirs.models import Digest, Souvenir
 from souvenirs.reports import (
     calendar_daily_usage,
     calendar_monthly_usage,
@@ -32,6 +35,7 @@ pytestmark = [
 ]
 
 DATASETS = ["gitgit_commits", "weblog_clients", "collegemsg", "weblog_auth_users"]
+DIGESTED = ["not digested", "half digested", "digested"]
 ZONES = ["UTC", "America/New_York", "Asia/Kolkata"]
 
 
@@ -39,18 +43,23 @@ def truth_of(name):
     return json.loads((SHARED_DATA / "truth" / f"{name}.json").read_text())
 
 
-@pytest.fixture(scope="module", params=DATASETS)
+@pytest.fixture(scope="module", params=product(DATASETS, DIGESTED), ids="-".join)
 def truth(request, django_db_setup, django_db_blocker):
     """A data set in the database, all its events, for all the tests of this module."""
-    with gzip.open(SHARED_DATA / f"{request.param}.csv.gz", "rt", newline="") as lines:
+    name, digested = request.param
+    with gzip.open(SHARED_DATA / f"{name}.csv.gz", "rt", newline="") as lines:
         souvenirs = [
             Souvenir(user_id=pk_of(int(row["user_id"])), when=datetime.fromisoformat(row["when"]))
             for row in csv.DictReader(lines)
         ]
     with django_db_blocker.unblock():
         Souvenir.objects.bulk_create(souvenirs, batch_size=5_000)
-        yield truth_of(request.param)
+        if digested != "not digested":
+            middle = sorted(souvenir.when for souvenir in souvenirs)[len(souvenirs) // 2]
+            deque(Digester(until=middle if digested == "half digested" else None).run(), maxlen=0)
+        yield truth_of(name)
         Souvenir.objects.all().delete()
+        Digest.objects.all().delete()
 
 
 def test_totals(truth):

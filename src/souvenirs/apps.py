@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core import checks
+from django.db.models.signals import post_delete
 
 
 class SouvenirsConfig(AppConfig):
@@ -11,7 +13,13 @@ class SouvenirsConfig(AppConfig):
     def ready(self) -> None:
         from .checks.settings import check_settings
         from .checks.site import check_database, check_deployment, check_site
+        from .conf import conf
+        from .digests.erasing import erase_deleted_user
 
+        if conf.ON_USER_DELETE == "erase":
+            # Only then: Django deletes users faster who have no listener.
+            uid = "souvenirs.digests.erasing.erase_deleted_user"
+            post_delete.connect(erase_deleted_user, settings.AUTH_USER_MODEL, dispatch_uid=uid)
         checks.register(check_settings)
         checks.register(check_site)
         checks.register(check_deployment, deploy=True)

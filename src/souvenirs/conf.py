@@ -78,6 +78,14 @@ class Conf:
         (), "Regular expressions for the user agents that do not count."
     )
     IGNORE_STAFF = Setting(False, "Leave out users whose `is_staff` is true.")
+    BUCKET_SECONDS = Setting(3600, "Length of a bucket, the grain of digests: 3600, 1800 or 900.")
+    KEEP_DAYS = Setting[float | None](
+        None,
+        "Days after which `prune_souvenirs` deletes digested souvenirs; `None`: never.",
+    )
+    ON_USER_DELETE = Setting(
+        "keep", 'What happens to the history of a deleted user: `"keep"` or `"erase"`.'
+    )
     USAGE_REPORTS_FUNCTION = Setting[Dotted](
         None, "Dotted path of a function that replaces or wraps the reports' `_usage_for_periods`."
     )

@@ -1,6 +1,20 @@
-"""The front door: the verbs of the app."""
+"""The front door: the verbs of the app, and what they raise."""
 
 from .counting import ActiveUsers, active_users, count_active_users
+from .digests.erasing import erase_user, export_user
 from .recording import asouvenez, souvenez
+from .stores.reading import PrunedSpan
+from .usersets import CorruptDigest, UserSet
 
-__all__ = ["ActiveUsers", "active_users", "asouvenez", "count_active_users", "souvenez"]
+__all__ = [
+    "ActiveUsers",
+    "CorruptDigest",
+    "PrunedSpan",
+    "UserSet",
+    "active_users",
+    "asouvenez",
+    "count_active_users",
+    "erase_user",
+    "export_user",
+    "souvenez",
+]

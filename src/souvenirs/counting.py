@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Set
 from datetime import datetime
+from operator import and_, or_, sub, xor
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -11,7 +13,8 @@ from django.db.models import QuerySet
 
 from .instants import checked_range, outward
 from .models import Souvenir
-from .stores import get_store
+from .stores import Group, Users, get_store
+from .usersets import UserSet
 from .values import IsOneOf
 
 
@@ -23,22 +26,53 @@ class ActiveUsers(Set[Hashable]):
     any iterable, like a queryset.
     """
 
-    __slots__ = ("pks",)
+    __slots__ = ("_users",)
 
-    def __init__(self, pks: Iterable[Hashable] = ()) -> None:
-        self.pks = frozenset(getattr(pk, "pk", pk) for pk in pks)
+    def __init__(self, users: Iterable[Any] = ()) -> None:
+        if isinstance(users, ActiveUsers):
+            users = users._users
+        self._users: Users = (
+            users
+            if isinstance(users, UserSet | frozenset)
+            else frozenset(getattr(user, "pk", user) for user in users)
+        )
+
+    @property
+    def pks(self) -> frozenset[Hashable]:
+        """Their primary keys."""
+        return frozenset(self._users)
 
     def __contains__(self, user: object) -> bool:
-        return getattr(user, "pk", user) in self.pks
+        return getattr(user, "pk", user) in self._users
 
     def __iter__(self) -> Iterator[Hashable]:
-        return iter(self.pks)
+        return iter(self._users)
 
     def __len__(self) -> int:
-        return len(self.pks)
+        return len(self._users)
 
     def __hash__(self) -> int:
-        return hash(self.pks)
+        return self._hash()
+
+    def __and__(self, other: Iterable[Any]) -> ActiveUsers:
+        return self._combined(and_, other)
+
+    def __or__(self, other: Iterable[Any]) -> ActiveUsers:
+        return self._combined(or_, other)
+
+    def __sub__(self, other: Iterable[Any]) -> ActiveUsers:
+        return self._combined(sub, other)
+
+    def __xor__(self, other: Iterable[Any]) -> ActiveUsers:
+        return self._combined(xor, other)
+
+    def _combined(self, operator: Callable[[Any, Any], Users], other: Iterable[Any]) -> ActiveUsers:
+        if not isinstance(other, Iterable):
+            return NotImplemented
+        one, two = self._users, ActiveUsers(other)._users
+        if not (isinstance(one, UserSet) and isinstance(two, UserSet)):
+            one, two = frozenset(one), frozenset(two)
+        return ActiveUsers(operator(one, two))
 
     def __repr__(self) -> str:
         return f"<ActiveUsers: {len(self)}>"
@@ -52,35 +86,68 @@ class ActiveUsers(Set[Hashable]):
         """
         user_model = get_user_model()
         key = Souvenir._meta.get_field("user")
-        return user_model._default_manager.filter(IsOneOf("pk", key, self.pks))
+        return user_model._default_manager.filter(IsOneOf("pk", key, self._users))
 
 
-def active_users(start: datetime | None = None, end: datetime | None = None) -> ActiveUsers:
+def active_users(
+    start: datetime | None = None, end: datetime | None = None, users: Any = None
+) -> ActiveUsers:
     """Return the set of users active in ``[start, end)``; None leaves an end open.
 
-    Exact at every instant. Raises ValueError for a naive datetime under ``USE_TZ`` and for a start
-    later than the end.
+    ``users`` restricts it to a group: a queryset of users, or users or primary keys in any
+    iterable. Exact at every instant, except inside a bucket whose souvenirs have been pruned, where
+    PrunedSpan, a ValueError, says what is left. Raises ValueError for a naive datetime under
+    ``USE_TZ`` and for a start later than the end, and CorruptDigest where a digest is corrupt and
+    nothing else knows its users.
     """
-    return ActiveUsers(get_store().users(*checked_range(start, end)))
+    [found] = get_store().users_each([checked_range(start, end)], group_of(users))
+    return ActiveUsers(found)
 
 
 def count_active_users(
     start: datetime | None = None,
     end: datetime | None = None,
     qs: QuerySet[Souvenir] | None = None,
+    *,
+    users: Any = None,
 ) -> int:
     """Return how many users were active in ``[start, end)``: the length of :func:`active_users`.
 
     ``qs`` is a queryset of souvenirs to count in instead of all of them; it may be filtered, joined
-    and ordered, but not sliced, which raises ValueError.
+    and ordered, but not sliced, which raises ValueError. It knows nothing of souvenirs that have
+    been pruned.
     """
     first, last = checked_range(start, end)
+    group = group_of(users)
     if qs is None:
-        return get_store().count(first, last)
+        return get_store().count_each([(first, last)], group).counts[0]
     if qs.query.is_sliced:
         raise ValueError("qs is sliced: filter the souvenirs instead of slicing them.")
     if first is not None:
         qs = qs.filter(when__gte=outward(first))
     if last is not None:
         qs = qs.filter(when__lt=outward(last))
+    if group is not None:
+        qs = qs.filter(IsOneOf("user_id", Souvenir._meta.get_field("user"), group))
     return qs.order_by().values("user_id").distinct().count()
+
+
+def group_of(users: Any) -> Group:
+    """Return the primary keys of a group of users, given in any way; None for everybody.
+
+    Raises ValueError for a queryset of something else, and TypeError for what is no group at all.
+    """
+    if users is None or isinstance(users, UserSet):
+        return users
+    if isinstance(users, ActiveUsers):
+        return users._users
+    if isinstance(users, QuerySet):
+        if not issubclass(users.model, get_user_model()):
+            raise ValueError(
+                f"users is a queryset of {users.model._meta.label}: "
+                f"give one of {get_user_model()._meta.label}."
+            )
+        return frozenset(users.values_list("pk", flat=True))
+    if isinstance(users, str | bytes) or not isinstance(users, Iterable):
+        raise TypeError(f"users must be a queryset, or users or primary keys, not {users!r}.")
+    return frozenset(getattr(user, "pk", user) for user in users)

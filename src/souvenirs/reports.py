@@ -285,9 +285,7 @@ def _usage_for_periods(periods: Iterable[tuple[datetime, datetime]]) -> Iterator
     """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels."""
     periods = list(periods)
     ranges = [_checked_period(start, end) for start, end in periods]
-    store = get_store()
-    first = store.first()
-    active = store.count_each(ranges)
+    active, first = get_store().count_each(ranges)
     accounts = accounts_as_of([end for _, end in ranges])
     now = utc(checked(timezone.now(), "now"))
     for (start, end), (_, until), users, (registered, activated) in zip(

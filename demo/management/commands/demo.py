@@ -29,6 +29,7 @@ class Command(BaseCommand):
         self.create_users()
         self.heading(f"manage.py import_souvenirs {HISTORY}")
         call_command("import_souvenirs", str(HISTORY), stdout=self.stdout, stderr=self.stderr)
+        self.digest()
         self.show("--calendar", "--yearly")
         self.show("--subscription-start", "2005-04-07", "--quarterly", "--recent", "12")
         login = self.create_login()
@@ -52,6 +53,11 @@ class Command(BaseCommand):
             ignore_conflicts=True,
         )
         self.stdout.write(f"{len(first_commits):,} users.")
+
+    def digest(self) -> None:
+        for arguments in [], ["--status"]:
+            self.heading(" ".join(["manage.py digest_souvenirs", *arguments]))
+            call_command("digest_souvenirs", *arguments, stdout=self.stdout, stderr=self.stderr)
 
     def show(self, *arguments: str) -> None:
         self.heading(f"manage.py show_usage {' '.join(arguments)}")

@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 from ..accounts import date_joined_field, is_active_field
+from ..buckets import is_bucket
 from ..conf import PREFIX, SETTINGS, conf, function_in
 from ..ratelimit import is_window
 from ..reports import usage_reports_function
@@ -160,6 +161,35 @@ def check_breaker_seconds() -> Iterator[CheckMessage]:
     yield from _error_unless_positive("BREAKER_SECONDS", id="souvenirs.E018")
 
 
+def check_bucket_seconds() -> Iterator[CheckMessage]:
+    if not is_bucket(conf.BUCKET_SECONDS):
+        yield Error(
+            f"SOUVENIRS_BUCKET_SECONDS should be 3600, 1800 or 900, not {conf.BUCKET_SECONDS!r}.",
+            hint="An hour suits zones at whole hours from UTC, 1800 and 900 the others.",
+            id="souvenirs.E019",
+        )
+
+
+def check_keep_days() -> Iterator[CheckMessage]:
+    days = conf.KEEP_DAYS
+    is_number = isinstance(days, int | float) and not isinstance(days, bool)
+    if days is not None and not (is_number and 0 <= days < float("inf")):
+        yield Error(
+            f"SOUVENIRS_KEEP_DAYS should be a number of days or None, not {days!r}.",
+            hint="prune_souvenirs deletes what is older; None keeps all souvenirs.",
+            id="souvenirs.E020",
+        )
+
+
+def check_on_user_delete() -> Iterator[CheckMessage]:
+    if conf.ON_USER_DELETE not in ("keep", "erase"):
+        yield Error(
+            f"SOUVENIRS_ON_USER_DELETE should be 'keep' or 'erase', not {conf.ON_USER_DELETE!r}.",
+            hint="'keep' leaves a number without a person, 'erase' changes counts of the past.",
+            id="souvenirs.E021",
+        )
+
+
 SETTINGS_CHECKS = [
     check_unknown,
     check_ratelimit_seconds,
@@ -180,6 +210,9 @@ SETTINGS_CHECKS = [
     check_count_impersonated,
     check_timeout,
     check_breaker_seconds,
+    check_bucket_seconds,
+    check_keep_days,
+    check_on_user_delete,
 ]
 
 

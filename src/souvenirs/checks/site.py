@@ -17,15 +17,25 @@ from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
 
+from ..buckets import is_bucket
 from ..conf import conf
+from ..digests.status import oldest_waiting
 from ..middleware import SouvenirsMiddleware
-from ..models import Souvenir
+from ..models import Digest, Souvenir
 from ..ratelimit import is_window
+
+#: How old a souvenir that is not digested may be, where others are digested.
+BEHIND = timedelta(days=2)
 
 
 def check_site(**kwargs: Any) -> list[CheckMessage]:
     """Check what the site does with the app."""
-    return [*check_middleware(), *check_window_fits_time_zone(), *check_dummy_cache()]
+    return [
+        *check_middleware(),
+        *check_window_fits_time_zone(),
+        *check_dummy_cache(),
+        *check_bucket_fits_time_zone(),
+    ]
 
 
 def check_deployment(**kwargs: Any) -> list[CheckMessage]:
@@ -34,9 +44,12 @@ def check_deployment(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_database(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Check the table, where its database is among those that may be asked."""
+    """Check what is in the tables, where their database is among those that may be asked."""
     alias = router.db_for_write(Souvenir)
-    return list(check_migrated(alias)) if alias in (databases or ()) else []
+    if alias not in (databases or ()):
+        return []
+    # What the tables do not have cannot be looked into.
+    return list(check_migrated(alias)) or list(check_digesting(alias))
 
 
 def check_middleware() -> Iterator[CheckMessage]:
@@ -68,6 +81,18 @@ def check_window_fits_time_zone() -> Iterator[CheckMessage]:
             f"in the time zone {settings.TIME_ZONE}.",
             hint="Set it to 1800 for zones at half an hour, to 900 for zones at a quarter.",
             id="souvenirs.W001",
+        )
+
+
+def check_bucket_fits_time_zone() -> Iterator[CheckMessage]:
+    """A bucket across local midnight tells one of the two days from the other by its souvenirs."""
+    seconds = conf.BUCKET_SECONDS
+    if is_bucket(seconds) and any(offset % seconds for offset in _offsets(settings.TIME_ZONE)):
+        yield Warning(
+            f"SOUVENIRS_BUCKET_SECONDS is {seconds}, so that a bucket lies across midnight in the "
+            f"time zone {settings.TIME_ZONE}: once it is pruned, neither day can be counted.",
+            hint="Set it to 1800 for zones at half an hour, to 900 for zones at a quarter.",
+            id="souvenirs.W009",
         )
 
 
@@ -111,6 +136,19 @@ def check_migrated(alias: str) -> Iterator[CheckMessage]:
             f"The table of souvenirs in the database {alias!r} is not up to date.",
             hint=f"Run manage.py migrate souvenirs --database {alias}.",
             id="souvenirs.W008",
+        )
+
+
+def check_digesting(alias: str) -> Iterator[CheckMessage]:
+    oldest = oldest_waiting(alias)
+    if oldest is None or datetime.now(UTC) - oldest <= BEHIND:
+        return
+    if Digest.objects.using(alias).exists():
+        yield Warning(
+            f"Digesting has fallen behind: the oldest souvenir that is not digested is of "
+            f"{oldest:%Y-%m-%d %H:%M} UTC.",
+            hint="Run manage.py digest_souvenirs regularly. Counts are right without it.",
+            id="souvenirs.W010",
         )
 
 

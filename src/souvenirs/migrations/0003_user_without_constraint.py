@@ -3,7 +3,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-from souvenirs.migrations._going_back import refuse_orphans
+from souvenirs.migrations._going_back import refuse_what_version_1_lacks
 
 
 class Migration(migrations.Migration):
@@ -30,5 +30,5 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(default=django.utils.timezone.now),
         ),
         # Operations run in reverse order backwards: this one first.
-        migrations.RunPython(migrations.RunPython.noop, refuse_orphans),
+        migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]

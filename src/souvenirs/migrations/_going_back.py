@@ -3,12 +3,21 @@
 from django.apps.registry import Apps
 from django.conf import settings
 from django.core.management.base import CommandError
-from django.db import models
+from django.db import connections, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
+#: The last id of version 1, but on SQLite, where every integer has 64 bits.
+LAST_ID = 2**31 - 1
 
-def refuse_orphans(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+
+def refuse_what_version_1_lacks(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     alias = schema_editor.connection.alias
+    _refuse_orphans(apps, alias)
+    _refuse_large_ids(apps, alias)
+    _refuse_pruned(apps, alias)
+
+
+def _refuse_orphans(apps: Apps, alias: str) -> None:
     user_model = apps.get_model(settings.AUTH_USER_MODEL)
     users = user_model._base_manager.using(alias).filter(pk=models.OuterRef("user_id"))
     souvenirs = apps.get_model("souvenirs", "Souvenir")._base_manager.using(alias)
@@ -17,4 +26,24 @@ def refuse_orphans(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         raise CommandError(
             "Cannot go back to version 1, which does not allow souvenirs of users that no longer "
             f"exist: delete these first ({orphans:,} found)."
+        )
+
+
+def _refuse_large_ids(apps: Apps, alias: str) -> None:
+    souvenirs = apps.get_model("souvenirs", "Souvenir")._base_manager.using(alias)
+    if connections[alias].vendor != "sqlite" and souvenirs.filter(pk__gt=LAST_ID).exists():
+        raise CommandError(
+            f"Cannot go back to version 1, which has no souvenirs with ids beyond {LAST_ID:,}."
+        )
+
+
+def _refuse_pruned(apps: Apps, alias: str) -> None:
+    try:
+        digests = apps.get_model("souvenirs", "Digest")._base_manager.using(alias)
+    except LookupError:  # before there were any
+        return
+    if digests.filter(is_pruned=True).exists():
+        raise CommandError(
+            "Cannot go back to version 1, which has no digests: souvenirs have been pruned, and only "
+            "digests know of them. To lose them, empty the table souvenirs_digest first."
         )

@@ -6,9 +6,11 @@ Users are primary keys, moments are aware datetimes, ranges are half-open.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+from ..usersets import UserSet
 
 
 class Sighting(NamedTuple):
@@ -24,6 +26,23 @@ class Span(NamedTuple):
     user: Any
     start: datetime
     end: datetime
+
+
+#: ``[start, end)``; None leaves an end open.
+Range: TypeAlias = tuple[datetime | None, datetime | None]
+
+#: Primary keys of the users to count; None for everybody.
+Group: TypeAlias = Collection[Hashable] | None
+
+#: Users as numbers where these are their primary keys, and else as primary keys.
+Users: TypeAlias = UserSet | frozenset[Hashable]
+
+
+class Counted(NamedTuple):
+    """How many users were seen in each range, and the earliest moment that is known."""
+
+    counts: list[int]
+    first: datetime | None
 
 
 class Store(ABC):
@@ -70,19 +89,18 @@ class Store(ABC):
 
     @abstractmethod
     def first(self) -> datetime | None:
-        """Return the moment of the earliest souvenir; None where there is none."""
+        """Return the earliest moment that is known to have a souvenir; None where there is none.
+
+        Where the earliest souvenirs have been deleted, that is the start of their bucket.
+        """
 
     @abstractmethod
-    def users(self, start: datetime | None, end: datetime | None) -> frozenset[Hashable]:
-        """Return the users seen in ``[start, end)``; None leaves an end open."""
-
-    @abstractmethod
-    def count(self, start: datetime | None, end: datetime | None) -> int:
-        """Return how many distinct users were seen in ``[start, end)``; None leaves an end open."""
-
-    @abstractmethod
-    def count_each(self, ranges: Sequence[tuple[datetime, datetime]]) -> list[int]:
-        """Return how many distinct users were seen in each range, in one query for them all.
+    def users_each(self, ranges: Sequence[Range], among: Group = None) -> list[Users]:
+        """Return the users seen in each range, or those of the group, in one reading of them all.
 
         Ranges may overlap and come in any order.
         """
+
+    @abstractmethod
+    def count_each(self, ranges: Sequence[Range], among: Group = None) -> Counted:
+        """Return how many users that are; see :meth:`users_each`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
@@ -11,14 +11,13 @@ from django.db import connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.signals import post_save, pre_save
 
-from ..instants import checked, outward
+from ..instants import outward
 from ..models import Souvenir
 from ..timeouts import bounded
 from ..values import values_table
-from .base import Sighting, Span, Store
-
-USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")
-WHEN: models.Field[Any, Any] = Souvenir._meta.get_field("when")
+from .base import Counted, Group, Range, Sighting, Span, Store, Users
+from .queries import USER, WHEN, Names, fetch, overview
+from .reading import Reading
 
 #: As many probes as make a query worth its parsing.
 PROBES = 1_000
@@ -34,6 +33,11 @@ class OrmStore(Store):
     def writer(self) -> BaseDatabaseWrapper:
         """The connection that souvenirs are written on."""
         return connections[router.db_for_write(Souvenir)]
+
+    @cached_property
+    def reader(self) -> BaseDatabaseWrapper:
+        """The connection that souvenirs and digests are read on."""
+        return connections[router.db_for_read(Souvenir)]
 
     def add(self, sighting: Sighting) -> None:
         connection = self.writer
@@ -85,30 +89,21 @@ class OrmStore(Store):
         if connection.vendor == "mysql":
             return _probe_each(connection, rows)
         table, params = values_table(connection, [USER, WHEN, WHEN], rows)
-        user, when, souvenirs = _names(connection)
+        names = Names(connection)
         sql = (
-            f"SELECT DISTINCT v.n FROM {table} JOIN {souvenirs} s"
-            f" ON s.{user} = v.c0 AND s.{when} >= v.c1 AND s.{when} < v.c2"
+            f"SELECT DISTINCT v.n FROM {table} JOIN {names.souvenirs} s"
+            f" ON s.{names.user} = v.c0 AND s.{names.when} >= v.c1 AND s.{names.when} < v.c2"
         )
-        return {int(n) for (n,) in _fetch(connection, sql, params)}
+        return {int(n) for (n,) in fetch(connection, sql, params)}
 
     def first(self) -> datetime | None:
-        moment = Souvenir.objects.aggregate(first=models.Min("when"))["first"]
-        return None if moment is None else checked(moment, "when")
+        return overview(self.reader, (0, 0)).first
 
-    def users(self, start: datetime | None, end: datetime | None) -> frozenset[Hashable]:
-        return frozenset(_within(start, end).values_list("user_id", flat=True).iterator())
+    def users_each(self, ranges: Sequence[Range], among: Group = None) -> list[Users]:
+        return Reading(self.reader, ranges, among).sets()
 
-    def count(self, start: datetime | None, end: datetime | None) -> int:
-        return _within(start, end).count()
-
-    def count_each(self, ranges: Sequence[tuple[datetime, datetime]]) -> list[int]:
-        connection = connections[router.db_for_read(Souvenir)]
-        table, params = values_table(
-            connection, [WHEN, WHEN], ((outward(start), outward(end)) for start, end in ranges)
-        )
-        counts = dict(_fetch(connection, _count_sql(connection, table), params))
-        return [counts.get(n, 0) for n in range(len(ranges))]
+    def count_each(self, ranges: Sequence[Range], among: Group = None) -> Counted:
+        return Reading(self.reader, ranges, among).counts()
 
 
 def _insert(connection: BaseDatabaseWrapper, sighting: Sighting) -> None:
@@ -128,8 +123,8 @@ def _insert(connection: BaseDatabaseWrapper, sighting: Sighting) -> None:
 
 @cache
 def _insert_sql(alias: str) -> str:
-    user, when, souvenirs = _names(connections[alias])
-    return f"INSERT INTO {souvenirs} ({user}, {when}) VALUES (%s, %s)"
+    names = Names(connections[alias])
+    return f"INSERT INTO {names.souvenirs} ({names.user}, {names.when}) VALUES (%s, %s)"
 
 
 @cache
@@ -138,40 +133,16 @@ def _key_field() -> models.Field[Any, Any]:
     return USER.target_field  # type: ignore[no-any-return,attr-defined]
 
 
-def _within(start: datetime | None, end: datetime | None) -> models.QuerySet[Any, Any]:
-    """The distinct users of the souvenirs in ``[start, end)``."""
-    souvenirs = Souvenir.objects.order_by()
-    if start is not None:
-        souvenirs = souvenirs.filter(when__gte=outward(start))
-    if end is not None:
-        souvenirs = souvenirs.filter(when__lt=outward(end))
-    return souvenirs.values("user_id").distinct()
-
-
-def _count_sql(connection: BaseDatabaseWrapper, table: str) -> str:
-    """SQL that counts the distinct users of each range in ``table``, by one index scan each."""
-    user, when, souvenirs = _names(connection)
-    if connection.vendor == "mysql":
-        # Only in a join does this engine choose the index range anew for each range.
-        return (
-            f"SELECT STRAIGHT_JOIN v.n, COUNT(DISTINCT s.{user}) FROM {table}"
-            f" JOIN {souvenirs} s ON s.{when} >= v.c0 AND s.{when} < v.c1 GROUP BY v.n"
-        )
-    return (
-        f"SELECT v.n, (SELECT COUNT(*) FROM (SELECT DISTINCT s.{user} FROM {souvenirs} s"
-        f" WHERE s.{when} >= v.c0 AND s.{when} < v.c1) d) FROM {table}"
-    )
-
-
 def _probe_each(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> set[int]:
     """Find the rows ``(user, start, end)`` that hold a souvenir, by one index probe each.
 
     A join would have this engine read each user's whole history; constants make it use both
     columns of the index.
     """
-    user, when, souvenirs = _names(connection)
+    names = Names(connection)
     probe = (
-        f"(SELECT %s FROM {souvenirs} WHERE {user} = %s AND {when} >= %s AND {when} < %s LIMIT 1)"
+        f"(SELECT %s FROM {names.souvenirs} WHERE {names.user} = %s"
+        f" AND {names.when} >= %s AND {names.when} < %s LIMIT 1)"
     )
     fields = (USER, WHEN, WHEN)
     found: set[int] = set()
@@ -182,19 +153,8 @@ def _probe_each(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]
             values = zip(fields, row, strict=True)
             params += [n, *(field.get_db_prep_value(value, connection) for field, value in values)]
         sql = " UNION ALL ".join([probe] * len(chunk))
-        found.update(int(n) for (n,) in _fetch(connection, sql, params))
+        found.update(int(n) for (n,) in fetch(connection, sql, params))
     return found
-
-
-def _names(connection: BaseDatabaseWrapper) -> tuple[str, str, str]:
-    quote = connection.ops.quote_name
-    return quote(str(USER.column)), quote(str(WHEN.column)), quote(Souvenir._meta.db_table)
-
-
-def _fetch(connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return list(cursor.fetchall())
 
 
 def _is_broken(connection: BaseDatabaseWrapper) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from argparse import ArgumentTypeError
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
 from io import TextIOBase
+from typing import Any
 
 import dateutil.parser
 from dateutil.parser import UnknownTimezoneWarning
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, OutputWrapper
 from django.utils import timezone
 
-from souvenirs.instants import checked, outward, zone_named
+from souvenirs.instants import checked, checked_range, outward, zone_named
+from souvenirs.recording import primary_key
 
 
 def parse_zone(name: str | None) -> tzinfo:
@@ -42,6 +45,25 @@ def parse_date(value: str | datetime | None, option: str, zone: tzinfo) -> datet
         ) from None
 
 
+def parse_range(
+    options: dict[str, Any], first: str, last: str, zone: tzinfo
+) -> tuple[datetime | None, datetime | None]:
+    """Return the two ends of a range, given as options of these names. Raises CommandError."""
+    start, end = (parse_date(options[name], f"--{name}", zone) for name in (first, last))
+    try:
+        return checked_range(start, end)
+    except ValueError:
+        raise CommandError(f"--{first} {start} is later than --{last} {end}.") from None
+
+
+def positive(text: str) -> float:
+    """Return the number that was written, for argparse; it has to be more than 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ArgumentTypeError(f"must be a number above 0, not {text}")
+    return number
+
+
 def _parsed(text: str) -> datetime:
     """What was written, and nothing but that: without a year it is no date."""
     with warnings.catch_warnings():
@@ -64,16 +86,43 @@ def errors_in_words() -> Iterator[None]:
         raise CommandError(str(error)) from error
 
 
+def user_key(text: str) -> Hashable:
+    """Return the primary key of a user that a person wrote. Raises CommandError for what is none.
+
+    No such user has to be there.
+    """
+    with errors_in_words():
+        return primary_key(text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Have Ctrl-C end a command in one sentence; what was under way has been rolled back."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise CommandError(
+            "Interrupted: the rest is left to the next run.", returncode=130
+        ) from None
+
+
 class Progress:
     """A line on a terminal that says how far a command is; nothing elsewhere."""
 
     INTERVAL = 0.2
 
-    def __init__(self, stream: TextIOBase, total: int, unit: str) -> None:
-        self._stream = stream
+    def __init__(self, stream: Any, total: int, unit: str) -> None:
+        while isinstance(stream, OutputWrapper):
+            stream = stream._out  # without what ends each write with a line
+        self._stream: TextIOBase = stream
         self._total = total
         self._unit = unit
-        self._shown = stream.isatty()
+        self._shown = self._stream.isatty()
         self._started = self._drawn = time.monotonic()
 
     def update(self, done: int, units: int) -> None:

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,15 +13,13 @@ from django.core.management.base import (
     BaseCommand,
     CommandError,
     CommandParser,
-    OutputWrapper,
 )
 
 from souvenirs.conf import conf
 from souvenirs.importing import readers
 from souvenirs.importing.importer import BAD_LINE, Importer, Stopped, Summary
-from souvenirs.instants import checked_range
 
-from ._helpers import Progress, errors_in_words, parse_date, parse_zone
+from ._helpers import Progress, counted, errors_in_words, parse_range, parse_zone
 
 #: What a file's name, without .gz, tells of its format.
 FORMATS = {
@@ -117,7 +115,7 @@ class Command(BaseCommand):
             raise CommandError("Give the files to import, or --from last_login or admin_log.")
         zone = parse_zone(options["tz"])
         window = self._window(options["window"])
-        after, before = self._range(options, zone)
+        after, before = parse_range(options, "after", "before", zone)
         sources = [self._file(name, options, zone) for name in files] or [self._table(table)]
         with closing(
             Importer(window, after, before, options["dry_run"], options["strict"])
@@ -130,16 +128,6 @@ class Command(BaseCommand):
         if not 0 <= window < timedelta.max.total_seconds():
             raise CommandError(f"--window must be a number of seconds, 0 or more, not {window:g}.")
         return window
-
-    def _range(
-        self, options: dict[str, Any], zone: tzinfo
-    ) -> tuple[datetime | None, datetime | None]:
-        after = parse_date(options["after"], "--after", zone)
-        before = parse_date(options["before"], "--before", zone)
-        try:
-            return checked_range(after, before)
-        except ValueError:
-            raise CommandError(f"--after {after} is later than --before {before}.") from None
 
     def _table(self, name: str) -> Source:
         try:
@@ -184,7 +172,7 @@ class Command(BaseCommand):
         return lookup
 
     def _import(self, source: Source, importer: Importer) -> None:
-        progress = Progress(_unwrapped(self.stderr), source.size, f"{source.unit}s")
+        progress = Progress(self.stderr, source.size, f"{source.unit}s")
         with source.opened as (readings, position):
             try:
                 for summary in importer.run(source.name, readings, source.lookup):
@@ -197,8 +185,8 @@ class Command(BaseCommand):
 
     def _report(self, source: Source, summary: Summary, dry_run: bool) -> None:
         added = "Would add" if dry_run else "Added"
-        self.stdout.write(f"{source.name}: read {_counted(summary.read, source.unit)}.")
-        self.stdout.write(f"  {added} {_counted(summary.added, 'souvenir')}.")
+        self.stdout.write(f"{source.name}: read {counted(summary.read, source.unit)}.")
+        self.stdout.write(f"  {added} {counted(summary.added, 'souvenir')}.")
         if summary.known:
             self.stdout.write(f"  {summary.known:,} in a window that has a souvenir.")
         for reason, count in summary.skipped.most_common():
@@ -213,14 +201,3 @@ class Command(BaseCommand):
 def _opened(name: str, parser: readers.Parser) -> Iterator[tuple[Readings, Callable[[], int]]]:
     with readers.open_text(name) as (lines, position):
         yield readers.read_lines(lines, parser), position
-
-
-def _unwrapped(stream: Any) -> Any:
-    """The stream that a command writes to, without what ends each of its writes with a line."""
-    while isinstance(stream, OutputWrapper):
-        stream = stream._out
-    return stream
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,13 +1,13 @@
 from django.db import migrations, models
 
-from souvenirs.migrations._going_back import refuse_orphans
+from souvenirs.migrations._going_back import refuse_what_version_1_lacks
 
 
 class Migration(migrations.Migration):
     """Room for more than 2,147,483,647 souvenirs."""
 
     dependencies = [
-        ("souvenirs", "0003_user_without_constraint"),
+        ("souvenirs", "0005_undigested_index"),
     ]
 
     operations = [
@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
                 auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
             ),
         ),
-        # First backwards: where 0003 cannot follow, this one is not undone either.
-        migrations.RunPython(migrations.RunPython.noop, refuse_orphans),
+        # First backwards: where those before cannot follow, this one is not undone either.
+        migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]

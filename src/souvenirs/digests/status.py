@@ -1,0 +1,84 @@
+"""How far digesting has come, and what digests take up."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import models, router
+
+from ..buckets import BUCKETS, DAY, HOUR, MONTH, Cell, moment_of
+from ..instants import checked, utc
+from ..models import Digest, Souvenir
+
+NAMES = {DAY: "day", MONTH: "month"}
+
+
+class _Length(models.Func):
+    function = "LENGTH"
+    output_field = models.BigIntegerField()
+
+
+class Level(NamedTuple):
+    """What the digests of one level take up: ``sightings`` are the users in them, added up."""
+
+    name: str
+    rows: int
+    stale: int
+    sightings: int
+    size: int
+
+
+class Status(NamedTuple):
+    """How far digesting has come; moments are in UTC, None where there is none."""
+
+    souvenirs_waiting: int
+    oldest_waiting: datetime | None
+    digested_until: datetime | None
+    pruned_until: datetime | None
+    levels: list[Level]
+
+
+def status() -> Status:
+    """Return how far digesting has come."""
+    alias = router.db_for_write(Souvenir)
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE)
+    buckets = digests.filter(level__lte=HOUR)
+    return Status(
+        souvenirs_waiting=_waiting(alias).count(),
+        oldest_waiting=oldest_waiting(alias),
+        digested_until=_end_of_last(buckets),
+        pruned_until=_end_of_last(buckets.filter(is_pruned=True)),
+        levels=[_level(digests, level) for level in _levels(digests)],
+    )
+
+
+def oldest_waiting(alias: str) -> datetime | None:
+    """Return the moment of the first souvenir that is not digested; None where there is none."""
+    oldest = _waiting(alias).aggregate(first=models.Min("when"))["first"]
+    return None if oldest is None else utc(checked(oldest, "when"))
+
+
+def _waiting(alias: str) -> models.QuerySet[Souvenir]:
+    return Souvenir.objects.using(alias).filter(digested=False).order_by()
+
+
+def _end_of_last(digests: models.QuerySet[Digest]) -> datetime | None:
+    last = digests.order_by("-start", "-level").first()
+    return None if last is None else moment_of(Cell(last.level, last.start).end)
+
+
+def _levels(digests: models.QuerySet[Digest]) -> list[int]:
+    return [level for level in (*BUCKETS, DAY, MONTH) if digests.filter(level=level).exists()]
+
+
+def _level(digests: models.QuerySet[Digest], level: int) -> Level:
+    totals = digests.filter(level=level).aggregate(
+        rows=models.Count("pk"),
+        stale=models.Count("pk", filter=models.Q(is_stale=True)),
+        sightings=models.Sum("count"),
+        size=models.Sum(_Length("body")),
+    )
+    name = NAMES.get(level, f"bucket of {level} s")
+    stale = totals["stale"] if level >= DAY else 0
+    return Level(name, totals["rows"], stale, int(totals["sightings"]), int(totals["size"]))

@@ -1,0 +1,28 @@
+"""Indexes that the engines do not all have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+
+class FalseIndex(models.Index):
+    """An index of the rows whose first field is false, on the other fields.
+
+    Where an engine has no partial index, it is one of all rows, on all fields.
+    """
+
+    def create_sql(
+        self,
+        model: type[models.Model],
+        schema_editor: BaseDatabaseSchemaEditor,
+        using: str = "",
+        **kwargs: Any,
+    ) -> Any:
+        if not schema_editor.connection.features.supports_partial_indexes:
+            return super().create_sql(model, schema_editor, using, **kwargs)
+        flag, *fields = self.fields
+        index = models.Index(fields=fields, name=self.name, condition=models.Q(**{flag: False}))
+        return index.create_sql(model, schema_editor, using, **kwargs)

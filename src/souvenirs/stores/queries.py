@@ -1,0 +1,285 @@
+"""The questions that counting asks the engine, each in one statement whatever its length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+from django.db.models.expressions import Col
+
+from ..buckets import BUCKETS, DAY, HOUR, MONTH, Cell, Stretch, moment_of
+from ..instants import checked, outward, utc
+from ..models import Digest, Souvenir
+from ..values import values_table
+
+USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")
+WHEN: models.Field[Any, Any] = Souvenir._meta.get_field("when")
+NUMBER: models.Field[Any, Any] = models.BigIntegerField()
+
+Span = tuple[datetime, datetime]
+
+
+class Known(NamedTuple):
+    """What is known of the digest of a day or a month without reading its users."""
+
+    version: int
+    users: int
+    checksum: int
+
+
+class Overview(NamedTuple):
+    """The earliest moment that is known, and what there is to read."""
+
+    first: datetime | None
+    #: The lengths of buckets that have been digested.
+    levels: list[int]
+    #: Those that are not stale.
+    days: dict[Cell, Known]
+    months: dict[Cell, Known]
+
+
+class Stored(NamedTuple):
+    """A digest as it is stored."""
+
+    cell: Cell
+    version: int
+    is_pruned: bool
+    body: Any
+
+
+class NothingDigested(Exception):
+    """Nothing at all has been digested."""
+
+
+class Names:
+    """The names of tables and columns as one engine wants them."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        quote = connection.ops.quote_name
+        self.user, self.when = quote(str(USER.column)), quote(str(WHEN.column))
+        self.souvenirs = quote(Souvenir._meta.db_table)
+        self.digests = quote(Digest._meta.db_table)
+        self.count = quote("count")
+        #: One row where anything has been digested. Days and months are there before that.
+        self.digested = (
+            f"(SELECT 1 FROM {self.digests}"
+            f" WHERE kind = '{Digest.ACTIVE}' AND level <= {HOUR} LIMIT 1)"
+        )
+        # As in the condition of the partial index, or as an index of all rows can be used.
+        self.undigested = "s.digested = 0" if connection.vendor == "mysql" else "NOT s.digested"
+
+
+def users_in(
+    connection: BaseDatabaseWrapper,
+    undigested: Sequence[Span],
+    edges: Sequence[Span],
+    beside_digests: bool,
+) -> Iterator[tuple[int, Hashable]]:
+    """Generate who has an undigested souvenir in each of the former, and any in the latter.
+
+    Each user comes with the position of the span, counted through both. With ``beside_digests`` it
+    raises NothingDigested where that is so: :func:`count_souvenirs` counts there.
+    """
+    names = Names(connection)
+    selects: list[str] = []
+    params: list[Any] = []
+    guard = [f"EXISTS {names.digested}"] if beside_digests else []
+    for first, spans, conditions in (
+        (0, undigested, [names.undigested]),
+        (len(undigested), edges, []),
+    ):
+        if spans:
+            table, values = _spans_table(connection, spans)
+            selects.append(
+                _users_sql(connection.vendor, names, first, table, [*conditions, *guard])
+            )
+            params += values
+    if beside_digests:
+        # Found by the same statement: digesting may begin right after it.
+        selects.append(f"SELECT -1, NULL FROM {names.digested} g")
+    if not selects:
+        return
+    convert = _converter(USER, connection)
+    is_digested = False
+    for position, user in fetch(connection, " UNION ALL ".join(selects), params):
+        if position < 0:
+            is_digested = True
+        else:
+            yield int(position), convert(user)
+    if beside_digests and not is_digested:
+        raise NothingDigested
+
+
+def _users_sql(vendor: str, names: Names, first: int, table: str, conditions: list[str]) -> str:
+    bounds = [f"s.{names.when} >= v.c0", f"s.{names.when} < v.c1"]
+    within = " AND ".join([*bounds, *conditions])
+    if vendor == "postgresql":
+        users = f"(SELECT DISTINCT s.{names.user} FROM {names.souvenirs} s WHERE {within}) d"
+        return f"SELECT v.n + {first}, d.{names.user} FROM {table}, LATERAL {users}"
+    # Both go through the spans first, and through each of them by an index.
+    hint, join = ("STRAIGHT_JOIN", "JOIN") if vendor == "mysql" else ("", "CROSS JOIN")
+    return (
+        f"SELECT DISTINCT {hint} v.n + {first}, s.{names.user}"
+        f" FROM {table} {join} {names.souvenirs} s WHERE {within}"
+    )
+
+
+def undigested_in(
+    connection: BaseDatabaseWrapper, spans: Sequence[Span], limit: int
+) -> Iterator[tuple[int, int, Hashable]]:
+    """Generate the position of the span, the id and the user of so many undigested souvenirs."""
+    names = Names(connection)
+    table, params = _spans_table(connection, spans)
+    within = f"s.{names.when} >= v.c0 AND s.{names.when} < v.c1 AND {names.undigested}"
+    hint, join = ("STRAIGHT_JOIN", "JOIN") if connection.vendor == "mysql" else ("", "CROSS JOIN")
+    sql = (
+        f"SELECT {hint} v.n, s.id, s.{names.user} FROM {table} {join} {names.souvenirs} s"
+        f" WHERE {within} LIMIT {limit}"
+    )
+    if connection.vendor == "postgresql":
+        found = f"(SELECT s.id, s.{names.user} FROM {names.souvenirs} s WHERE {within})"
+        sql = f"SELECT v.n, d.id, d.{names.user} FROM {table}, LATERAL {found} d LIMIT {limit}"
+    convert = _converter(USER, connection)
+    for position, number, user in fetch(connection, sql, params):
+        yield int(position), number, convert(user)
+
+
+def overview(connection: BaseDatabaseWrapper, stretch: Stretch) -> Overview:
+    """Return what is known before any digest is read, and of the days and months that start there.
+
+    The earliest moment is that of the first souvenir, or the start of its bucket.
+    """
+    names = Names(connection)
+    active = f"FROM {names.digests} WHERE kind = '{Digest.ACTIVE}' AND level"
+    selects = [
+        f"SELECT MIN({names.when}), 0, NULL, NULL, NULL, NULL FROM {names.souvenirs}",
+        *(f"SELECT NULL, {level}, MIN(start), 0, 0, 0 {active} = {level}" for level in BUCKETS),
+        f"SELECT NULL, level, start, version, {names.count}, checksum {active} IN ({DAY}, {MONTH})"
+        " AND start >= %s AND start < %s AND NOT is_stale ORDER BY 2, 3",
+    ]
+    levels: list[int] = []
+    firsts: list[datetime] = []
+    fresh: dict[int, dict[Cell, Known]] = {DAY: {}, MONTH: {}}
+    for moment, level, start, *known in fetch(connection, " UNION ALL ".join(selects), stretch):
+        if moment is not None:
+            firsts.append(utc(checked(_converter(WHEN, connection)(moment), "when")))
+        elif start is not None and level in BUCKETS:
+            levels.append(int(level))
+            firsts.append(moment_of(int(start)))
+        elif start is not None:
+            # Some drivers make decimals of numbers that come beside a NULL.
+            fresh[int(level)][Cell(int(level), int(start))] = Known(*map(int, known))
+    return Overview(min(firsts, default=None), levels, fresh[DAY], fresh[MONTH])
+
+
+def digests_in(
+    connection: BaseDatabaseWrapper,
+    cells: Collection[Cell],
+    levels: Iterable[int],
+    buckets: Sequence[Stretch],
+) -> Iterator[Stored]:
+    """Generate those days and months, and the buckets that start in those stretches, in order."""
+    names = Names(connection)
+    wanted = [(level, start, end) for level in levels for start, end in joined(buckets)]
+    for level in (DAY, MONTH):
+        stretches = ((cell.start, cell.end) for cell in cells if cell.level == level)
+        wanted += [(level, start, end) for start, end in joined(stretches)]
+    table, params = values_table(connection, [NUMBER, NUMBER, NUMBER], wanted)
+    hint, join = ("STRAIGHT_JOIN", "JOIN") if connection.vendor == "mysql" else ("", "CROSS JOIN")
+    sql = (
+        f"SELECT {hint} d.level, d.start, d.version, d.is_pruned, d.body"
+        f" FROM {table} {join} {names.digests} d WHERE d.kind = '{Digest.ACTIVE}'"
+        " AND d.level = v.c0 AND d.start >= v.c1 AND d.start < v.c2 ORDER BY d.start"
+    )
+    for level, start, *rest in fetch(connection, sql, params, is_binary=True):
+        yield Stored(Cell(level, start), *rest)
+
+
+def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Return stretches in order, those that touch or overlap as one."""
+    whole: list[Stretch] = []
+    for start, end in sorted(stretches):
+        if whole and start <= whole[-1][1]:
+            whole[-1] = (whole[-1][0], max(end, whole[-1][1]))
+        else:
+            whole.append((start, end))
+    return whole
+
+
+def count_souvenirs(connection: BaseDatabaseWrapper, spans: Sequence[Span]) -> list[int] | None:
+    """Return how many users have a souvenir in each span; None where anything has been digested.
+
+    Spans may overlap and come in any order.
+    """
+    names = Names(connection)
+    table, params = _spans_table(connection, spans)
+    guard = f"SELECT -1, COUNT(*) FROM {names.digested} g"
+    sql = f"{_count_sql(connection.vendor, names, table)} UNION ALL {guard}"
+    counts = dict(fetch(connection, sql, params))
+    return None if counts[-1] else [counts.get(n, 0) for n in range(len(spans))]
+
+
+def _count_sql(vendor: str, names: Names, table: str) -> str:
+    user, when, souvenirs = names.user, names.when, names.souvenirs
+    if vendor == "mysql":
+        # Only in a join does this engine choose the index range anew for each range.
+        return (
+            f"SELECT STRAIGHT_JOIN v.n, COUNT(DISTINCT s.{user}) FROM {table}"
+            f" JOIN {souvenirs} s ON s.{when} >= v.c0 AND s.{when} < v.c1 GROUP BY v.n"
+        )
+    return (
+        f"SELECT v.n, (SELECT COUNT(*) FROM (SELECT DISTINCT s.{user} FROM {souvenirs} s"
+        f" WHERE s.{when} >= v.c0 AND s.{when} < v.c1) d) FROM {table}"
+    )
+
+
+def _spans_table(connection: BaseDatabaseWrapper, spans: Sequence[Span]) -> tuple[str, list[Any]]:
+    rows = [(outward(start), outward(end)) for start, end in spans]
+    return values_table(connection, [WHEN, WHEN], rows)
+
+
+def fetch(
+    connection: BaseDatabaseWrapper,
+    sql: str,
+    params: Sequence[Any],
+    is_binary: bool = False,
+) -> Iterator[tuple[Any, ...]]:
+    """Generate the rows of a statement of our own."""
+    with _binary_cursor(connection) if is_binary else connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        yield from cursor
+
+
+def _binary_cursor(connection: Any) -> CursorWrapper:
+    """A cursor that has large bytes sent as they are, and not as twice as many digits."""
+    cursor: CursorWrapper = connection.cursor()
+    if type(connection.connection).__module__.partition(".")[0] == "psycopg":
+        import psycopg
+
+        # Only a cursor whose parameters are bound by the server can do this.
+        cursor.cursor = psycopg.Cursor(connection.connection)
+        cursor.cursor.format = psycopg.pq.Format.BINARY
+    return cursor
+
+
+def _converter(
+    field: models.Field[Any, Any], connection: BaseDatabaseWrapper
+) -> Callable[[Any], Any]:
+    """What makes a value of ours of one that came from the engine past the ORM."""
+    column = getattr(field, "target_field", field)
+    expression = Col("", column)
+    steps = [
+        *connection.ops.get_db_converters(expression),
+        *expression.get_db_converters(connection),
+    ]
+
+    def convert(value: Any) -> Any:
+        for step in steps:
+            value = step(value, expression, connection)
+        return value
+
+    return convert

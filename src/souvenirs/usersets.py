@@ -1,0 +1,216 @@
+"""Sets of users by number, and the checked bytes in which they are stored.
+
+A set is a 32-bit Roaring bitmap: two bytes for a user of a sparse set, one bit in a dense one. Only
+this module knows that.
+
+The bytes are a header (format, number of users, checksum) and the bitmap in Roaring's portable
+format. With one bit flipped it is often a valid bitmap of other users, so nothing is decoded before
+its checksum has been verified. That covers the :class:`Label` too, the place where the bytes
+belong: in another place they do not match. It finds accidents, not forgeries.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import NamedTuple
+
+from pyroaring import FrozenBitMap
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
+
+#: The greatest number that a user may have.
+MAX_ID = 2**32 - 1
+
+FORMAT = b"USR\x01"
+#: Format, number of users, checksum.
+HEADER = struct.Struct("<4sqQ")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class CorruptDigest(ValueError):
+    """Stored bytes that are not, or are no longer, the set that belongs in their place."""
+
+
+class Label(NamedTuple):
+    """Where a set is stored: what it says of its users, of which span, and written how often."""
+
+    kind: str
+    level: int
+    #: Aware; the same instant in another time zone is the same place.
+    start: datetime
+    version: int
+
+
+class UserSet:
+    """An immutable set of users by their numbers, from 0 to 2**32 - 1.
+
+    ``len()``, ``in``, iteration in ascending order, ``& | - ^``, ``<=``, ``==`` and ``hash()`` work
+    as on a frozenset, but with other UserSets only.
+    """
+
+    __slots__ = ("_bitmap",)
+
+    def __init__(self) -> None:
+        self._bitmap = FrozenBitMap()
+
+    @classmethod
+    def _of(cls, bitmap: FrozenBitMap) -> UserSet:
+        users = cls.__new__(cls)
+        users._bitmap = bitmap
+        return users
+
+    @classmethod
+    def from_ids(cls, ids: Iterable[int]) -> UserSet:
+        """Return the set of these numbers, in any order, repeated or not.
+
+        An ``array("I")``, or a memoryview of one, is the fastest. Raises TypeError for what is not
+        an int (a bool and raw bytes are not), and ValueError for one out of range.
+        """
+        return cls._of(FrozenBitMap(_packed(ids)))
+
+    @classmethod
+    def union(cls, sets: Iterable[UserSet]) -> UserSet:
+        """Return everybody who is in any of the sets, much faster than one ``|`` after another."""
+        bitmaps = [users._bitmap for users in sets]
+        return cls._of(FrozenBitMap.union(*bitmaps)) if bitmaps else cls()
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview, label: Label) -> UserSet:
+        """Return the set that :meth:`to_bytes` wrote under an equal label.
+
+        Raises CorruptDigest for any other bytes, whatever they are, and nothing else.
+        """
+        if len(data) < HEADER.size:
+            raise _corrupt(label, f"{len(data)} bytes are too short for one")
+        # A view, because a slice would copy megabytes.
+        body = memoryview(data)[HEADER.size :]
+        form, count, checksum = HEADER.unpack_from(data)
+        if form != FORMAT:
+            raise _corrupt(label, f"it starts with {form!r} instead of {FORMAT!r}")
+        if checksum != _checksum(label, count, body):
+            raise _corrupt(label, "its checksum does not match its bytes and its place")
+        try:
+            bitmap = FrozenBitMap.deserialize(body)  # type: ignore[arg-type]  # takes any buffer
+        except (ValueError, IndexError) as error:
+            raise _corrupt(label, f"it holds no bitmap ({error})") from None
+        if len(bitmap) != count:
+            raise _corrupt(label, f"it holds {len(bitmap)} users instead of {count}")
+        return cls._of(bitmap)
+
+    def to_bytes(self, label: Label) -> bytes:
+        """Return the set as bytes that :meth:`from_bytes` reads under an equal label only."""
+        # A copy is as small as it gets; the bitmap itself may be under iteration, and stays.
+        body = FrozenBitMap(self._bitmap).serialize()
+        return HEADER.pack(FORMAT, len(self), _checksum(label, len(self), body)) + body
+
+    def max(self) -> int:
+        """Return the greatest number in the set; ValueError where it is empty."""
+        return self._bitmap.max()
+
+    def count_common(self, other: UserSet) -> int:
+        """Return ``len(self & other)`` without making that set."""
+        return self._bitmap.intersection_cardinality(other._bitmap)
+
+    def count_union(self, other: UserSet) -> int:
+        """Return ``len(self | other)`` without making that set."""
+        return self._bitmap.union_cardinality(other._bitmap)
+
+    def isdisjoint(self, other: UserSet) -> bool:
+        """Return whether nobody is in both sets."""
+        return not self._bitmap.intersect(other._bitmap)
+
+    def __len__(self) -> int:
+        return len(self._bitmap)
+
+    def __contains__(self, user: object) -> bool:
+        return isinstance(user, int) and 0 <= user <= MAX_ID and user in self._bitmap
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._bitmap)
+
+    def __and__(self, other: UserSet) -> UserSet:
+        if not isinstance(other, UserSet):
+            return NotImplemented
+        return self._of(self._bitmap & other._bitmap)
+
+    def __or__(self, other: UserSet) -> UserSet:
+        if not isinstance(other, UserSet):
+            return NotImplemented
+        return self._of(self._bitmap | other._bitmap)
+
+    def __sub__(self, other: UserSet) -> UserSet:
+        if not isinstance(other, UserSet):
+            return NotImplemented
+        return self._of(self._bitmap - other._bitmap)
+
+    def __xor__(self, other: UserSet) -> UserSet:
+        if not isinstance(other, UserSet):
+            return NotImplemented
+        return self._of(self._bitmap ^ other._bitmap)
+
+    def __le__(self, other: UserSet) -> bool:
+        if not isinstance(other, UserSet):
+            return NotImplemented
+        return self._bitmap <= other._bitmap
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, UserSet):
+            return NotImplemented
+        return self._bitmap == other._bitmap
+
+    def __hash__(self) -> int:
+        return hash(self._bitmap)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(str, islice(self, 5)))
+        more = ", ..." if len(self) > 5 else ""
+        return f"<UserSet of {len(self)}: {shown}{more}>" if self else "<UserSet of 0>"
+
+
+def checksum_of(label: Label, count: int) -> int:
+    """Return a checksum of a number of users stored beside its label, for use without the set.
+
+    It fits a signed 64-bit column.
+    """
+    start = (label.start - EPOCH) // MICROSECOND
+    # The kind comes last: it alone has no fixed length.
+    packed = struct.pack("<qqqq", label.level, start, label.version, count) + label.kind.encode()
+    return int.from_bytes(xxh3_64_digest(packed), "big", signed=True)
+
+
+def _checksum(label: Label, count: int, body: bytes | memoryview) -> int:
+    return xxh3_64_intdigest(body, seed=checksum_of(label, count) % 2**64)
+
+
+def _corrupt(label: Label, reason: str) -> CorruptDigest:
+    return CorruptDigest(
+        f"The {label.kind!r} digest of level {label.level} from {label.start}, version "
+        f"{label.version}, is corrupt: {reason}."
+    )
+
+
+def _packed(ids: Iterable[int]) -> array[int]:
+    """Return the numbers as unsigned 32-bit integers; pyroaring would also make a 1 of 1.5."""
+    if isinstance(ids, array) and ids.typecode == "I":
+        return ids
+    if isinstance(ids, memoryview) and ids.format == "I":
+        return array("I", ids.tobytes())
+    if isinstance(ids, bytes | bytearray | memoryview):
+        raise TypeError("Raw bytes are no user ids: read them with memoryview(...).cast('I').")
+    members = list(ids)
+    for kind in set(map(type, members)):
+        if not issubclass(kind, int) or kind is bool:
+            stray = next(member for member in members if type(member) is kind)
+            raise TypeError(f"A user id must be an int, not {stray!r}: map other keys to ints.")
+    try:
+        return array("I", members)
+    except OverflowError:
+        stray = next(member for member in members if not 0 <= member <= MAX_ID)
+        raise ValueError(
+            f"A user id must be from 0 to {MAX_ID}, not {stray}: map other keys to that range."
+        ) from None

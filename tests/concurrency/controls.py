@@ -1,0 +1,74 @@
+"""Designs that lose souvenirs, so that we know that what looks for losses can see them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from souvenirs.digests import folding
+from souvenirs.stores import orm
+from souvenirs.stores.reading import Reading
+
+#: Seconds after its end from which the bucket of a control is sealed.
+GRACE = 2
+
+
+class DigestsFirst(Reading):
+    """Reads digests before souvenirs: what is digested in between is in neither."""
+
+    def _sets(self):
+        overview = self._overview()
+        plans = self._plans(overview)
+        read = list(self._digests(plans, overview, ()))
+        keys = self._keys()
+        with patch.object(self, "_digests", lambda *arguments: read):
+            return self._named(self._united(keys, plans, overview))
+
+
+@contextmanager
+def digests_first():
+    with patch.object(orm, "Reading", DigestsFirst):
+        yield
+
+
+@contextmanager
+def sealed():
+    """A bucket that ended a while ago is digested once: whatever comes later is not looked at."""
+    undigested, add = folding._undigested, folding._add
+
+    def ended(cell, alias):
+        found = undigested(cell, alias)
+        return {bucket: found[bucket] for bucket in found if bucket.end + GRACE <= time.time()}
+
+    def add_once(digest, keys, alias):
+        return digest.pk is None and add(digest, keys, alias)
+
+    with patch.object(folding, "_undigested", ended), patch.object(folding, "_add", add_once):
+        yield
+
+
+@contextmanager
+def claimed_by_bucket():
+    """All undigested souvenirs of a bucket are claimed, and not those that have been read."""
+    undigested = folding._undigested
+    buckets = []
+
+    def remember(cell, alias):
+        found = undigested(cell, alias)
+        buckets[:] = found
+        return found
+
+    def claim(ids, alias):
+        for bucket in buckets:
+            souvenirs = folding.souvenirs_in(bucket, alias).filter(digested=False)
+            souvenirs.update(digested=True)
+
+    with patch.object(folding, "_undigested", remember), patch.object(folding, "claim", claim):
+        yield
+
+
+CONTROLS = {
+    control.__name__.replace("_", "-"): control
+    for control in (digests_first, sealed, claimed_by_bucket)
+}

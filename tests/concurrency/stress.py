@@ -1,0 +1,241 @@
+"""Everybody at once, digesters killed at random: ``python -m tests.concurrency --seconds 600``.
+
+On each engine, real processes: eight writers, of which two hold their transactions open for up to
+three seconds, an import, three digesters one of which is killed every tenth of a second or so, a
+pruner, an eraser, and two readers. Sightings lie in today's buckets and, late, in those of three
+days in each of the two months before, which are left alone in turn, so that days and months are
+made anew, and read. The exit code is 1 unless
+
+* every answer had everybody who was acknowledged, to whom a commit had returned, before it was
+  asked for, and nobody who had not been tried to be recorded by its end or who had been erased
+  before it was asked for;
+* in the end, once all is digested, every answer and every digest is what has been acknowledged,
+  and ``Verifier`` finds nothing.
+
+With ``--controls``, the same is then run with designs that lose, each until it does: or we would
+not know that this can see a loss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connections
+
+from souvenirs.buckets import DAY, HOUR, MONTH, Cell, cell_of, moment_of
+from souvenirs.digests.digester import Digester
+from souvenirs.digests.rows import users_in
+from souvenirs.digests.verifying import Verifier
+from souvenirs.models import Digest, Souvenir
+from souvenirs.stores import get_store
+from souvenirs.stores.reading import words
+from tests import servers
+from tests.concurrency import roles
+from tests.concurrency.controls import CONTROLS
+from tests.concurrency.databases import own_database
+from tests.concurrency.ledger import GRAIN, Ledger, Numbers
+from tests.concurrency.roles import Loss, Stage
+
+WRITERS, DIGESTERS, READERS = 8, 3, 2
+
+#: Seconds between two kills, and those of a spell of kills and of a calm one.
+KILLS = (0.03, 0.2)
+SPELL = 2.0
+
+#: What each engine is run under where ``--isolation`` does not say so.
+ISOLATIONS = {
+    "sqlite": [None],
+    "postgresql": ["read committed", "repeatable read"],
+    "mariadb": ["read committed", "repeatable read"],
+}
+
+#: Which control is seen to lose on which engine; the fourth one takes the script of a test.
+LOSING = {
+    "sqlite": ["digests-first", "sealed"],
+    "postgresql": ["digests-first", "sealed", "claimed-by-bucket"],
+    "mariadb": ["digests-first", "sealed", "claimed-by-bucket"],
+}
+
+forks = multiprocessing.get_context("fork")
+
+
+class Cast:
+    """The processes on a stage, each forked while nobody has a connection."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.members: list[multiprocessing.process.BaseProcess] = []
+        self.kills = 0
+
+    def start(self, role: Callable, number: int):
+        process = forks.Process(target=self._play, args=(role, number), daemon=True)
+        process.start()
+        return process
+
+    def _play(self, role: Callable, number: int) -> None:
+        tally: Counter = Counter()
+        random.seed()
+        try:
+            role(self.stage, number, tally)
+        except BaseException as error:
+            kind = "lost" if isinstance(error, Loss) else "failed"
+            text = str(error) if isinstance(error, Loss) else traceback.format_exc()
+            (self.stage.folder / f"{kind}-{role.__name__}-{number}").write_text(text)
+        finally:
+            lines = (f"{count} {name}" for name, count in tally.items())
+            (self.stage.folder / f"tally-{number}").write_text("\n".join(lines))
+            connections.close_all()
+
+    def perform(self) -> None:
+        """Run everybody to the deadline; a loss or a failure ends it."""
+        parts = [roles.write] * WRITERS + [roles.load, roles.erase, roles.prune]
+        parts += [roles.read] * READERS
+        self.members = [self.start(role, number) for number, role in enumerate(parts)]
+        digesters = [self.start(roles.digest, 50 + n) for n in range(DIGESTERS)]
+        while self.stage.is_on() and not self.losses() and not self.failures():
+            time.sleep(random.uniform(*KILLS))
+            if int(time.monotonic() / SPELL) % 2:
+                continue
+            victim = random.randrange(DIGESTERS)
+            if digesters[victim].is_alive():
+                digesters[victim].kill()
+                self.kills += 1
+            digesters[victim].join()
+            digesters[victim] = self.start(roles.digest, 50 + victim)
+        for process in [*digesters, *self.members]:
+            if not self.stage.is_on():
+                process.join(120)
+            if process.is_alive():
+                if not self.stage.is_on():
+                    (self.stage.folder / f"failed-{process.name}").write_text("It hangs.")
+                process.kill()
+                process.join()
+
+    def losses(self) -> list[str]:
+        return [path.read_text() for path in self.stage.folder.glob("lost-*")]
+
+    def failures(self) -> list[str]:
+        return [path.read_text() for path in self.stage.folder.glob("failed-*")]
+
+    def tally(self) -> Counter:
+        tally: Counter = Counter()
+        for path in self.stage.folder.glob("tally-*"):
+            for line in path.read_text().splitlines():
+                number, _, name = line.partition(" ")
+                tally[name] += int(number)
+        notes = self.stage.folder / "notes"
+        if notes.exists():
+            tally["digesting given up"] = len(notes.read_text().splitlines())
+        tally["kills"] = self.kills
+        return tally
+
+
+def settle(stage: Stage) -> None:
+    """Digest what is left and compare everything with the truth."""
+    digester = Digester()
+    for _ in digester.run():
+        pass
+    low, high = Ledger(stage.folder, "acknowledged"), Ledger(stage.folder, "tried")
+    low.catch_up()
+    high.catch_up()
+    erased = Numbers(stage.folder / "erased").read()
+    erasing = Numbers(stage.folder / "erasing").read()
+    if digester.failed or Souvenir.objects.filter(digested=False).exists():
+        raise Loss("Not everything is digested.")
+
+    def check(start, end, users):
+        compare = low.users(start, end) - erasing, users, high.users(start, end) - erased
+        roles.compare(*compare, start, end)
+
+    cells = {
+        cell_of(level, quarter * GRAIN)
+        for quarter in high.quarters
+        for level in (GRAIN, HOUR, DAY, MONTH)
+        if level != GRAIN or moment_of(quarter * GRAIN) >= roles.pruned_until()
+    }
+    ranges = [(None, None), *((moment_of(cell.start), moment_of(cell.end)) for cell in cells)]
+    for (start, end), users in zip(ranges, get_store().users_each(ranges), strict=True):
+        check(start, end, users)
+    for (start, end), users in zip(ranges, get_store().count_each(ranges).counts, strict=True):
+        check(start, end, users)
+    for digest in Digest.objects.order_by("level", "start"):
+        cell = Cell(digest.level, digest.start)
+        if digest.level <= HOUR or cell.end <= time.time():
+            if digest.level > HOUR and digest.is_stale:
+                raise Loss(f"{words(cell)} has not been made anew.")
+            check(moment_of(cell.start), moment_of(cell.end), users_in(digest))
+    for verified in Verifier().run():
+        if verified.differences:
+            raise Loss(" ".join(verified.differences))
+
+
+def run(engine: str, isolation: str | None, seconds: float, control: str | None = None) -> bool:
+    """Run on one engine, print what was seen, and return whether it was as it should be."""
+    title = f"{engine} {servers.version(engine)}" + (f", {isolation}" if isolation else "")
+    print(f"\n== {title}" + (f", control: {control}" if control else ""), flush=True)
+    began = time.monotonic()
+    changed = CONTROLS[control]() if control else nullcontext()
+    with (
+        tempfile.TemporaryDirectory(prefix="souvenirs-") as folder,
+        own_database(engine, isolation),
+        changed,
+    ):
+        connections.close_all()
+        stage = Stage(Path(folder), began + seconds, engine)
+        cast = Cast(stage)
+        cast.perform()
+        losses, failures = cast.losses(), cast.failures()
+        if not losses and not failures:
+            try:
+                settle(stage)
+            except Loss as loss:
+                losses.append(f"In the end: {loss}")
+        tally = cast.tally()
+    took = time.monotonic() - began
+    for name, number in sorted(tally.items()):
+        print(f"{number:>9,} {name}")
+    print(f"{len(losses):>9,} losses in {took:.0f} s")
+    for text in [*losses[:3], *([] if control else failures[:3])]:
+        print(text)
+    # The pruner finds out, too, where a control has lost somebody.
+    return bool(losses) if control else not (losses or failures)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=600, help="for each engine")
+    parser.add_argument("--engine", choices=servers.DATABASES, action="append")
+    parser.add_argument("--isolation", help='such as "repeatable read"')
+    parser.add_argument("--controls", action="store_true", help="then see the controls lose")
+    parser.add_argument("--control", choices=CONTROLS, help="see only this one lose")
+    arguments = parser.parse_args()
+    # A machine that is busy with the load itself is no fault.
+    settings.SOUVENIRS_TIMEOUT = 5
+    engines = arguments.engine or list(servers.DATABASES)
+    good = []
+    for engine in engines:
+        if not servers.version(engine):
+            print(f"\n== {engine} does not answer.")
+            good.append(os.environ.get("CI") != "true")
+            continue
+        isolations = [arguments.isolation] if arguments.isolation else ISOLATIONS[engine]
+        if arguments.control:
+            good.append(run(engine, isolations[0], arguments.seconds, arguments.control))
+            continue
+        good += [run(engine, each, arguments.seconds / len(isolations)) for each in isolations]
+        if arguments.controls:
+            controls = LOSING[engine]
+            good += [run(engine, isolations[0], arguments.seconds, each) for each in controls]
+    print("\nAll as it should be." if all(good) else "\nFAILED")
+    return not all(good)

@@ -1,0 +1,112 @@
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from souvenirs.buckets import (
+    BUCKETS,
+    DAY,
+    HOUR,
+    MONTH,
+    Cell,
+    cell_of,
+    fill,
+    moment_of,
+    outline,
+    second_of,
+)
+from tests.conftest import INSTANT, at
+
+LEVELS = [*BUCKETS, DAY, MONTH]
+moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+
+
+def seconds(*parts):
+    return second_of(at(*parts))
+
+
+@given(st.sampled_from(LEVELS), moments)
+def test_cell_holds_its_second_and_ends_where_the_next_starts(level, moment):
+    cell = cell_of(level, second_of(moment))
+    assert moment_of(cell.start) <= moment < moment_of(cell.end)
+    assert cell_of(level, cell.end) == Cell(level, cell.end)
+    assert cell_of(level, cell.end - 1) == cell
+
+
+@given(moments)
+def test_months_are_those_of_the_calendar_in_utc(moment):
+    cell = cell_of(MONTH, second_of(moment))
+    first = moment_of(cell.start)
+    assert (first.year, first.month, first.day) == (moment.year, moment.month, 1)
+    assert moment_of(cell.end) == (first + timedelta(days=31)).replace(day=1)
+
+
+@given(st.sampled_from(list(pairwise(LEVELS))), moments)
+def test_finer_cells_tile_coarser_ones(levels, moment):
+    finer, coarser = sorted(levels)
+    inside = cell_of(finer, second_of(moment))
+    around = cell_of(coarser, second_of(moment))
+    assert around.start <= inside.start < inside.end <= around.end
+
+
+def test_seconds_before_1970_round_down():
+    assert second_of(at(1969, 12, 31, 23, 59, 59, 500_000)) == -1
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (None, None, True),
+        (at(2016, 1, 2), None, False),
+        (at(2016, 1, 2) - INSTANT, None, True),
+        (None, at(2016, 1, 1), False),
+        (None, at(2016, 1, 1) + INSTANT, True),
+    ],
+)
+def test_overlaps_is_half_open(start, end, expected):
+    assert Cell(DAY, seconds(2016, 1, 1)).overlaps(start, end) is expected
+
+
+@given(moments, moments)
+def test_outline_is_the_range_and_nothing_else(one, other):
+    start, end = min(one, other), max(one, other)
+    (first, last), edges = outline(start, end)
+    pieces = sorted([*edges, (moment_of(first), moment_of(last))])
+    pieces = [(a, b) for a, b in pieces if a < b]
+    assert sum((b - a for a, b in pieces), timedelta()) == end - start
+    assert all(a[1] == b[0] for a, b in pairwise(pieces))
+    assert first % HOUR == last % HOUR == 0
+    assert all(b - a < timedelta(hours=1) for a, b in edges) or first >= last
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "hours", "edges"),
+    [
+        (at(2016, 1, 1, 5), at(2016, 1, 1, 7), 2, []),
+        (at(2016, 1, 1, 5) + INSTANT, at(2016, 1, 1, 7), 1, [0]),
+        (at(2016, 1, 1, 5), at(2016, 1, 1, 7) + INSTANT, 2, [1]),
+        (at(2016, 1, 1, 5, 1), at(2016, 1, 1, 5, 2), 0, [0]),
+        (at(2016, 1, 1, 5), at(2016, 1, 1, 5), 0, []),
+    ],
+)
+def test_edges_are_what_is_no_whole_hour(start, end, hours, edges):
+    (first, last), found = outline(start, end)
+    assert last - first == hours * HOUR
+    assert len(found) == len(edges)
+
+
+def test_fill_takes_what_lies_inside_and_leaves_the_rest_free():
+    days = [Cell(DAY, DAY * n) for n in (0, 1, 3, 4)]
+    inside, free = fill((DAY - HOUR, 4 * DAY + HOUR), days)
+    assert inside == [days[1], days[2]]
+    assert free == [(DAY - HOUR, DAY), (2 * DAY, 3 * DAY), (4 * DAY, 4 * DAY + HOUR)]
+
+
+def test_fill_without_cells_leaves_everything_free():
+    assert fill((0, HOUR), []) == ([], [(0, HOUR)])
+
+
+def test_fill_of_nothing_is_nothing():
+    assert fill((DAY, DAY), [Cell(DAY, DAY)]) == ([], [])
