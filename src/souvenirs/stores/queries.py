@@ -190,11 +190,16 @@ def digests_in(
         wanted += [(level, start, end) for start, end in joined(stretches)]
     table, params = values_table(connection, [NUMBER, NUMBER, NUMBER], wanted)
     hint, join = ("STRAIGHT_JOIN", "JOIN") if connection.vendor == "mysql" else ("", "CROSS JOIN")
-    sql = (
-        f"SELECT {hint} d.level, d.start, d.version, d.is_pruned, d.body"
-        f" FROM {table} {join} {names.digests} d WHERE d.kind = '{Digest.ACTIVE}'"
-        " AND d.level = v.c0 AND d.start >= v.c1 AND d.start < v.c2 ORDER BY d.start"
+    columns = "d.level, d.start, d.version, d.is_pruned, d.body"
+    within = (
+        f"d.kind = '{Digest.ACTIVE}' AND d.level = v.c0 AND d.start >= v.c1 AND d.start < v.c2"
     )
+    sql = f"SELECT {hint} {columns} FROM {table} {join} {names.digests} d WHERE {within}"
+    if connection.vendor == "postgresql":
+        # OFFSET 0 has it go through the stretches one by one, by the index.
+        found = f"(SELECT * FROM {names.digests} d WHERE {within} OFFSET 0) d"
+        sql = f"SELECT {columns} FROM {table}, LATERAL {found}"
+    sql += " ORDER BY d.start"
     for level, start, *rest in fetch(connection, sql, params, is_binary=True):
         yield Stored(Cell(level, start), *rest)
 
