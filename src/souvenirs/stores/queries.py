@@ -115,17 +115,20 @@ def users_in(
 
 
 def _users_sql(vendor: str, names: Names, first: int, table: str, conditions: list[str]) -> str:
+    columns = f"DISTINCT v.n + {first}, s.{names.user}"
     bounds = [f"s.{names.when} >= v.c0", f"s.{names.when} < v.c1"]
-    within = " AND ".join([*bounds, *conditions])
+    return _nested(vendor, columns, table, names.souvenirs, [*bounds, *conditions])
+
+
+def _nested(vendor: str, columns: str, table: str, source: str, conditions: list[str]) -> str:
+    """SQL that goes through the rows of ``table``, and by an index through ``source`` for each."""
+    within = " AND ".join(conditions)
     if vendor == "postgresql":
-        users = f"(SELECT DISTINCT s.{names.user} FROM {names.souvenirs} s WHERE {within}) d"
-        return f"SELECT v.n + {first}, d.{names.user} FROM {table}, LATERAL {users}"
-    # Both go through the spans first, and through each of them by an index.
+        # OFFSET 0 keeps it from joining them in another way.
+        found = f"(SELECT * FROM {source} s WHERE {within} OFFSET 0) s"
+        return f"SELECT {columns} FROM {table}, LATERAL {found}"
     hint, join = ("STRAIGHT_JOIN", "JOIN") if vendor == "mysql" else ("", "CROSS JOIN")
-    return (
-        f"SELECT DISTINCT {hint} v.n + {first}, s.{names.user}"
-        f" FROM {table} {join} {names.souvenirs} s WHERE {within}"
-    )
+    return f"SELECT {hint} {columns} FROM {table} {join} {source} s WHERE {within}"
 
 
 def undigested_in(
@@ -134,15 +137,10 @@ def undigested_in(
     """Generate the position of the span, the id and the user of so many undigested souvenirs."""
     names = Names(connection)
     table, params = _spans_table(connection, spans)
-    within = f"s.{names.when} >= v.c0 AND s.{names.when} < v.c1 AND {names.undigested}"
-    hint, join = ("STRAIGHT_JOIN", "JOIN") if connection.vendor == "mysql" else ("", "CROSS JOIN")
-    sql = (
-        f"SELECT {hint} v.n, s.id, s.{names.user} FROM {table} {join} {names.souvenirs} s"
-        f" WHERE {within} LIMIT {limit}"
-    )
-    if connection.vendor == "postgresql":
-        found = f"(SELECT s.id, s.{names.user} FROM {names.souvenirs} s WHERE {within})"
-        sql = f"SELECT v.n, d.id, d.{names.user} FROM {table}, LATERAL {found} d LIMIT {limit}"
+    columns = f"v.n, s.id, s.{names.user}"
+    conditions = [f"s.{names.when} >= v.c0", f"s.{names.when} < v.c1", names.undigested]
+    sql = _nested(connection.vendor, columns, table, names.souvenirs, conditions)
+    sql += f" LIMIT {limit}"
     convert = _converter(USER, connection)
     for position, number, user in fetch(connection, sql, params):
         yield int(position), number, convert(user)
@@ -189,17 +187,16 @@ def digests_in(
         stretches = ((cell.start, cell.end) for cell in cells if cell.level == level)
         wanted += [(level, start, end) for start, end in joined(stretches)]
     table, params = values_table(connection, [NUMBER, NUMBER, NUMBER], wanted)
-    hint, join = ("STRAIGHT_JOIN", "JOIN") if connection.vendor == "mysql" else ("", "CROSS JOIN")
-    columns = "d.level, d.start, d.version, d.is_pruned, d.body"
-    within = (
-        f"d.kind = '{Digest.ACTIVE}' AND d.level = v.c0 AND d.start >= v.c1 AND d.start < v.c2"
+    columns = "s.level, s.start, s.version, s.is_pruned, s.body"
+    conditions = [
+        f"s.kind = '{Digest.ACTIVE}'",
+        "s.level = v.c0",
+        "s.start >= v.c1",
+        "s.start < v.c2",
+    ]
+    sql = (
+        _nested(connection.vendor, columns, table, names.digests, conditions) + " ORDER BY s.start"
     )
-    sql = f"SELECT {hint} {columns} FROM {table} {join} {names.digests} d WHERE {within}"
-    if connection.vendor == "postgresql":
-        # OFFSET 0 has it go through the stretches one by one, by the index.
-        found = f"(SELECT * FROM {names.digests} d WHERE {within} OFFSET 0) d"
-        sql = f"SELECT {columns} FROM {table}, LATERAL {found}"
-    sql += " ORDER BY d.start"
     for level, start, *rest in fetch(connection, sql, params, is_binary=True):
         yield Stored(Cell(level, start), *rest)
 
