@@ -35,7 +35,7 @@ UNKNOWN = Accounts(None, None)
 def accounts_as_of(instants: Sequence[datetime]) -> list[Accounts]:
     """Return the accounts registered before each of these aware moments.
 
-    One pass over the user table for all of them, whatever their number up to ``Rank.LIMIT``.
+    One query for all of them, whatever their number up to ``Rank.LIMIT``.
     """
     joined = date_joined_field()
     if joined is None:
@@ -54,17 +54,32 @@ def _joined_between(
     joined: models.DateTimeField[Any, Any], since: datetime | None, ends: list[datetime]
 ) -> list[tuple[int, int]]:
     """How many registered, and are activated, from ``since`` to the first end, to the second..."""
+    moments = [outward(end) for end in ends]
+    # Most of them registered before the first end: they need no place in a group.
+    groups = _counted(joined, since, moments[0], models.Value(0))
+    if len(moments) > 1:
+        rank = Rank(joined.name, joined, moments)
+        groups = groups.union(_counted(joined, ends[0], moments[-1], rank), all=True)
+    counts = {rank: (registered, activated) for rank, registered, activated in groups}
+    return [counts.get(rank, (0, 0)) for rank in range(len(ends))]
+
+
+def _counted(
+    joined: models.DateTimeField[Any, Any],
+    since: datetime | None,
+    until: datetime,
+    rank: models.Value | Rank,
+) -> Any:
+    """The rank, and how many registered, and are activated, in ``[since, until)``, by rank."""
     users = get_user_model()._default_manager.order_by()
-    users = users.filter(**{f"{joined.name}__lt": outward(ends[-1])})
+    users = users.filter(**{f"{joined.name}__lt": until})
     if since is not None:
         users = users.filter(**{f"{joined.name}__gte": outward(since)})
-    groups = (
-        users.values(rank=Rank(joined.name, joined, [outward(end) for end in ends]))
+    return (
+        users.values(rank=rank)
         .annotate(registered=models.Count("pk"), activated=_activated())
         .values_list("rank", "registered", "activated")
     )
-    counts = {rank: (registered, activated) for rank, registered, activated in groups}
-    return [counts.get(rank, (0, 0)) for rank in range(len(ends))]
 
 
 def _activated() -> models.Count:
