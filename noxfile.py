@@ -5,12 +5,19 @@ import nox
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False
 
+NEWEST = ("3.13", "6.1")
+
+#: What ``make test`` leaves out, one session for each version of Django: ``nox -t ci``.
+CI = [("3.12", "6.0"), NEWEST]
+
 MATRIX = [
     nox.param("3.11", "5.2"),
-    *[nox.param(python, django) for python in ("3.12", "3.13") for django in ("5.2", "6.0", "6.1")],
+    *[
+        nox.param(python, django, tags=["ci"] if (python, django) in CI else [])
+        for python in ("3.12", "3.13")
+        for django in ("5.2", "6.0", "6.1")
+    ],
 ]
-
-NEWEST = ("3.13", "6.1")
 
 
 @nox.session
@@ -22,7 +29,7 @@ def tests(session, django):
     session.run("python", "-m", "pytest", "-q", "--no-header", *marked, *session.posargs)
 
 
-@nox.session(python="3.11")
+@nox.session(python="3.11", tags=["ci"])
 def lowest(session):
     """The suite with the oldest runtime dependencies that pyproject.toml admits."""
     session.install(

@@ -14,7 +14,12 @@ import sys
 from tests import servers
 
 USER_MODEL = "auth.User"
-OTHER_USER_MODELS = ["users.UUIDUser", "users.CharUser", "users.BareUser"]
+#: Whether a user model lacks fields is the same on each engine; how it stores keys is not.
+OTHER_USER_MODELS = {
+    "sqlite": ["users.UUIDUser", "users.CharUser", "users.BareUser"],
+    "postgresql": ["users.UUIDUser", "users.CharUser"],
+    "mariadb": ["users.UUIDUser", "users.CharUser"],
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +30,7 @@ def main(arguments: list[str]) -> int:
         return 1
     databases = [name for name in servers.DATABASES if versions[name]]
     runs = [(name, USER_MODEL) for name in databases]
-    runs += [(name, user_model) for name in databases for user_model in OTHER_USER_MODELS]
+    runs += [(name, user_model) for name in databases for user_model in OTHER_USER_MODELS[name]]
 
     coverage = [sys.executable, "-m", "coverage"]
     subprocess.run([*coverage, "erase"], check=True)

@@ -17,9 +17,10 @@ Every report is a generator of dicts that are yours to change::
 
 Ranges are half-open, ``[start, end)``, and ``end`` is now by default. ``tz`` is the time zone in
 which the periods are laid, see :mod:`souvenirs.periods`. ``recent`` keeps only the last so many
-periods, and only these are counted. A report asks the database three questions, whatever its range
-(one more for each further 30,000 periods). One of more than 100,000 periods is refused with
-ValueError, as are a naive datetime under ``USE_TZ`` and a start later than the end.
+periods, and only these are counted. A report asks the database at most four questions, whatever its
+range (one more for each further 4,000 periods, and one where users are not their own numbers, see
+:mod:`souvenirs.stores.numbers`). One of more than 100,000 periods is refused with ValueError, as
+are a naive datetime under ``USE_TZ`` and a start later than the end.
 """
 
 from __future__ import annotations
