@@ -195,3 +195,45 @@ def test_souvenirs_in_the_fold_of_a_clock_are_told_apart(leave):
     """01:30 occurs twice in Paris on 30 October 2016; the database keeps UTC."""
     leave((1, at(2016, 10, 30, 0, 30)), (2, at(2016, 10, 30, 1, 30)))
     assert active_users(at(2016, 10, 30, 0), at(2016, 10, 30, 1)) == {pk_of(1)}
+
+
+@pytest.mark.parametrize("spell", [lambda key: key, str])
+def test_group_of_primary_keys_however_they_are_spelt(leave, spell):
+    leave((1, NOON), (2, NOON), (3, NOON))
+    assert count_active_users(users=[spell(pk_of(1)), spell(pk_of(3)), spell(pk_of(4))]) == 2
+
+
+def test_group_of_users_or_of_a_queryset(make_user, leave):
+    ann, _ = make_user(), make_user()
+    leave((1, NOON), (2, NOON))
+    user_model = get_user_model()
+    assert active_users(users=[ann]).pks == {ann.pk}
+    assert active_users(users=user_model.objects.filter(pk=ann.pk)).pks == {ann.pk}
+    assert active_users(users=active_users(users=[ann])).pks == {ann.pk}
+
+
+def test_group_of_nobody(leave):
+    leave((1, NOON))
+    assert count_active_users(users=[]) == len(active_users(users=[])) == 0
+
+
+def test_group_in_a_queryset_of_souvenirs(leave):
+    leave((1, NOON), (2, NOON))
+    assert count_active_users(qs=Souvenir.objects.all(), users=[pk_of(2)]) == 1
+
+
+@pytest.mark.parametrize("group", ["1", b"1", 7])
+def test_what_is_no_group_is_refused(group):
+    with pytest.raises(TypeError, match="users must be a queryset"):
+        count_active_users(users=group)
+
+
+def test_group_of_something_else_is_refused():
+    with pytest.raises(ValueError, match=r"users is a queryset of souvenirs\.Souvenir"):
+        count_active_users(users=Souvenir.objects.all())
+
+
+@pytest.mark.parametrize("member", [None, AnonymousUser()])
+def test_group_with_nobody_in_it_is_refused(member):
+    with pytest.raises(ValueError, match="not a primary key"):
+        count_active_users(users=[member])

@@ -184,6 +184,13 @@ def test_digest_that_is_gone_is_replaced_by_its_parts(history, monkeypatch):
     assert set(users) == history.naive(at(2025, 1, 10), at(2025, 2, 28))
 
 
+@pytest.mark.parametrize("level", [DAY, MONTH])
+def test_digest_that_was_never_made_is_not_taken_for_empty(history, level):
+    run(Digester().fold())
+    Digest.objects.filter(level=level).update(is_stale=False)
+    assert_right(history)
+
+
 def test_corrupt_digest_is_logged_with_the_remedy(history, caplog):
     digest()
     spoil(Digest.objects.filter(level=MONTH).first())

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
 from .instants import checked_range, outward
@@ -135,7 +136,8 @@ def count_active_users(
 def group_of(users: Any) -> Group:
     """Return the primary keys of a group of users, given in any way; None for everybody.
 
-    Raises ValueError for a queryset of something else, and TypeError for what is no group at all.
+    Raises ValueError for a queryset of something else and for what is no primary key, and TypeError
+    for what is no group at all.
     """
     if users is None or isinstance(users, UserSet):
         return users
@@ -150,4 +152,19 @@ def group_of(users: Any) -> Group:
         return frozenset(users.values_list("pk", flat=True))
     if isinstance(users, str | bytes) or not isinstance(users, Iterable):
         raise TypeError(f"users must be a queryset, or users or primary keys, not {users!r}.")
-    return frozenset(getattr(user, "pk", user) for user in users)
+    return frozenset(map(_key_of, users))
+
+
+def _key_of(user: Any) -> Hashable:
+    """The primary key of a user, as the database has it: ``"7"`` may be written for 7."""
+    user_model = get_user_model()
+    value = getattr(user, "pk", user)
+    try:
+        key: Hashable = user_model._meta.pk.to_python(value)
+    except (ValidationError, TypeError):
+        key = None
+    if key is None:
+        raise ValueError(
+            f"users has {value!r}, which is not a primary key of {user_model._meta.label}."
+        )
+    return key

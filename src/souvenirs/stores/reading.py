@@ -238,8 +238,8 @@ class Reading:
             if stored.cell.level < DAY:
                 places = self._buckets_takers(stored, sweep.over(stored.cell.start))
             else:
-                places = takers[stored.cell]
-            if places and stored.version:
+                places = takers.get(stored.cell, [])
+            if places:
                 yield _users_of(stored), places
         for cell in missing:
             raise Distrusted(cell, f"The digest of {words(cell)} is gone.")
