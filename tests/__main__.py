@@ -1,7 +1,7 @@
 """Run the whole suite: ``python -m tests``, or with pytest's arguments for a part of it.
 
 Everything runs on SQLite; what touches the database runs again on each server that answers, and,
-but for the thorough part, with each user model. With ``CI=true`` a server that does not answer is a
+but for the thorough part, with other user models. With ``CI=true`` a server that does not answer is a
 failure.
 """
 
@@ -14,11 +14,12 @@ import sys
 from tests import servers
 
 USER_MODEL = "auth.User"
-#: Whether a user model lacks fields is the same on each engine; how it stores keys is not.
+#: What a user model lacks is the same on each engine; how keys are stored is not: UUIDs have a type
+#: of their own on PostgreSQL, and text has a collation on MariaDB.
 OTHER_USER_MODELS = {
     "sqlite": ["users.UUIDUser", "users.CharUser", "users.BareUser"],
-    "postgresql": ["users.UUIDUser", "users.CharUser"],
-    "mariadb": ["users.UUIDUser", "users.CharUser"],
+    "postgresql": ["users.UUIDUser"],
+    "mariadb": ["users.CharUser"],
 }
 
 
