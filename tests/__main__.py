@@ -1,8 +1,8 @@
 """Run the whole suite: ``python -m tests``, or with pytest's arguments for a part of it.
 
 Everything runs on SQLite; what touches the database runs again on each server that answers, and,
-but for the thorough part, with other user models. With ``CI=true`` a server that does not answer is a
-failure.
+but for the thorough part, with other user models. With ``CI=true`` a server that does not answer is
+a failure.
 """
 
 from __future__ import annotations
