@@ -161,6 +161,38 @@ def test_set_algebra_with_users(make_user, leave):
     assert everyone | [bob] == everyone
 
 
+@pytest.mark.parametrize("kind", [list, set, frozenset, iter])
+def test_operators_take_users_in_any_iterable(make_user, leave, kind):
+    ann, bob = make_user(), make_user()
+    leave((1, NOON), (2, NOON))
+    assert active_users() - kind([bob]) == {ann.pk}
+    assert active_users() & kind([bob]) == {bob.pk}
+    assert ActiveUsers(kind([ann, bob])) == {ann.pk, bob.pk}
+
+
+def test_key_may_be_written_as_text(leave):
+    leave((1, NOON), (2, NOON))
+    key = str(pk_of(1))
+    assert count_active_users(users=[key]) == 1
+    assert active_users(users=[key]) == active_users() & [key] == {pk_of(1)}
+
+
+@pytest.mark.parametrize("stray", [None, True, 1.0, b"1", AnonymousUser(), Souvenir(pk=1)])
+def test_what_is_no_user_is_refused_in_a_group(leave, stray):
+    leave((1, NOON))
+    for verb in (active_users, count_active_users):
+        with pytest.raises(ValueError, match="give a saved user or its primary key"):
+            verb(users=[pk_of(1), stray])
+    with pytest.raises(ValueError, match="give a saved user or its primary key"):
+        active_users() & [stray]
+
+
+def test_operators_refuse_a_queryset_of_something_else(leave):
+    leave((1, NOON))
+    with pytest.raises(ValueError, match="users is a queryset of souvenirs"):
+        active_users() & Souvenir.objects.all()
+
+
 def test_equal_sets_have_equal_hashes():
     assert {ActiveUsers([1, 2]), ActiveUsers([2, 1])} == {ActiveUsers([1, 2])}
 

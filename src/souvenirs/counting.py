@@ -9,11 +9,13 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import QuerySet
+from django.db.models import IntegerField, QuerySet
 
 from .instants import checked_range, outward
 from .models import Souvenir
+from .recording import primary_key
 from .stores import Group, Users, get_store
+from .stores.numbers import is_number
 from .usersets import UserSet
 from .values import IsOneOf
 
@@ -29,13 +31,13 @@ class ActiveUsers(Set[Hashable]):
     __slots__ = ("_users",)
 
     def __init__(self, users: Iterable[Any] = ()) -> None:
-        if isinstance(users, ActiveUsers):
-            users = users._users
-        self._users: Users = (
-            users
-            if isinstance(users, UserSet | frozenset)
-            else frozenset(getattr(user, "pk", user) for user in users)
-        )
+        self._users = _users_of(users)
+
+    @classmethod
+    def _of(cls, users: Users) -> ActiveUsers:
+        found = cls.__new__(cls)
+        found._users = users
+        return found
 
     @property
     def pks(self) -> frozenset[Hashable]:
@@ -69,10 +71,10 @@ class ActiveUsers(Set[Hashable]):
     def _combined(self, operator: Callable[[Any, Any], Users], other: Iterable[Any]) -> ActiveUsers:
         if not isinstance(other, Iterable):
             return NotImplemented
-        one, two = self._users, ActiveUsers(other)._users
+        one, two = self._users, _users_of(other)
         if not (isinstance(one, UserSet) and isinstance(two, UserSet)):
             one, two = frozenset(one), frozenset(two)
-        return ActiveUsers(operator(one, two))
+        return self._of(operator(one, two))
 
     def __repr__(self) -> str:
         return f"<ActiveUsers: {len(self)}>"
@@ -101,7 +103,7 @@ def active_users(
     nothing else knows its users.
     """
     [found] = get_store().users_each([checked_range(start, end)], group_of(users))
-    return ActiveUsers(found)
+    return ActiveUsers._of(found)
 
 
 def count_active_users(
@@ -135,9 +137,14 @@ def count_active_users(
 def group_of(users: Any) -> Group:
     """Return the primary keys of a group of users, given in any way; None for everybody.
 
-    Raises ValueError for a queryset of something else, and TypeError for what is no group at all.
+    Raises ValueError for a queryset of something else and for what is no user or primary key, and
+    TypeError for what is no group at all.
     """
-    if users is None or isinstance(users, UserSet):
+    return None if users is None else _users_of(users)
+
+
+def _users_of(users: Any) -> Users:
+    if isinstance(users, UserSet):
         return users
     if isinstance(users, ActiveUsers):
         return users._users
@@ -150,4 +157,8 @@ def group_of(users: Any) -> Group:
         return frozenset(users.values_list("pk", flat=True))
     if isinstance(users, str | bytes) or not isinstance(users, Iterable):
         raise TypeError(f"users must be a queryset, or users or primary keys, not {users!r}.")
-    return frozenset(getattr(user, "pk", user) for user in users)
+    # Where keys are numbers, most are given as such, and need no second look.
+    has_numbers = isinstance(get_user_model()._meta.pk, IntegerField)
+    return frozenset(
+        user if has_numbers and is_number(user) else primary_key(user) for user in users
+    )
