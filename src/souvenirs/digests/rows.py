@@ -125,8 +125,8 @@ def digest_of(cell: Cell, alias: str) -> Digest:
 
 def users_in(digest: Digest) -> UserSet:
     """Return the users in a digest; raises CorruptDigest."""
-    if not digest.version:
-        return UserSet()
+    if digest.is_stale and not digest.version and not digest.body:
+        return UserSet()  # nobody has been put in yet
     cell = Cell(digest.level, digest.start)
     return UserSet.from_bytes(digest.body, label_of(cell, digest.version))
 

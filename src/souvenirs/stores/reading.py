@@ -239,7 +239,7 @@ class Reading:
                 places = self._buckets_takers(stored, sweep.over(stored.cell.start))
             else:
                 places = takers[stored.cell]
-            if places and stored.version:
+            if places:
                 yield _users_of(stored), places
         for cell in missing:
             raise Distrusted(cell, f"The digest of {words(cell)} is gone.")
