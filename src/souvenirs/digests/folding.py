@@ -27,6 +27,8 @@ from .rows import (
     locked,
     mark_stale,
     retried,
+    stray_in_words,
+    strays_in,
     users_in,
     write,
 )
@@ -90,7 +92,8 @@ def rebuild(day: Cell, alias: str) -> list[CorruptDigest]:
     """Make the digests of the buckets of a day anew from their souvenirs.
 
     A digest whose souvenirs have been deleted keeps what it holds; returned is what is wrong with
-    those of them that are corrupt. Souvenirs whose digest is gone are left to be folded in again.
+    those of them that are corrupt. Souvenirs whose digest is gone are left to be folded in again;
+    a digest of no level that there is, is gone.
     """
 
     def work() -> list[CorruptDigest]:
@@ -110,6 +113,11 @@ def rebuild(day: Cell, alias: str) -> list[CorruptDigest]:
             for gap in _gaps(day, buckets):
                 souvenirs_in(gap, alias).filter(digested=True).update(digested=False)
             mark_stale([day], alias)
+            strays = strays_in(day, alias)
+            lost += [
+                CorruptDigest(stray_in_words(stray)) for stray in strays.filter(is_pruned=True)
+            ]
+            strays.filter(is_pruned=False).delete()
         return lost
 
     return _with_numbers(work, alias)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from django.db import OperationalError, connections, models, transaction
 
-from ..buckets import DAY, HOUR, MONTH, Cell, cell_of, moment_of, second_of
+from ..buckets import BUCKETS, DAY, MONTH, Cell, cell_of, moment_of, second_of
 from ..instants import checked, outward, utc
 from ..models import Digest, Souvenir
 from ..stores.reading import label_of
@@ -62,15 +62,26 @@ def digests_of(cell: Cell, alias: str) -> models.QuerySet[Digest]:
 
 def buckets_in(cell: Cell, alias: str) -> models.QuerySet[Digest]:
     """Return the digests of the buckets in a day or a month, in order."""
-    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level__lte=HOUR)
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level__in=BUCKETS)
     return digests.filter(start__gte=cell.start, start__lt=cell.end).order_by("start")
+
+
+def strays_in(day: Cell, alias: str) -> models.QuerySet[Digest]:
+    """Return the digests that start in a day and are of no level that there is: damaged ones."""
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE)
+    digests = digests.filter(start__gte=day.start, start__lt=day.end)
+    return digests.exclude(level__in=[*BUCKETS, DAY, MONTH])
+
+
+def stray_in_words(stray: Digest) -> str:
+    return f"A digest from {moment_of(stray.start)} has a level that does not exist, {stray.level}."
 
 
 def days_in_use(
     alias: str, since: datetime | None = None, until: datetime | None = None
 ) -> list[Cell]:
     """Return the days with a digest or a digested souvenir that overlap ``[since, until)``."""
-    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level__lte=DAY)
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE).exclude(level=MONTH)
     days = {cell_of(DAY, start) for start in digests.values_list("start", flat=True)}
     days.update(cells_of(DAY, Souvenir.objects.using(alias).filter(digested=True)))
     return sorted(day for day in days if day.overlaps(since, until))
