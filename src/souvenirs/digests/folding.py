@@ -14,7 +14,7 @@ from django.db import connections, models
 
 from ..buckets import DAY, Cell, cell_of, moment_of, second_of
 from ..conf import conf
-from ..instants import checked, outward, utc
+from ..instants import bound, checked, utc
 from ..logs import RareLog
 from ..models import Digest, Souvenir
 from ..stores.numbers import give_numbers, is_number, numbers_of
@@ -125,7 +125,7 @@ def rebuild(day: Cell, alias: str) -> list[CorruptDigest]:
 
 def souvenirs_in(cell: Cell, alias: str) -> models.QuerySet[Souvenir]:
     """Return the souvenirs of a cell."""
-    start, end = (outward(moment_of(second)) for second in (cell.start, cell.end))
+    start, end = (bound(moment_of(second)) for second in (cell.start, cell.end))
     return Souvenir.objects.using(alias).filter(when__gte=start, when__lt=end).order_by()
 
 

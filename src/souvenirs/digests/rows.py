@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from django.db import OperationalError, connections, models, transaction
 
 from ..buckets import BUCKETS, DAY, MONTH, Cell, cell_of, moment_of, second_of
-from ..instants import checked, outward, utc
+from ..instants import bound, checked, utc
 from ..models import Digest, Souvenir
 from ..stores.reading import label_of
 from ..usersets import UserSet, checksum_of
@@ -96,7 +96,7 @@ def cells_of(level: int, souvenirs: models.QuerySet[Souvenir]) -> Iterator[Cell]
     while (first := rest.aggregate(first=models.Min("when"))["first"]) is not None:
         cell = cell_of(level, second_of(utc(checked(first, "when"))))
         yield cell
-        rest = souvenirs.filter(when__gte=outward(moment_of(cell.end)))
+        rest = souvenirs.filter(when__gte=bound(moment_of(cell.end)))
 
 
 @contextmanager

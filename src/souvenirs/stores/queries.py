@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import Col
 
 from ..buckets import BUCKETS, DAY, HOUR, MONTH, Cell, Stretch, moment_of
-from ..instants import checked, outward, utc
+from ..instants import bound, checked, utc
 from ..models import Digest, Souvenir
 from ..values import values_table
 
@@ -242,7 +242,7 @@ def _count_sql(vendor: str, names: Names, table: str) -> str:
 
 
 def _spans_table(connection: BaseDatabaseWrapper, spans: Sequence[Span]) -> tuple[str, list[Any]]:
-    rows = [(outward(start), outward(end)) for start, end in spans]
+    rows = [(bound(start), bound(end)) for start, end in spans]
     return values_table(connection, [WHEN, WHEN], rows)
 
 
