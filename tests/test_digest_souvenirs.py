@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
@@ -454,6 +455,17 @@ def test_progress_is_for_terminals(monkeypatch):
         call_command("digest_souvenirs", *arguments, stdout=StringIO(), stderr=err)
         assert f" {unit}" in err.getvalue()
         assert "left" in err.getvalue()
+
+
+@pytest.mark.parametrize("seconds", [7200, 60, 0, True, 3600.0, "3600"])
+def test_buckets_that_nobody_would_read_are_refused(leave, settings, seconds):
+    leave((1, at(2025, 3, 31, 9)))
+    digest()
+    leave((2, at(2025, 3, 31, 9)))
+    settings.SOUVENIRS_BUCKET_SECONDS = seconds
+    with pytest.raises(ImproperlyConfigured, match="should be 3600, 1800 or 900, not"):
+        run("digest_souvenirs")
+    assert count_active_users() == 2
 
 
 @pytest.mark.parametrize("seconds", [3600, 900])

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, models
 
-from ..buckets import DAY, Cell, cell_of, moment_of, second_of
+from ..buckets import DAY, Cell, cell_of, is_bucket, moment_of, second_of
 from ..conf import conf
 from ..instants import bound, checked, utc
 from ..logs import RareLog
@@ -145,6 +146,18 @@ def numbered(keys: Collection[Any], alias: str) -> UserSet:
     return UserSet.from_ids(numbers.values())
 
 
+def bucket_seconds() -> int:
+    """Return how long a new bucket is; raises ImproperlyConfigured where it may not be so long.
+
+    Nobody would read it.
+    """
+    if not is_bucket(conf.BUCKET_SECONDS):
+        raise ImproperlyConfigured(
+            f"SOUVENIRS_BUCKET_SECONDS should be 3600, 1800 or 900, not {conf.BUCKET_SECONDS!r}."
+        )
+    return conf.BUCKET_SECONDS
+
+
 def _with_numbers(work: Callable[[], T], alias: str) -> T:
     while True:
         try:
@@ -160,7 +173,7 @@ def _undigested(cell: Cell, alias: str) -> dict[Cell, list[tuple[int, Hashable]]
     if ends["first"] is None:
         return {}
     first, last = (second_of(utc(checked(end, "when"))) for end in ends.values())
-    level = conf.BUCKET_SECONDS
+    level = bucket_seconds()
     starts = range(cell_of(level, first).start, last + 1, level)
     buckets = [Cell(level, start) for start in starts]
     spans = [(moment_of(bucket.start), moment_of(bucket.end)) for bucket in buckets]
@@ -183,7 +196,8 @@ def _digests_of(buckets: Collection[Cell], alias: str) -> dict[Cell, Digest]:
     """The digests of buckets, whose month is held; new ones where there are none."""
     if not buckets:
         return {}
-    level, first, last = conf.BUCKET_SECONDS, min(buckets), max(buckets)
+    first, last = min(buckets), max(buckets)
+    level = first.level
     digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level=level)
     there = digests.filter(start__gte=first.start, start__lte=last.start)
     known = {Cell(level, digest.start): digest for digest in there.iterator()}
