@@ -3,10 +3,12 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
@@ -453,3 +455,41 @@ def test_progress_is_for_terminals(monkeypatch):
         call_command("digest_souvenirs", *arguments, stdout=StringIO(), stderr=err)
         assert f" {unit}" in err.getvalue()
         assert "left" in err.getvalue()
+
+
+@pytest.mark.parametrize("seconds", [7200, 60, 0, True, 3600.0, "3600"])
+def test_buckets_that_nobody_would_read_are_refused(leave, settings, seconds):
+    leave((1, at(2025, 3, 31, 9)))
+    digest()
+    leave((2, at(2025, 3, 31, 9)))
+    settings.SOUVENIRS_BUCKET_SECONDS = seconds
+    with pytest.raises(ImproperlyConfigured, match="should be 3600, 1800 or 900, not"):
+        run("digest_souvenirs")
+    assert count_active_users() == 2
+
+
+@pytest.mark.parametrize("seconds", [3600, 900])
+@pytest.mark.parametrize("later", [[], [(2, datetime(2024, 10, 27, 3, 30))]])
+def test_hour_that_the_clock_shows_twice_without_time_zones(leave, settings, seconds, later):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "Europe/Paris"
+    settings.SOUVENIRS_BUCKET_SECONDS = seconds
+    leave((1, datetime(2024, 10, 27, 2, 40)), *later)
+    assert run("digest_souvenirs").startswith(f"Digested {1 + len(later)} souvenir")
+    assert "found 0 differences" in run("digest_souvenirs", "--verify")
+    assert run("prune_souvenirs", "--older-than=0").startswith(f"Deleted {1 + len(later)} souvenir")
+    two, three = datetime(2024, 10, 27, 2), datetime(2024, 10, 27, 3)
+    assert active_users(two, three).pks == {pk_of(1)}
+
+
+@pytest.mark.parametrize("seconds", [3600, 900])
+def test_range_from_a_time_that_the_clock_shows_twice(leave, settings, seconds):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "Europe/Paris"
+    settings.SOUVENIRS_BUCKET_SECONDS = seconds
+    leave((1, datetime(2024, 10, 27, 2, 5)), (2, datetime(2024, 10, 27, 2, 40)))
+    for _ in range(2):
+        for minute, expected in ((0, 2), (5, 2), (6, 1), (30, 1), (41, 0)):
+            start = datetime(2024, 10, 27, 2, minute)
+            assert count_active_users(start) == 2 - count_active_users(end=start) == expected
+        digest()

@@ -1,3 +1,4 @@
+import contextlib
 import json
 from io import StringIO
 
@@ -103,6 +104,57 @@ def test_number_of_the_user_is_forgotten():
     assert UserNumber.objects.count() == (0 if OWN_NUMBER else 2)
     erase_user(pk_of(1))
     assert UserNumber.objects.count() == (0 if OWN_NUMBER else 1)
+
+
+#: Of a user whose key is not a number in digests as it is.
+OTHER_KEY = -5 if OWN_NUMBER else pk_of(5)
+
+
+@pytest.fixture
+def other(db):
+    """A user in the digests of two months, by a number that had to be given."""
+    moments = [NINE, at(2025, 4, 1, 9)]
+    Souvenir.objects.bulk_create([Souvenir(user_id=OTHER_KEY, when=when) for when in moments])
+    digest()
+
+
+@pytest.mark.usefixtures("other")
+@pytest.mark.parametrize("killed_at", range(4))
+def test_killed_in_the_middle_it_can_be_run_again(monkeypatch, killed_at):
+    steps = iter(range(10))
+    erase_from = erasing._Erasure._erase_from
+
+    def killed(self, month):
+        if next(steps) == killed_at:
+            raise KeyboardInterrupt
+        erase_from(self, month)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasing._Erasure, "_erase_from", killed)
+        with contextlib.suppress(KeyboardInterrupt):
+            erase_user(OTHER_KEY)
+    erase_user(OTHER_KEY)
+    assert count_active_users() == len(active_users()) == 0
+    assert not UserNumber.objects.exists()
+
+
+@pytest.mark.usefixtures("other")
+def test_number_is_kept_while_a_digest_cannot_be_read():
+    run("prune_souvenirs", "--older-than=0")
+    bucket = bucket_of(NINE)
+    flip_a_bit(bucket)
+    with pytest.raises(CorruptDigest):
+        erase_user(OTHER_KEY)
+    bucket.save()  # from the backup
+    erase_user(OTHER_KEY)
+    assert count_active_users(NINE, TEN) == 0
+
+
+@pytest.mark.usefixtures("other")
+def test_inside_a_transaction_nothing_is_forgotten():
+    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
+        erase_user(OTHER_KEY)
+    assert active_users().pks == {OTHER_KEY}
 
 
 @pytest.mark.usefixtures("history")

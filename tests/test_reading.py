@@ -324,3 +324,19 @@ def test_naive_time_zone(leave, settings):
     digest()
     after = count_active_users(NOON.replace(tzinfo=None), NOON.replace(tzinfo=None, hour=13))
     assert before == after == 1
+
+
+@pytest.mark.parametrize("level", [HOUR, DAY, MONTH])
+def test_version_that_became_zero_is_corrupt(history, level):
+    """As one flipped bit makes of a 1."""
+    digest()
+    Digest.objects.filter(level=level).update(version=0)
+    assert_right(history)
+
+
+def test_day_that_nobody_has_made_is_no_day_without_users(history):
+    run(Digester().fold())
+    Digest.objects.filter(level=DAY).update(is_stale=False)
+    assert_right(history)
+    run(Digester().refresh())
+    assert_right(history)

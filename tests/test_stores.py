@@ -1,5 +1,6 @@
 import random
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.db import connection, transaction
@@ -7,6 +8,7 @@ from django.db.utils import Error
 
 from souvenirs.models import Souvenir
 from souvenirs.stores import Sighting, Span, get_store
+from souvenirs.stores.queries import undigested_in
 from tests.conftest import INSTANT, at, pk_of
 
 pytestmark = pytest.mark.django_db
@@ -111,3 +113,23 @@ def test_cannot_write_after_an_error_that_the_host_swallowed():
             cursor.execute("SELECT * FROM no_such_table")
         assert get_store().can_write() == (connection.vendor != "postgresql")
         transaction.set_rollback(True)
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="counts what this engine reads")
+def test_undigested_souvenirs_are_read_once_whatever_the_number_of_spans(leave):
+    rows = [(n % 50 + 1, MONDAY + n * timedelta(minutes=1)) for n in range(4_800)]
+    leave(*rows)
+    hours = [MONDAY + n * timedelta(hours=1) for n in range(81)]
+    spans = list(pairwise(hours))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE TABLE souvenirs_souvenir")
+        cursor.fetchall()
+    before = _rows_read()
+    assert len(list(undigested_in(connection, spans, 100_000))) == len(rows)
+    assert _rows_read() - before < 2 * len(rows)
+
+
+def _rows_read():
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read_next'")
+        return int(cursor.fetchone()[1])

@@ -5,6 +5,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from souvenirs.buckets import DAY, MONTH
+from souvenirs.control import active_users, erase_user
 from souvenirs.models import Digest, Souvenir
 from tests.conftest import at, pk_of
 from tests.digests import (
@@ -224,3 +225,24 @@ def test_rebuild_leaves_no_difference():
     day_of(NINE).delete()
     run("digest_souvenirs", "--rebuild")
     assert "found 0 differences" in run("digest_souvenirs", "--verify")
+
+
+@pytest.mark.usefixtures("digested")
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("changed", [1552, 7200, 99_999_999])
+def test_level_that_does_not_exist_is_found_and_rebuilt(level, changed):
+    Digest.objects.filter(level=level).update(level=changed)
+    assert differences()
+    run("digest_souvenirs", "--rebuild")
+    assert "found 0 differences" in run("digest_souvenirs", "--verify")
+    assert active_users(NINE, NINE + 60 * MINUTE).pks == {pk_of(1), pk_of(2)}
+    assert erase_user(pk_of(1)).digests == 3
+
+
+@pytest.mark.usefixtures("digested")
+def test_level_that_does_not_exist_is_lost_where_souvenirs_are_pruned():
+    run("prune_souvenirs", "--older-than=0")
+    Digest.objects.filter(level=3600).update(level=7200)
+    with pytest.raises(CommandError, match=r"does not exist, 7200\. Its souvenirs have been"):
+        run("digest_souvenirs", "--rebuild")
+    assert Digest.objects.filter(level=7200).exists()

@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import IntegerField, QuerySet
 
-from .instants import checked_range, outward
+from .instants import bound, checked_range
 from .models import Souvenir
 from .recording import primary_key
 from .stores import Group, Users, get_store
@@ -126,9 +126,9 @@ def count_active_users(
     if qs.query.is_sliced:
         raise ValueError("qs is sliced: filter the souvenirs instead of slicing them.")
     if first is not None:
-        qs = qs.filter(when__gte=outward(first))
+        qs = qs.filter(when__gte=bound(first))
     if last is not None:
-        qs = qs.filter(when__lt=outward(last))
+        qs = qs.filter(when__lt=bound(last))
     if group is not None:
         qs = qs.filter(IsOneOf("user_id", Souvenir._meta.get_field("user"), group))
     return qs.order_by().values("user_id").distinct().count()

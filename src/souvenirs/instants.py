@@ -6,7 +6,7 @@ zone Python compares wall clocks, which run backwards once a year.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -57,6 +57,21 @@ def outward(moment: datetime) -> datetime:
     if settings.USE_TZ:
         return moment
     return local(moment, timezone.get_default_timezone()).replace(tzinfo=None)
+
+
+def bound(moment: datetime) -> datetime:
+    """Return an aware moment as an end of a range to ask the database for.
+
+    Where ``USE_TZ`` is False, a time that the clock shows twice is stored once, and read as the
+    first of the two: nothing of it is at or after a moment of the second.
+    """
+    shown = outward(moment)
+    if not settings.USE_TZ and shown.fold:
+        later = utc(moment).replace(microsecond=0)
+        while shown.fold:
+            later += timedelta(seconds=1)
+            shown = outward(later)
+    return shown
 
 
 def checked_range(start: object, end: object) -> tuple[datetime | None, datetime | None]:

@@ -12,8 +12,8 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 from ..accounts import date_joined_field, is_active_field
-from ..buckets import is_bucket
 from ..conf import PREFIX, SETTINGS, conf, function_in
+from ..digests.folding import bucket_seconds
 from ..ratelimit import is_window
 from ..reports import usage_reports_function
 
@@ -162,12 +162,11 @@ def check_breaker_seconds() -> Iterator[CheckMessage]:
 
 
 def check_bucket_seconds() -> Iterator[CheckMessage]:
-    if not is_bucket(conf.BUCKET_SECONDS):
-        yield Error(
-            f"SOUVENIRS_BUCKET_SECONDS should be 3600, 1800 or 900, not {conf.BUCKET_SECONDS!r}.",
-            hint="An hour suits zones at whole hours from UTC, 1800 and 900 the others.",
-            id="souvenirs.E019",
-        )
+    yield from _error_from(
+        bucket_seconds,
+        hint="An hour suits zones at whole hours from UTC, 1800 and 900 the others.",
+        id="souvenirs.E019",
+    )
 
 
 def check_keep_days() -> Iterator[CheckMessage]:

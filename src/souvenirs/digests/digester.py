@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.db import models, router
 
 from ..buckets import DAY, MONTH, Cell, cell_of, moment_of
-from ..instants import outward
+from ..instants import bound
 from ..models import Digest, Souvenir
 from ..usersets import CorruptDigest
 from .folding import fold, rebuild
@@ -101,9 +101,9 @@ class Digester:
     def _undigested(self, since: datetime | None) -> models.QuerySet[Souvenir]:
         souvenirs = Souvenir.objects.using(self.alias).filter(digested=False).order_by()
         if since is not None:
-            souvenirs = souvenirs.filter(when__gte=outward(since))
+            souvenirs = souvenirs.filter(when__gte=bound(since))
         if self.until is not None:
-            souvenirs = souvenirs.filter(when__lt=outward(self.until))
+            souvenirs = souvenirs.filter(when__lt=bound(self.until))
         return souvenirs
 
     def _stale(self) -> list[Cell]:

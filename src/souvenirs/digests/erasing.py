@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.db import models, router, transaction
@@ -59,12 +60,14 @@ def erase_user(user: Any) -> Erased:
     """Take a user, given as the user or the primary key, out of all souvenirs and digests.
 
     All counts of the past change accordingly. Whoever digests at the same time cannot bring the
-    user back; a souvenir left afterwards is new. Reads every digest once. Raises ValueError for
-    what is no user, RuntimeError inside a transaction, and CorruptDigest where one cannot be read,
-    after all others.
+    user back; a souvenir left afterwards is new. Reads every digest once, or twice where the key is
+    not its own number. Raises ValueError for what is no user, RuntimeError inside a transaction,
+    and CorruptDigest where one cannot be read, after all others; called again, it goes on.
     """
     key = primary_key(user)
     erasure = _Erasure(key, router.db_for_write(Souvenir))
+    with transaction.atomic(using=erasure.alias, durable=True):
+        pass  # refused before anything has been done
     erasure.run()
     if erasure.corrupt:
         raise CorruptDigest(
@@ -84,19 +87,28 @@ class _Erasure:
         self.corrupt: list[CorruptDigest] = []
 
     def run(self) -> None:
-        self._forget_number()
+        # As long as a digest has it, the number is known: whoever is killed can begin again.
+        self._erase(self._learn_number)
+        if self.numbers and not (self.corrupt or is_number(self.key)):
+            self._erase(self._forget_number)
+
+    def _erase(self, before_each_round: Callable[[], None]) -> None:
+        before_each_round()
         while months := list(cells_of(MONTH, self._souvenirs())):
             for month in months:
                 self._erase_from(month)
             # Whoever was just digesting the user may have given another one.
-            self._forget_number()
+            before_each_round()
         # Nobody can digest the user any more; whoever had begun to has committed.
         for month in self._months():
             self._erase_from(month)
 
+    def _learn_number(self) -> None:
+        self.numbers.update(numbers_of([self.key], self.alias).values())
+
     def _forget_number(self) -> None:
         """Learn the number of the user, and take it away: the next souvenir is of somebody new."""
-        self.numbers.update(numbers_of([self.key], self.alias).values())
+        self._learn_number()
         UserNumber.objects.using(self.alias).filter(user_id=self.key).delete()
 
     def _months(self) -> list[Cell]:
@@ -114,7 +126,7 @@ class _Erasure:
         def work() -> tuple[int, int]:
             with locked(month, self.alias):
                 souvenirs = souvenirs_in(month, self.alias).filter(user_id=self.key)
-                self.numbers.update(numbers_of([self.key], self.alias).values())
+                self._learn_number()
                 deleted, _ = souvenirs.delete()
                 return deleted, self._erase_from_digests(month)
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, models
 
-from ..buckets import DAY, Cell, cell_of, moment_of, second_of
+from ..buckets import DAY, Cell, cell_of, is_bucket, moment_of, second_of
 from ..conf import conf
-from ..instants import checked, outward, utc
+from ..instants import bound, checked, utc
 from ..logs import RareLog
 from ..models import Digest, Souvenir
 from ..stores.numbers import give_numbers, is_number, numbers_of
@@ -27,6 +28,8 @@ from .rows import (
     locked,
     mark_stale,
     retried,
+    stray_in_words,
+    strays_in,
     users_in,
     write,
 )
@@ -90,7 +93,8 @@ def rebuild(day: Cell, alias: str) -> list[CorruptDigest]:
     """Make the digests of the buckets of a day anew from their souvenirs.
 
     A digest whose souvenirs have been deleted keeps what it holds; returned is what is wrong with
-    those of them that are corrupt. Souvenirs whose digest is gone are left to be folded in again.
+    those of them that are corrupt. Souvenirs whose digest is gone are left to be folded in again;
+    a digest of no level that there is, is gone.
     """
 
     def work() -> list[CorruptDigest]:
@@ -110,6 +114,11 @@ def rebuild(day: Cell, alias: str) -> list[CorruptDigest]:
             for gap in _gaps(day, buckets):
                 souvenirs_in(gap, alias).filter(digested=True).update(digested=False)
             mark_stale([day], alias)
+            strays = strays_in(day, alias)
+            lost += [
+                CorruptDigest(stray_in_words(stray)) for stray in strays.filter(is_pruned=True)
+            ]
+            strays.filter(is_pruned=False).delete()
         return lost
 
     return _with_numbers(work, alias)
@@ -117,7 +126,7 @@ def rebuild(day: Cell, alias: str) -> list[CorruptDigest]:
 
 def souvenirs_in(cell: Cell, alias: str) -> models.QuerySet[Souvenir]:
     """Return the souvenirs of a cell."""
-    start, end = (outward(moment_of(second)) for second in (cell.start, cell.end))
+    start, end = (bound(moment_of(second)) for second in (cell.start, cell.end))
     return Souvenir.objects.using(alias).filter(when__gte=start, when__lt=end).order_by()
 
 
@@ -137,6 +146,18 @@ def numbered(keys: Collection[Any], alias: str) -> UserSet:
     return UserSet.from_ids(numbers.values())
 
 
+def bucket_seconds() -> int:
+    """Return how long a new bucket is; raises ImproperlyConfigured where it may not be so long.
+
+    Nobody would read it.
+    """
+    if not is_bucket(conf.BUCKET_SECONDS):
+        raise ImproperlyConfigured(
+            f"SOUVENIRS_BUCKET_SECONDS should be 3600, 1800 or 900, not {conf.BUCKET_SECONDS!r}."
+        )
+    return conf.BUCKET_SECONDS
+
+
 def _with_numbers(work: Callable[[], T], alias: str) -> T:
     while True:
         try:
@@ -152,7 +173,7 @@ def _undigested(cell: Cell, alias: str) -> dict[Cell, list[tuple[int, Hashable]]
     if ends["first"] is None:
         return {}
     first, last = (second_of(utc(checked(end, "when"))) for end in ends.values())
-    level = conf.BUCKET_SECONDS
+    level = bucket_seconds()
     starts = range(cell_of(level, first).start, last + 1, level)
     buckets = [Cell(level, start) for start in starts]
     spans = [(moment_of(bucket.start), moment_of(bucket.end)) for bucket in buckets]
@@ -175,7 +196,8 @@ def _digests_of(buckets: Collection[Cell], alias: str) -> dict[Cell, Digest]:
     """The digests of buckets, whose month is held; new ones where there are none."""
     if not buckets:
         return {}
-    level, first, last = conf.BUCKET_SECONDS, min(buckets), max(buckets)
+    first, last = min(buckets), max(buckets)
+    level = first.level
     digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level=level)
     there = digests.filter(start__gte=first.start, start__lte=last.start)
     known = {Cell(level, digest.start): digest for digest in there.iterator()}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db import models, router
 
 from ..buckets import DAY, HOUR, Cell, cell_of, moment_of, second_of
-from ..instants import checked, outward
+from ..instants import bound, checked
 from ..models import Souvenir
 from ..stores.reading import words
 from .comparing import compare
@@ -68,7 +68,7 @@ class Pruner:
 
     def _souvenirs(self) -> models.QuerySet[Souvenir]:
         souvenirs = Souvenir.objects.using(self.alias).order_by()
-        return souvenirs.filter(when__lt=outward(self.before))
+        return souvenirs.filter(when__lt=bound(self.before))
 
     def _is_prunable(self, hour: Cell, dry_run: bool) -> bool:
         with locked(cell_of(DAY, hour.start), self.alias):

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from django.db import OperationalError, connections, models, transaction
 
-from ..buckets import DAY, HOUR, MONTH, Cell, cell_of, moment_of, second_of
-from ..instants import checked, outward, utc
+from ..buckets import BUCKETS, DAY, MONTH, Cell, cell_of, moment_of, second_of
+from ..instants import bound, checked, utc
 from ..models import Digest, Souvenir
 from ..stores.reading import label_of
 from ..usersets import UserSet, checksum_of
@@ -62,15 +62,26 @@ def digests_of(cell: Cell, alias: str) -> models.QuerySet[Digest]:
 
 def buckets_in(cell: Cell, alias: str) -> models.QuerySet[Digest]:
     """Return the digests of the buckets in a day or a month, in order."""
-    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level__lte=HOUR)
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level__in=BUCKETS)
     return digests.filter(start__gte=cell.start, start__lt=cell.end).order_by("start")
+
+
+def strays_in(day: Cell, alias: str) -> models.QuerySet[Digest]:
+    """Return the digests that start in a day and are of no level that there is: damaged ones."""
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE)
+    digests = digests.filter(start__gte=day.start, start__lt=day.end)
+    return digests.exclude(level__in=[*BUCKETS, DAY, MONTH])
+
+
+def stray_in_words(stray: Digest) -> str:
+    return f"A digest from {moment_of(stray.start)} has a level that does not exist, {stray.level}."
 
 
 def days_in_use(
     alias: str, since: datetime | None = None, until: datetime | None = None
 ) -> list[Cell]:
     """Return the days with a digest or a digested souvenir that overlap ``[since, until)``."""
-    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level__lte=DAY)
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE).exclude(level=MONTH)
     days = {cell_of(DAY, start) for start in digests.values_list("start", flat=True)}
     days.update(cells_of(DAY, Souvenir.objects.using(alias).filter(digested=True)))
     return sorted(day for day in days if day.overlaps(since, until))
@@ -85,7 +96,7 @@ def cells_of(level: int, souvenirs: models.QuerySet[Souvenir]) -> Iterator[Cell]
     while (first := rest.aggregate(first=models.Min("when"))["first"]) is not None:
         cell = cell_of(level, second_of(utc(checked(first, "when"))))
         yield cell
-        rest = souvenirs.filter(when__gte=outward(moment_of(cell.end)))
+        rest = souvenirs.filter(when__gte=bound(moment_of(cell.end)))
 
 
 @contextmanager
@@ -125,8 +136,8 @@ def digest_of(cell: Cell, alias: str) -> Digest:
 
 def users_in(digest: Digest) -> UserSet:
     """Return the users in a digest; raises CorruptDigest."""
-    if not digest.version:
-        return UserSet()
+    if digest.is_stale and not digest.version and not digest.body:
+        return UserSet()  # nobody has been put in yet
     cell = Cell(digest.level, digest.start)
     return UserSet.from_bytes(digest.body, label_of(cell, digest.version))
 

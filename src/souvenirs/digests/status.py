@@ -64,8 +64,9 @@ def _waiting(alias: str) -> models.QuerySet[Souvenir]:
 
 
 def _end_of_last(digests: models.QuerySet[Digest]) -> datetime | None:
-    last = digests.order_by("-start", "-level").first()
-    return None if last is None else moment_of(Cell(last.level, last.start).end)
+    # Not the rows: they would be sorted with all their users.
+    last = digests.order_by("-start", "-level").values_list("level", "start").first()
+    return None if last is None else moment_of(Cell(*last).end)
 
 
 def _levels(digests: models.QuerySet[Digest]) -> list[int]:

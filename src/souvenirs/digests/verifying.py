@@ -16,7 +16,17 @@ from ..usersets import CorruptDigest, UserSet, checksum_of
 from .comparing import compare
 from .folding import souvenirs_in
 from .refreshing import parts_of
-from .rows import buckets_in, cells_of, days_in_use, digests_of, locked, retried, users_in
+from .rows import (
+    buckets_in,
+    cells_of,
+    days_in_use,
+    digests_of,
+    locked,
+    retried,
+    stray_in_words,
+    strays_in,
+    users_in,
+)
 
 
 class Verified(NamedTuple):
@@ -59,6 +69,7 @@ class Verifier:
         with locked(cell, self.alias) as digest:
             found: list[str] = []
             if cell.level == DAY:
+                found += map(stray_in_words, strays_in(cell, self.alias))
                 for hour in self._hours_in(cell):
                     found += self._look_at_hour(hour)
             return found + self._look_at_whole(digest)

@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import Col
 
 from ..buckets import BUCKETS, DAY, HOUR, MONTH, Cell, Stretch, moment_of
-from ..instants import checked, outward, utc
+from ..instants import bound, checked, utc
 from ..models import Digest, Souvenir
 from ..values import values_table
 
@@ -69,8 +69,12 @@ class Names:
             f"(SELECT 1 FROM {self.digests}"
             f" WHERE kind = '{Digest.ACTIVE}' AND level <= {HOUR} LIMIT 1)"
         )
-        # As in the condition of the partial index, or as an index of all rows can be used.
-        self.undigested = "s.digested = 0" if connection.vendor == "mysql" else "NOT s.digested"
+        #: Of souvenirs ``s`` beside spans ``v``, as in the condition of the partial index.
+        self.undigested = "NOT s.digested"
+        if connection.vendor == "mysql":
+            # An index of all rows. Compared with a constant, only its first column would be used,
+            # and all undigested souvenirs be read again for each span.
+            self.undigested = "s.digested >= v.n * 0 AND s.digested <= v.n * 0"
 
 
 def users_in(
@@ -240,7 +244,7 @@ def _count_sql(vendor: str, names: Names, table: str) -> str:
 
 
 def _spans_table(connection: BaseDatabaseWrapper, spans: Sequence[Span]) -> tuple[str, list[Any]]:
-    rows = [(outward(start), outward(end)) for start, end in spans]
+    rows = [(bound(start), bound(end)) for start, end in spans]
     return values_table(connection, [WHEN, WHEN], rows)
 
 
