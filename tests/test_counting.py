@@ -7,6 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from souvenirs.control import ActiveUsers, active_users, count_active_users
 from souvenirs.models import Souvenir
+from souvenirs.usersets import UserSet
 from tests.conftest import INSTANT, at, pk_of
 
 pytestmark = pytest.mark.django_db
@@ -269,3 +270,15 @@ def test_group_of_something_else_is_refused():
 def test_group_with_nobody_in_it_is_refused(member):
     with pytest.raises(ValueError, match="user"):
         count_active_users(users=[member])
+
+
+def test_group_as_a_user_set(leave):
+    if type(pk_of(1)) is not int:
+        pytest.skip("a UserSet is of whole numbers")
+    leave((1, NOON), (2, NOON))
+    assert count_active_users(users=UserSet.from_ids([2, 3])) == 1
+
+
+def test_operators_refuse_what_is_no_set():
+    with pytest.raises(TypeError, match="unsupported operand"):
+        active_users() & 5

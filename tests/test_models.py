@@ -1,7 +1,7 @@
 import pytest
 from django.contrib.auth import get_user_model
 
-from souvenirs.models import Souvenir
+from souvenirs.models import Digest, Souvenir, UserNumber
 from tests.conftest import at, pk_of
 
 pytestmark = pytest.mark.django_db
@@ -28,3 +28,11 @@ def test_deleting_a_user_keeps_the_souvenirs(make_user, leave):
 def test_user_that_never_existed_can_be_remembered(leave):
     leave((99, at(2016, 1, 1)))
     assert Souvenir.objects.filter(user_id=pk_of(99)).exists()
+
+
+def test_digest_tells_which_it_is():
+    assert str(Digest(level=3600, start=7200, count=3)) == "active level=3600 start=7200 count=3"
+
+
+def test_number_tells_whose_it_is():
+    assert str(UserNumber(number=3, user_id=pk_of(1))) == f"user={pk_of(1)} number=3"

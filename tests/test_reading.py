@@ -180,8 +180,8 @@ def test_digest_that_is_gone_is_replaced_by_its_parts(history, monkeypatch):
         return found
 
     monkeypatch.setattr(queries, "overview", overview_then_accident)
-    users = active_users(at(2025, 1, 10), at(2025, 2, 28))
-    assert set(users) == history.naive(at(2025, 1, 10), at(2025, 2, 28))
+    users = active_users(at(2025, 1, 1), at(2025, 2, 28))
+    assert set(users) == history.naive(at(2025, 1, 1), at(2025, 2, 28))
 
 
 @pytest.mark.parametrize("level", [DAY, MONTH])

@@ -161,9 +161,7 @@ def write(digest: Digest, users: UserSet, alias: str, *, is_stale: bool | None =
     filled(digest, users)
     if is_stale is not None:
         digest.is_stale = is_stale
-    if digest.pk is None:
-        digest.save(using=alias, force_insert=True)
-    elif same.update(**{name: getattr(digest, name) for name in WRITTEN}) != 1:
+    if same.update(**{name: getattr(digest, name) for name in WRITTEN}) != 1:
         raise Contended(str(digest))
 
 
