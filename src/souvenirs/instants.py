@@ -59,11 +59,19 @@ def outward(moment: datetime) -> datetime:
     return local(moment, timezone.get_default_timezone()).replace(tzinfo=None)
 
 
+def stored(moment: datetime) -> datetime:
+    """Return a moment as the database gives it as an aware one, in UTC.
+
+    Where ``USE_TZ`` is False, a time that the clock shows twice is the first of the two.
+    """
+    return utc(checked(moment if settings.USE_TZ else moment.replace(fold=0), "when"))
+
+
 def bound(moment: datetime) -> datetime:
     """Return an aware moment as an end of a range to ask the database for.
 
-    Where ``USE_TZ`` is False, a time that the clock shows twice is stored once, and read as the
-    first of the two: nothing of it is at or after a moment of the second.
+    What is at or after it there is so as :func:`stored`: where ``USE_TZ`` is False, nothing that
+    the clock shows twice is at or after a moment of the second time.
     """
     shown = outward(moment)
     if not settings.USE_TZ and shown.fold:

@@ -10,7 +10,7 @@ from django.db import models, router, transaction
 
 from ..buckets import DAY, MONTH, Cell, cell_of, moment_of
 from ..conf import conf
-from ..instants import checked, utc
+from ..instants import stored
 from ..models import Digest, Souvenir, UserNumber
 from ..recording import primary_key
 from ..stores.numbers import is_number, numbers_of
@@ -43,7 +43,7 @@ def export_user(user: Any) -> dict[str, Any]:
     number = numbers_of([key], alias).get(key)
     return {
         "user": key if is_number(key) else str(key),
-        "souvenirs": [utc(checked(moment, "when")).isoformat() for moment in moments],
+        "souvenirs": [stored(moment).isoformat() for moment in moments],
         "digests": [
             {
                 "level": LEVELS.get(digest.level, "bucket"),

@@ -15,7 +15,7 @@ from django.db import connections, models
 
 from ..buckets import DAY, Cell, cell_of, is_bucket, moment_of, second_of
 from ..conf import conf
-from ..instants import bound, checked, utc
+from ..instants import bound, stored
 from ..logs import RareLog
 from ..models import Digest, Souvenir
 from ..stores.numbers import give_numbers, is_number, numbers_of
@@ -172,7 +172,7 @@ def _undigested(cell: Cell, alias: str) -> dict[Cell, list[tuple[int, Hashable]]
     ends = waiting.aggregate(first=models.Min("when"), last=models.Max("when"))
     if ends["first"] is None:
         return {}
-    first, last = (second_of(utc(checked(end, "when"))) for end in ends.values())
+    first, last = (second_of(stored(end)) for end in ends.values())
     level = bucket_seconds()
     starts = range(cell_of(level, first).start, last + 1, level)
     buckets = [Cell(level, start) for start in starts]

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from django.db import OperationalError, connections, models, transaction
 
 from ..buckets import BUCKETS, DAY, MONTH, Cell, cell_of, moment_of, second_of
-from ..instants import bound, checked, utc
+from ..instants import bound, stored
 from ..models import Digest, Souvenir
 from ..stores.reading import label_of
 from ..usersets import UserSet, checksum_of
@@ -94,7 +94,7 @@ def cells_of(level: int, souvenirs: models.QuerySet[Souvenir]) -> Iterator[Cell]
     """
     souvenirs = rest = souvenirs.order_by()
     while (first := rest.aggregate(first=models.Min("when"))["first"]) is not None:
-        cell = cell_of(level, second_of(utc(checked(first, "when"))))
+        cell = cell_of(level, second_of(stored(first)))
         yield cell
         rest = souvenirs.filter(when__gte=bound(moment_of(cell.end)))
 

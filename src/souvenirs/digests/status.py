@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db import models, router
 
 from ..buckets import BUCKETS, DAY, HOUR, MONTH, Cell, moment_of
-from ..instants import checked, utc
+from ..instants import stored
 from ..models import Digest, Souvenir
 
 NAMES = {DAY: "day", MONTH: "month"}
@@ -56,7 +56,7 @@ def status() -> Status:
 def oldest_waiting(alias: str) -> datetime | None:
     """Return the moment of the first souvenir that is not digested; None where there is none."""
     oldest = _waiting(alias).aggregate(first=models.Min("when"))["first"]
-    return None if oldest is None else utc(checked(oldest, "when"))
+    return None if oldest is None else stored(oldest)
 
 
 def _waiting(alias: str) -> models.QuerySet[Souvenir]:

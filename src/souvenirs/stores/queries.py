@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import Col
 
 from ..buckets import BUCKETS, DAY, HOUR, MONTH, Cell, Stretch, moment_of
-from ..instants import bound, checked, utc
+from ..instants import bound, stored
 from ..models import Digest, Souvenir
 from ..values import values_table
 
@@ -168,7 +168,7 @@ def overview(connection: BaseDatabaseWrapper, stretch: Stretch) -> Overview:
     fresh: dict[int, dict[Cell, Known]] = {DAY: {}, MONTH: {}}
     for moment, level, start, *known in fetch(connection, " UNION ALL ".join(selects), stretch):
         if moment is not None:
-            firsts.append(utc(checked(_converter(WHEN, connection)(moment), "when")))
+            firsts.append(stored(_converter(WHEN, connection)(moment)))
         elif start is not None and level in BUCKETS:
             levels.append(int(level))
             firsts.append(moment_of(int(start)))
