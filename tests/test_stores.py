@@ -115,7 +115,6 @@ def test_cannot_write_after_an_error_that_the_host_swallowed():
         transaction.set_rollback(True)
 
 
-@pytest.mark.django_db(transaction=True)  # ANALYZE commits
 @pytest.mark.skipif(connection.vendor != "mysql", reason="counts what this engine reads")
 def test_undigested_souvenirs_are_read_once_whatever_the_number_of_spans(leave):
     rows = [(n % 50 + 1, MONDAY + n * timedelta(minutes=1)) for n in range(4_800)]
