@@ -69,6 +69,20 @@ def test_overlaps_is_half_open(start, end, expected):
     assert Cell(DAY, seconds(2016, 1, 1)).overlaps(start, end) is expected
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (None, None, True),
+        (at(2016, 1, 1), None, True),
+        (at(2016, 1, 1) + INSTANT, None, False),
+        (None, at(2016, 1, 2), True),
+        (None, at(2016, 1, 2) - INSTANT, False),
+    ],
+)
+def test_inside_is_half_open(start, end, expected):
+    assert Cell(DAY, seconds(2016, 1, 1)).is_inside(start, end) is expected
+
+
 @given(moments, moments)
 def test_outline_is_the_range_and_nothing_else(one, other):
     start, end = min(one, other), max(one, other)

@@ -377,6 +377,14 @@ def test_rebuild_mends_what_lies_beside_a_lost_digest(leave):
     assert not day_of(NEXT_DAY).is_stale
 
 
+@pytest.mark.parametrize("option", ["--until=2025-04-02", "--since=2025-04-02"])
+def test_range_that_ends_within_a_month_takes_its_days(leave, option):
+    leave((1, NEXT_DAY), (2, NEXT_DAY + 24 * 60 * MINUTE))
+    run("digest_souvenirs", option)
+    assert Souvenir.objects.filter(digested=False).count() == 1
+    assert count_active_users() == 2
+
+
 @pytest.mark.usefixtures("two_days")
 def test_rebuild_of_a_range_leaves_the_rest():
     digest()

@@ -39,6 +39,12 @@ class Cell(NamedTuple):
         """Where the next one starts."""
         return following(self.level, self.start)
 
+    def is_inside(self, start: datetime | None, end: datetime | None) -> bool:
+        """Whether all of it lies in ``[start, end)``, aware moments; None leaves an end open."""
+        if start is not None and moment_of(self.start) < start:
+            return False
+        return end is None or moment_of(self.end) <= end
+
     def overlaps(self, start: datetime | None, end: datetime | None) -> bool:
         """Whether some of it lies in ``[start, end)``, aware moments; None leaves an end open."""
         if start is not None and moment_of(self.end) <= start:

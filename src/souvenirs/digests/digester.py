@@ -68,15 +68,17 @@ class Digester:
         yield from self.refresh()
 
     def fold(self) -> Iterator[Step]:
-        """Fold souvenirs into buckets, month after month."""
+        """Fold souvenirs into buckets, by months and, where the range ends in one, by its days."""
         since = self.since
-        while (month := next(cells_of(MONTH, self._undigested(since)), None)) is not None:
-            folded = fold(month, self.alias)
+        while (day := next(cells_of(DAY, self._undigested(since)), None)) is not None:
+            month = cell_of(MONTH, day.start)
+            cell = month if month.is_inside(self.since, self.until) else day
+            folded = fold(cell, self.alias)
             self._lose(folded.lost)
             if folded.souvenirs:
-                yield Step(month, folded.souvenirs)
-            # A month with more souvenirs than one transaction takes has its turn again.
-            since = moment_of(month.start if folded.souvenirs else month.end)
+                yield Step(cell, folded.souvenirs)
+            # One with more souvenirs than a transaction takes has its turn again.
+            since = moment_of(cell.start if folded.souvenirs else cell.end)
 
     def rebuild(self) -> Iterator[Step]:
         """Make all digests anew from their souvenirs, where these have not been deleted."""
