@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import fcntl
 import inspect
 import os
+import tempfile
 import uuid
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from tests import servers
 #: The first run of ``python -m tests`` covers everything; the others, what touches the database.
 FIRST_RUN = (
     os.environ.get("SOUVENIRS_TEST_DATABASE", "sqlite") == "sqlite"
-    and os.environ.get("SOUVENIRS_TEST_USER", "auth.User") == "auth.User"
+    and servers.USER_MODEL == "auth.User"
 )
 
 #: Real activity with independently computed truth; not all of it may be copied into the project.
@@ -168,15 +171,23 @@ CACHES = {
 }
 
 
+@contextmanager
+def server_to_ourselves(name):
+    """Keep the suite's other runs from a cache: its ``clear`` is for everybody's keys."""
+    require_server(name)
+    with Path(tempfile.gettempdir(), f"souvenirs-tests-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(params=["locmem", "redis", "memcached"])
 def shared_cache(request, settings):
     """Django's default cache on every backend whose ``add`` lets exactly one caller win."""
-    if request.param != "locmem":
-        require_server(request.param)
-    settings.CACHES = {"default": CACHES[request.param]}
-    from django.core.cache import cache
+    with nullcontext() if request.param == "locmem" else server_to_ourselves(request.param):
+        settings.CACHES = {"default": CACHES[request.param]}
+        from django.core.cache import cache
 
-    cache.clear()
-    yield cache
-    close_caches()
-    cache.close()
+        cache.clear()
+        yield cache
+        close_caches()
+        cache.close()

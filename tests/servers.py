@@ -14,6 +14,9 @@ MARIADB = os.environ.get("MARIADB_URL", "mysql://root@127.0.0.1:3306/souvenirs")
 REDIS = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/1")
 MEMCACHED = os.environ.get("MEMCACHED_URL", "memcached://127.0.0.1:11211")
 
+#: Runs with different user models go on side by side, each in a database of its own.
+USER_MODEL = os.environ.get("SOUVENIRS_TEST_USER", "auth.User")
+
 DATABASES = {"sqlite": SQLITE, "postgresql": POSTGRES, "mariadb": MARIADB}
 CACHES = {"redis": REDIS, "memcached": MEMCACHED}
 
@@ -29,14 +32,16 @@ def database(name: str) -> dict:
         pymysql.version_info = (2, 2, 7, "final", 0)
         pymysql.install_as_MySQLdb()
     settings = dj_database_url.parse(DATABASES[name])
+    if name != "sqlite":
+        settings["TEST"] = {"NAME": f"test_{settings['NAME']}_{USER_MODEL.lower().split('.')[1]}"}
     if name == "mariadb":
-        settings["TEST"] = {"CHARSET": "utf8mb4"}
+        settings["TEST"]["CHARSET"] = "utf8mb4"
     return settings
 
 
 def name_of_another(name: str) -> str | None:
     """The name of a second database on the same server; None where each has its own memory."""
-    return None if name == "sqlite" else f"test_{database(name)['NAME']}_elsewhere"
+    return None if name == "sqlite" else f"{database(name)['TEST']['NAME']}_elsewhere"
 
 
 def version(name: str) -> str | None:

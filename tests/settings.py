@@ -11,7 +11,7 @@ DATABASES["elsewhere"]["TEST"] = {
     "NAME": servers.name_of_another(DATABASE),
 }
 
-AUTH_USER_MODEL = os.environ.get("SOUVENIRS_TEST_USER", "auth.User")
+AUTH_USER_MODEL = servers.USER_MODEL
 
 SECRET_KEY = "tests"
 USE_TZ = True

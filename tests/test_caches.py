@@ -7,7 +7,7 @@ from django.core.cache import caches
 
 from souvenirs.caches import _pylibmc, impatient_caches
 from tests import servers
-from tests.conftest import CACHES, require_server
+from tests.conftest import CACHES, require_server, server_to_ourselves
 from tests.processes import BlackHole
 
 DJANGO_REDIS = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": servers.REDIS}
@@ -43,12 +43,12 @@ def test_ignored_exceptions_of_django_redis_are_not_ignored(settings):
 
 @pytest.mark.parametrize("kind", ["locmem", "redis", "django-redis", "memcached"])
 def test_it_is_the_sites_cache(settings, kind):
-    require_server("memcached" if kind == "memcached" else "redis")
     settings.CACHES = {"default": DJANGO_REDIS if kind == "django-redis" else CACHES[kind]}
-    caches["default"].set("souvenirs-test", 7, 60)
-    assert impatient_caches["default"].get("souvenirs-test") == 7
-    assert impatient_caches["default"].delete("souvenirs-test")
-    assert caches["default"].get("souvenirs-test") is None
+    with server_to_ourselves("memcached" if kind == "memcached" else "redis"):
+        caches["default"].set("souvenirs-test", 7, 60)
+        assert impatient_caches["default"].get("souvenirs-test") == 7
+        assert impatient_caches["default"].delete("souvenirs-test")
+        assert caches["default"].get("souvenirs-test") is None
 
 
 def test_the_sites_own_client_waits_as_before(settings):

@@ -552,6 +552,7 @@ def memory_of(lines):
     return peak
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_with_the_number_of_lines(users):
     memory_of(10_000)
     few, many = memory_of(10_000), memory_of(50_000)
@@ -665,6 +666,7 @@ def active(usages):
     return [usage["usage"]["active_users"] for usage in usages]
 
 
+@pytest.mark.thorough
 def test_the_history_of_git_counts_as_the_truth_does(people, shared, truth):
     known = truth("gitgit_commits")
     output = run(str(shared / "gitgit_commits.csv.gz"), "--window=0")
@@ -685,6 +687,7 @@ def test_the_history_of_git_counts_as_the_truth_does(people, shared, truth):
         assert months == [month["users"] for month in zone["per_month"]]
 
 
+@pytest.mark.thorough
 def test_the_offsets_of_the_history_of_git_change_nothing(people, shared):
     run(str(shared / "gitgit_commits_original_offset.csv.gz"))
     output = run(str(shared / "gitgit_commits.csv.gz"))

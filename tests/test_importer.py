@@ -381,6 +381,7 @@ def memory_of(lines):
     return peak
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_with_the_number_of_lines(monkeypatch):
     monkeypatch.setattr(f"{MODULE}.BATCH", 200)
     monkeypatch.setattr(f"{MODULE}.REMEMBERED", 500)

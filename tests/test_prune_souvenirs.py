@@ -127,6 +127,7 @@ def test_bucket_that_is_digested_waits_for_its_hour(leave, settings):
     assert prune() == 0
 
 
+@pytest.mark.thorough
 def test_more_hours_than_one_statement_has_room_for(leave):
     """Each hour that is left alone is passed by, however many there are."""
     leave(*((1, NINE + hour * timedelta(hours=1)) for hour in range(1100)))

@@ -3,7 +3,7 @@ import pytest
 from souvenirs import testing
 from souvenirs.ratelimit import gate
 from tests import servers
-from tests.conftest import require_server
+from tests.conftest import server_to_ourselves
 from tests.integrations.conftest import seen
 
 pytestmark = pytest.mark.django_db
@@ -21,14 +21,14 @@ def cache_at(location, **options):
 
 @pytest.fixture
 def redis(settings):
-    require_server("redis")
     settings.CACHES = cache_at(servers.REDIS)
     settings.SOUVENIRS_TIMEOUT = 5  # a machine under load must not look like a server that is down
     from django.core.cache import cache
 
-    cache.clear()
-    yield cache
-    cache.close()
+    with server_to_ourselves("redis"):
+        cache.clear()
+        yield cache
+        cache.close()
 
 
 @pytest.mark.usefixtures("redis")
