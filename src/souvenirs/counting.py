@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
 from datetime import datetime
 from operator import and_, or_, sub, xor
 from typing import Any
@@ -31,7 +31,7 @@ class ActiveUsers(Set[Hashable]):
     __slots__ = ("_users",)
 
     def __init__(self, users: Iterable[Any] = ()) -> None:
-        self._users = _users_of(users)
+        self._users = _compact(_users_of(users))
 
     @classmethod
     def _of(cls, users: Users) -> ActiveUsers:
@@ -68,10 +68,30 @@ class ActiveUsers(Set[Hashable]):
     def __xor__(self, other: Iterable[Any]) -> ActiveUsers:
         return self._combined(xor, other)
 
+    @classmethod
+    def union(cls, sets: Iterable[ActiveUsers]) -> ActiveUsers:
+        """Return everybody who is in any of the sets, much faster than one ``|`` after another."""
+        members = [each._users for each in sets if each]
+        numbers = [users for users in members if isinstance(users, UserSet)]
+        if len(numbers) == len(members):
+            return cls._of(UserSet.union(numbers))
+        return cls._of(frozenset().union(*members))
+
+    def count_common(self, other: ActiveUsers) -> int:
+        """Return ``len(self & other)``, without making that set where keys are numbers."""
+        one, two = self._users, other._users
+        if isinstance(one, UserSet) and isinstance(two, UserSet):
+            return one.count_common(two)
+        return len(self & other)
+
+    def count_union(self, other: ActiveUsers) -> int:
+        """Return ``len(self | other)``, without making that set where keys are numbers."""
+        return len(self) + len(other) - self.count_common(other)
+
     def _combined(self, operator: Callable[[Any, Any], Users], other: Iterable[Any]) -> ActiveUsers:
         if not isinstance(other, Iterable):
             return NotImplemented
-        one, two = self._users, _users_of(other)
+        one, two = self._users, _compact(_users_of(other))
         if not (isinstance(one, UserSet) and isinstance(two, UserSet)):
             one, two = frozenset(one), frozenset(two)
         return self._of(operator(one, two))
@@ -104,6 +124,19 @@ def active_users(
     """
     [found] = get_store().users_each([checked_range(start, end)], group_of(users))
     return ActiveUsers._of(found)
+
+
+def active_users_each(
+    ranges: Sequence[tuple[datetime | None, datetime | None]], users: Any = None
+) -> list[ActiveUsers]:
+    """Return :func:`active_users` of each range ``(start, end)``, all from one reading.
+
+    At most three queries, however many the ranges, and one or two more where users are not their
+    own numbers; see :mod:`souvenirs.stores.numbers`.
+    """
+    checked_ranges = [checked_range(start, end) for start, end in ranges]
+    found = get_store().users_each(checked_ranges, group_of(users))
+    return [ActiveUsers._of(each) for each in found]
 
 
 def count_active_users(
@@ -141,6 +174,13 @@ def group_of(users: Any) -> Group:
     TypeError for what is no group at all.
     """
     return None if users is None else _users_of(users)
+
+
+def _compact(users: Users) -> Users:
+    """Users as numbers, where these are their primary keys: far smaller, and fast to combine."""
+    if isinstance(users, UserSet) or not all(map(is_number, users)):
+        return users
+    return UserSet.from_ids(users)  # type: ignore[arg-type]
 
 
 def _users_of(users: Any) -> Users:

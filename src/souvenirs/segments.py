@@ -1,0 +1,122 @@
+"""Groups of users by name: staff, plans, tenants.
+
+``SOUVENIRS_SEGMENTS`` names them, in order. Each is a ``Q`` over the user model, a queryset of
+users, or a function, or its dotted path, that takes nothing and returns one of these or users or
+primary keys in any iterable::
+
+    SOUVENIRS_SEGMENTS = {"staff": Q(is_staff=True), "pro": "shop.segments.pro"}
+
+Segments may overlap. Numbers of segments do not add up to that of everyone, because a user of two
+counts once in each; with ``exclusive`` every user belongs to the first segment that has them.
+Membership is that of the moment of asking: it says who is in a group today, not who was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldError, ImproperlyConfigured
+from django.db.models import Q
+from django.utils.module_loading import import_string
+
+from .conf import conf
+from .counting import ActiveUsers
+
+#: ``"segment"``: those of the setting; or groups by name; or a field of the user model, followed
+#: like ``"groups__name"``, whose values are the names.
+By: TypeAlias = str | Mapping[str, Any]
+
+SETTING = "segment"
+
+
+def groups_by(by: By, exclusive: bool = False) -> dict[str, ActiveUsers]:
+    """Return the users of each segment by its name, in order.
+
+    With ``exclusive`` a user is in the first of them only. Raises ValueError where there are no
+    such segments or no such field, and ImproperlyConfigured for a setting that names no users.
+    """
+    if isinstance(by, Mapping):
+        groups = {str(name): _users_of(name, group) for name, group in by.items()}
+    elif by == SETTING:
+        groups = {name: segment(name) for name in segment_names()}
+    else:
+        groups = _by_field(by)
+    if not groups:
+        raise ValueError(f"by {by!r} gives no segments: name some in SOUVENIRS_SEGMENTS.")
+    return _first_match(groups) if exclusive else groups
+
+
+def segment_names() -> list[str]:
+    """Return the names in ``SOUVENIRS_SEGMENTS``, in order."""
+    if not isinstance(conf.SEGMENTS, Mapping):
+        raise ImproperlyConfigured(
+            f"SOUVENIRS_SEGMENTS should be a dict of segments by name, not {conf.SEGMENTS!r}."
+        )
+    return [str(name) for name in conf.SEGMENTS]
+
+
+def segment(name: str) -> ActiveUsers:
+    """Return the users of a segment in ``SOUVENIRS_SEGMENTS``, active or not.
+
+    Raises ValueError for a name that is not there, and ImproperlyConfigured for one that names no
+    users.
+    """
+    names = segment_names()
+    if name not in names:
+        known = f"one of {', '.join(names)}" if names else "named in SOUVENIRS_SEGMENTS"
+        raise ValueError(f"{name!r} is not a segment: it must be {known}.")
+    try:
+        return _users_of(name, conf.SEGMENTS[name])
+    except (ValueError, TypeError) as error:
+        raise ImproperlyConfigured(f"SOUVENIRS_SEGMENTS[{name!r}]: {error}") from error
+
+
+def _users_of(name: object, group: Any) -> ActiveUsers:
+    if isinstance(group, str):
+        try:
+            group = import_string(group)
+        except ImportError as error:
+            raise ValueError(f"Segment {name!r} is {group!r}, which cannot be imported.") from error
+    if callable(group) and not isinstance(group, Q):
+        group = group()
+    if isinstance(group, Q):
+        try:
+            group = get_user_model()._default_manager.filter(group)
+        except FieldError as error:
+            raise ValueError(f"Segment {name!r} cannot be asked for: {error}") from error
+    return ActiveUsers(group)
+
+
+def _by_field(path: str) -> dict[str, ActiveUsers]:
+    """The users by each value of a field; who has none, or an empty one, is in no segment."""
+    try:
+        rows = get_user_model()._default_manager.order_by().values_list(path, "pk").distinct()
+        members: dict[str, list[Any]] = {}
+        for value, pk in rows:
+            if value not in (None, ""):
+                members.setdefault(str(value), []).append(pk)
+    except FieldError:
+        raise ValueError(
+            f"by must be {SETTING!r}, groups by name, or a field of "
+            f"{get_user_model()._meta.label}, not {path!r}."
+        ) from None
+    return {name: ActiveUsers(members[name]) for name in sorted(members)}
+
+
+def _first_match(groups: Mapping[str, ActiveUsers]) -> dict[str, ActiveUsers]:
+    taken = ActiveUsers()
+    first: dict[str, ActiveUsers] = {}
+    for name, users in groups.items():
+        first[name] = users - taken
+        taken |= users
+    return first
+
+
+def restricted(users: Iterable[Any] | None, segment_name: str | None) -> Any:
+    """Return the group ``users``, or those of them in a segment; None for everybody."""
+    if segment_name is None:
+        return users
+    members = segment(segment_name)
+    return members if users is None else members & users
