@@ -1,0 +1,90 @@
+from collections import Counter
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from souvenirs.insights import power_curve, power_curves
+from tests.conftest import INSTANT, at
+from tests.oracle import DAY, END, NOW, START, UNITS, ZONES, Oracle, gives_its_users, keys, sightings
+
+pytestmark = pytest.mark.django_db
+
+SAO_PAULO = ZoneInfo("America/Sao_Paulo")
+
+
+@pytest.fixture(autouse=True)
+def _now(set_now):
+    set_now(NOW)
+
+
+def exactly_of(use, days):
+    """How many users there are for each number of days of use."""
+    counts = Counter(use.values())
+    return tuple(counts[n] for n in range(1, days + 1))
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("interval", UNITS)
+def test_history_equals_brute_force(leave, zone, interval):
+    rows = sightings()
+    leave(*rows)
+    oracle = Oracle(rows, interval=interval, zone=zone)
+    for days in (1, 7, 31):
+        found = power_curves(START, END, interval=interval, days=days, tz=zone)
+        uses = list(oracle.days_of_use(days))
+        assert [curve.exactly for curve in found.curves] == [exactly_of(use, days) for use in uses]
+        assert gives_its_users(found)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("end", [END, at(2017, 10, 15, 3), at(2017, 11, 5, 4, 30), at(2017, 11, 1)])
+def test_curve_equals_brute_force(leave, zone, end):
+    rows = sightings()
+    leave(*rows)
+    found = power_curve(end, tz=zone)
+    [use] = Oracle(rows, end - INSTANT, end, zone=zone).days_of_use(28)
+    assert found.exactly == exactly_of(use, 28)
+    for n in range(1, 29):
+        assert found.users(n).pks == keys(user for user, days in use.items() if days == n)
+        assert found.at_least[n - 1] == sum(days >= n for days in use.values())
+    assert gives_its_users(found)
+
+
+def test_by_hand(leave):
+    monday = at(2017, 9, 4, 9)
+    leave(*((1, monday + n * DAY) for n in range(7)), (2, monday), (2, monday + DAY), (3, monday))
+    leave((3, monday + 6 * DAY), (4, monday - DAY), (5, monday + 7 * DAY))
+    curve = power_curve(at(2017, 9, 11), days=7)
+    assert curve.exactly == (0, 2, 0, 0, 0, 0, 1)
+    assert curve.at_least == (3, 3, 1, 1, 1, 1, 1)
+    assert curve.users(2).pks == keys([2, 3])
+    assert curve.users(1, at_least=True).pks == keys([1, 2, 3])
+
+
+def test_yesterday_is_that_of_the_zone(leave, set_now):
+    set_now(at(2017, 11, 20, 2))
+    leave((1, at(2017, 11, 19, 12)), (1, at(2017, 11, 1)))
+    curve = power_curve(days=1, tz="America/New_York")
+    assert curve.end == datetime(2017, 11, 19, tzinfo=ZoneInfo("America/New_York"))
+    assert curve.exactly == (0,)
+
+
+def test_unknown_before_the_first_souvenir(leave):
+    leave((1, at(2017, 9, 4)))
+    curve = power_curve(at(2017, 9, 4), days=2)
+    assert (curve.exactly, curve.at_least) == (None, None)
+    assert [(row["exactly"], row["at_least"]) for row in curve.rows()] == [(None, None)] * 2
+    assert not curve.users(1)
+
+
+def test_nobody_active_is_zero(leave):
+    leave((1, at(2017, 1, 1)))
+    assert power_curve(days=3).exactly == (0, 0, 0)
+
+
+@pytest.mark.parametrize("days", [0, -1, 367, 7.0, True, "7", None])
+@pytest.mark.parametrize("insight", [power_curve, power_curves])
+def test_other_numbers_of_days_are_refused(insight, days):
+    with pytest.raises(ValueError, match="days must be a whole number from 1 to 366, not"):
+        insight(days=days)
