@@ -87,6 +87,24 @@ def test_unknown_value_gives_nobody(leave):
     assert not active_series(START, at(2017, 9, 8)).users(0)
 
 
+def test_days_from_a_midnight_that_the_clock_jumps_over(leave):
+    """That day starts at one o'clock; the days after it start at midnight again."""
+    leave((1, at(2017, 10, 17, 2, 30)), (2, at(2017, 10, 15, 2, 59)), (3, at(2017, 10, 15, 3)))
+    first, last = (datetime(2017, 10, n, 1, tzinfo=SAO_PAULO) for n in (15, 17))
+    found = active_series(first, last, window="dau")
+    assert found.values == (1, 0, 1)
+    assert found.starts[1].hour == 0
+
+
+def test_month_from_a_midnight_that_the_clock_jumps_over(leave):
+    """Paraguay's October of 2023 began at one o'clock."""
+    leave((1, at(2023, 10, 31, 3, 30)), (2, at(2023, 10, 31, 2, 30)))
+    found = active_series(
+        at(2023, 10, 15), at(2023, 11, 15), interval="month", window="dau", tz="America/Asuncion"
+    )
+    assert found.users(0).pks == keys([1])
+
+
 def test_rows(leave):
     leave((1, at(2017, 11, 19, 9)))
     found = active_series(at(2017, 11, 19), window="wau")

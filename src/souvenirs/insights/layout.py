@@ -81,7 +81,9 @@ class Layout:
         if not self.periods:
             return Days([], [])
         end = checked(self.periods[-1].end, "end")
-        grid = Grid(self._grid.boundary(self._first), DAY, self.zone)
+        # From what the clock would show, not from its boundary, which on a day whose midnight the
+        # clock jumps over is one o'clock.
+        grid = Grid(self._grid.wall(self._first).replace(tzinfo=self.zone), DAY, self.zone)
         positions = [
             (
                 grid.number(checked(period.start, "start")) + before,
