@@ -45,6 +45,27 @@ def test_unknown_before_the_first_souvenir(leave):
     assert known.active == 1
 
 
+@pytest.mark.parametrize("end", [None, at(2017, 12, 1), at(2018, 1, 1)])
+def test_days_that_have_not_begun_do_not_count(leave, end):
+    """Twenty days of November have begun, and its twenty-first to thirtieth have not."""
+    leave(*((1, at(2017, 11, n)) for n in range(1, 21)))
+    november = stickiness(at(2017, 11, 1), end).periods[0]
+    assert (november.mean_dau, november.mean_ratio) == (1, 1)
+
+
+def test_period_that_has_not_begun_has_no_mean(leave):
+    leave((1, at(2017, 11, 1)))
+    december = stickiness(at(2017, 11, 1), at(2018, 1, 1)).periods[1]
+    assert (december.active, december.mean_dau, december.mean_ratio) == (0, None, None)
+
+
+def test_day_that_a_zone_left_out_does_not_count(leave, set_now):
+    """Samoa had no 30 December 2011."""
+    leave(*((1, at(2011, 12, n, 12)) for n in range(1, 32)))
+    found = stickiness(at(2011, 12, 15), at(2011, 12, 31, 10), tz="Pacific/Apia").periods
+    assert found[0].mean_dau == 1
+
+
 def test_rows(leave):
     leave((1, at(2017, 9, 30)))
     found = stickiness(at(2017, 9, 1), at(2017, 10, 1))

@@ -62,6 +62,8 @@ class Layout:
     interval: Interval
     zone: tzinfo
     periods: tuple[Period, ...]
+    #: The moment of asking.
+    now: datetime
     _grid: Grid
     _first: int
 
@@ -72,6 +74,11 @@ class Layout:
     def start_of(self, number: int) -> datetime:
         """Return where a period starts, counted from the first one, also before that."""
         return outward(self._grid.boundary(self._first + number))
+
+    def has_begun(self, day: Range) -> bool:
+        """Whether there has been an instant of a day: there is none of one that a zone left out."""
+        start, end = day
+        return start != end and utc(checked(start, "start")) < utc(self.now)
 
     def days(self, before: int = 0) -> Days:
         """Return the local days of the periods, and so many before.
@@ -139,7 +146,7 @@ def lay(
                     known=first_souvenir is not None and utc(first_souvenir) < utc(finish),
                 )
             )
-    return Layout(unit, grid.zone, tuple(periods), grid, first)
+    return Layout(unit, grid.zone, tuple(periods), now, grid, first)
 
 
 def position_of(periods: Sequence[Period], which: int | str | Period) -> int:

@@ -22,7 +22,8 @@ class StickinessOfPeriod:
     period: Period
     #: Users active in the period.
     active: int | None
-    #: Daily actives of its days, those with nobody too, added up and divided by their number.
+    #: Daily actives of its days, those with nobody too, added up and divided by their number. None
+    #: where none has begun.
     mean_dau: float | None
     #: Active in the last 1, 7 and 30 local days up to the period's end.
     dau: int | None
@@ -129,7 +130,7 @@ def stickiness(
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     layout = lay(start, end, interval, tz)
-    days = layout.days(before=max(WINDOWS.values()))
+    days = layout.days(before=max(WINDOWS.values()) - 1)
 
     def make(sets: Sequence[ActiveUsers]) -> Stickiness:
         return _stickiness(layout, days, sets)
@@ -144,12 +145,13 @@ def _stickiness(layout: Layout, days: Days, sets: Sequence[ActiveUsers]) -> Stic
         trailing_counts(sets, [(last - length, last) for last in ends])
         for length in WINDOWS.values()
     ]
+    has_begun = list(map(layout.has_begun, days.ranges))
     counted = zip(layout.periods, days.positions, active, *named, strict=True)
     periods = [
         StickinessOfPeriod(
             period,
             active,
-            sum(map(len, sets[first:last])) / (last - first),
+            ratio(sum(map(len, sets[first:last])), sum(has_begun[first:last])),
             *trailing,
         )
         if period.known
