@@ -12,6 +12,20 @@ def _now(set_now):
     set_now(NOW)
 
 
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("interval", UNITS)
+def test_equals_brute_force(leave, zone, interval):
+    rows = sightings()
+    leave(*rows)
+    found = stickiness(START, END, interval=interval, tz=zone)
+    oracle = Oracle(rows, interval=interval, zone=zone)
+    assert tuple(each.active for each in found.periods) == oracle.series()
+    assert [each.mean_dau for each in found.periods] == list(map(oracle.mean_dau, oracle.periods))
+    for name, days in (("dau", 1), ("wau", 7), ("mau", 30)):
+        assert tuple(getattr(each, name) for each in found.periods) == oracle.series(days)
+    assert gives_its_users(found)
+
+
 def test_ratios_by_hand(leave):
     """Three users in a week of seven days: one on all days, one on two, one on one."""
     monday = at(2017, 9, 4, 9)
@@ -64,6 +78,14 @@ def test_day_that_a_zone_left_out_does_not_count(leave, set_now):
     leave(*((1, at(2011, 12, n, 12)) for n in range(1, 32)))
     found = stickiness(at(2011, 12, 15), at(2011, 12, 31, 10), tz="Pacific/Apia").periods
     assert found[0].mean_dau == 1
+
+
+def test_users_by_part_and_label(leave):
+    leave((1, at(2017, 9, 30)), (2, at(2017, 9, 1)))
+    found = stickiness(at(2017, 9, 1), at(2017, 10, 1))
+    assert (len(found.users("2017-09")), len(found.users("2017-09", "dau"))) == (2, 1)
+    with pytest.raises(ValueError, match="part must be active, dau, wau or mau, not 'yau'"):
+        found.users(0, "yau")
 
 
 def test_rows(leave):

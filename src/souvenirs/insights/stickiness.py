@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from ..counting import ActiveUsers, active_users_each
 from ..segments import By
-from .layout import Days, Layout, Period, lay
+from .layout import Days, Layout, Period, lay, position_of
 from .results import Insight, Segmented, ratio, segmented
 from .series import WINDOWS
 from .trailing import trailing_counts
+
+Part = Literal["active", "dau", "wau", "mau"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ class Stickiness(Insight):
     interval: str
     tz: str
     periods: tuple[StickinessOfPeriod, ...]
+    #: The users active on each day, and where among the days each period lies: ``[first, last)``.
+    _days: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+    _positions: tuple[tuple[int, int], ...] = field(repr=False, compare=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each period, with its counts and its ratios from 0 to 1."""
@@ -81,6 +86,16 @@ class Stickiness(Insight):
 
     def _common(self) -> dict[str, Any]:
         return {"interval": self.interval, "tz": self.tz}
+
+    def users(self, period: int | str | Period, part: Part = "active") -> ActiveUsers:
+        """Return the users behind a number of a period, given by position, label, or itself."""
+        position = position_of([each.period for each in self.periods], period)
+        first, last = self._positions[position]
+        if part in WINDOWS:
+            first = last - WINDOWS[part]
+        elif part != "active":
+            raise ValueError(f"part must be active, dau, wau or mau, not {part!r}.")
+        return ActiveUsers.union(self._days[first:last])
 
 
 @overload
@@ -158,4 +173,10 @@ def _stickiness(layout: Layout, days: Days, sets: Sequence[ActiveUsers]) -> Stic
         else StickinessOfPeriod(period, None, None, None, None, None)
         for period, (first, last), active, *trailing in counted
     ]
-    return Stickiness(layout.interval.name, str(layout.zone), tuple(periods))
+    return Stickiness(
+        layout.interval.name,
+        str(layout.zone),
+        tuple(periods),
+        _days=tuple(sets),
+        _positions=tuple(days.positions),
+    )
