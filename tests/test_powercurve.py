@@ -70,6 +70,15 @@ def test_yesterday_is_that_of_the_zone(leave, set_now):
     assert curve.exactly == (0,)
 
 
+def test_end_at_a_midnight_that_the_clock_jumps_over(leave):
+    leave((1, at(2017, 10, 15, 2, 59)), (2, at(2017, 10, 15, 3)))
+    midnight, one = (datetime(2017, 10, 15, hour, tzinfo=SAO_PAULO) for hour in (0, 1))
+    for end in (midnight, one):
+        curve = power_curve(end, days=1)
+        assert (curve.exactly, curve.tz) == ((1,), "America/Sao_Paulo")
+        assert curve.start == datetime(2017, 10, 14, tzinfo=SAO_PAULO)
+
+
 def test_unknown_before_the_first_souvenir(leave):
     leave((1, at(2017, 9, 4)))
     curve = power_curve(at(2017, 9, 4), days=2)
@@ -88,3 +97,8 @@ def test_nobody_active_is_zero(leave):
 def test_other_numbers_of_days_are_refused(insight, days):
     with pytest.raises(ValueError, match="days must be a whole number from 1 to 366, not"):
         insight(days=days)
+
+
+def test_end_before_all_time_is_refused():
+    with pytest.raises(ValueError, match="end is out of range"):
+        power_curve(at(1, 1, 1))

@@ -123,7 +123,7 @@ def lay(
     first_souvenir = get_store().first()
     until = until or now
     if since is None:
-        since = earlier(first_souvenir or until, utc(until) - MICROSECOND)
+        since = earlier(first_souvenir or until, instant_before(until))
     anchor = calendar_start(outward(since), unit.step, zone, conf.WEEK_START)
     grid = Grid(anchor, unit.step, anchor.tzinfo)
     first = grid.number(since)
@@ -147,6 +147,14 @@ def lay(
                 )
             )
     return Layout(unit, grid.zone, tuple(periods), now, grid, first)
+
+
+def instant_before(end: datetime) -> datetime:
+    """Return the last instant before an aware moment, in UTC; ValueError where there is none."""
+    try:
+        return utc(end) - MICROSECOND
+    except OverflowError:
+        raise ValueError(f"end is out of range: {end}.") from None
 
 
 def position_of(periods: Sequence[Period], which: int | str | Period) -> int:

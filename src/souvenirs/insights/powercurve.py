@@ -11,11 +11,11 @@ from typing import Any, overload
 from django.utils import timezone
 
 from ..counting import ActiveUsers, active_users_each
-from ..instants import checked, outward
+from ..instants import checked, local
 from ..periods import DAY as ONE_DAY
 from ..periods import calendar_start
 from ..segments import By
-from .layout import MICROSECOND, Layout, Period, lay, position_of
+from .layout import Layout, Period, instant_before, lay, position_of
 from .results import Insight, Segmented, segmented
 
 #: More days than anybody looks at in one curve.
@@ -135,9 +135,8 @@ def power_curve(
     :mod:`souvenirs.insights`.
     """
     checked_days(days)
-    if end is None:
-        end = outward(calendar_start(timezone.now(), ONE_DAY, tz))
-    layout = lay(outward(checked(end, "end") - MICROSECOND), end, "day", tz)
+    until = calendar_start(timezone.now(), ONE_DAY, tz) if end is None else checked(end, "end")
+    layout = lay(local(instant_before(until), until.tzinfo), until, "day", tz)
     spans = layout.days(before=days - 1)
 
     def make(sets: Sequence[ActiveUsers]) -> PowerCurve:
