@@ -62,12 +62,33 @@ def test_by_hand(leave):
     assert curve.users(1, at_least=True).pks == keys([1, 2, 3])
 
 
+def test_without_an_end_the_last_day_is_yesterday(leave):
+    leave((1, NOW), (2, at(2017, 11, 19, 23, 59)), (3, at(2017, 11, 13)), (4, at(2017, 11, 12)))
+    curve = power_curve(days=7)
+    assert (curve.start, curve.end) == (at(2017, 11, 13), at(2017, 11, 20))
+    assert (curve.exactly[0], curve.complete) == (2, True)
+
+
 def test_yesterday_is_that_of_the_zone(leave, set_now):
     set_now(at(2017, 11, 20, 2))
     leave((1, at(2017, 11, 19, 12)), (1, at(2017, 11, 1)))
     curve = power_curve(days=1, tz="America/New_York")
     assert curve.end == datetime(2017, 11, 19, tzinfo=ZoneInfo("America/New_York"))
     assert curve.exactly == (0,)
+
+
+@pytest.mark.parametrize(
+    ("end", "start", "complete"),
+    [
+        (at(2017, 11, 20), at(2017, 11, 18), True),
+        (at(2017, 11, 20) + INSTANT, at(2017, 11, 19), False),
+        (at(2017, 11, 19, 12), at(2017, 11, 18), True),
+        (at(2017, 11, 21), at(2017, 11, 19), False),
+    ],
+)
+def test_last_day_holds_the_last_instant_before_the_end(leave, end, start, complete):
+    curve = power_curve(end, days=2)
+    assert (curve.start, curve.end, curve.complete) == (start, end, complete)
 
 
 def test_end_at_a_midnight_that_the_clock_jumps_over(leave):
@@ -102,3 +123,47 @@ def test_other_numbers_of_days_are_refused(insight, days):
 def test_end_before_all_time_is_refused():
     with pytest.raises(ValueError, match="end is out of range"):
         power_curve(at(1, 1, 1))
+
+
+def test_rows_and_users_of_the_history(leave):
+    leave((1, at(2017, 11, 14)), (1, at(2017, 11, 20)), (2, at(2017, 11, 20)))
+    found = power_curves(at(2017, 11, 13), days=2)
+    assert found.rows() == [
+        {
+            "label": label,
+            "start": start,
+            "end": end,
+            "complete": complete,
+            "days": days,
+            "exactly": exactly,
+            "at_least": at_least,
+        }
+        for label, start, end, complete, days, exactly, at_least in [
+            ("2017-W46", at(2017, 11, 18), at(2017, 11, 20), True, 1, 0, 0),
+            ("2017-W46", at(2017, 11, 18), at(2017, 11, 20), True, 2, 0, 0),
+            ("2017-W47", at(2017, 11, 19), NOW, False, 1, 2, 2),
+            ("2017-W47", at(2017, 11, 19), NOW, False, 2, 0, 0),
+        ]
+    ]
+    assert found.users("2017-W47", 1).pks == keys([1, 2])
+    assert found.to_dict() == {
+        "insight": "PowerCurves",
+        "interval": "week",
+        "days": 2,
+        "tz": "UTC",
+        "rows": found.rows(),
+    }
+
+
+def test_curve_as_a_dict(leave):
+    leave((1, at(2017, 11, 19)))
+    found = power_curve(days=1)
+    assert found.to_dict() == {
+        "insight": "PowerCurve",
+        "start": at(2017, 11, 19),
+        "end": at(2017, 11, 20),
+        "complete": True,
+        "days": 1,
+        "tz": "UTC",
+        "rows": [{"days": 1, "exactly": 1, "at_least": 1}],
+    }

@@ -33,6 +33,8 @@ class PowerCurve(Insight):
     end: datetime
     days: int
     tz: str
+    #: Whether the last of the days, or the period that it ends, is over.
+    complete: bool
     #: Active on exactly 1, 2, ... ``days`` days; None where all is before the first souvenir.
     exactly: tuple[int, ...] | None
     _slices: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
@@ -54,7 +56,13 @@ class PowerCurve(Insight):
         ]
 
     def _common(self) -> dict[str, Any]:
-        return {"start": self.start, "end": self.end, "days": self.days, "tz": self.tz}
+        return {
+            "start": self.start,
+            "end": self.end,
+            "complete": self.complete,
+            "days": self.days,
+            "tz": self.tz,
+        }
 
     def users(self, days: int, *, at_least: bool = False) -> ActiveUsers:
         """Return who was active on exactly so many of the days, or on at least so many."""
@@ -78,7 +86,7 @@ class PowerCurves(Insight):
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of each curve, with the label of its period."""
         return [
-            {"label": period.label, "start": curve.start, "end": curve.end, **row}
+            {**period.row(), "start": curve.start, **row}
             for period, curve in zip(self.periods, self.curves, strict=True)
             for row in curve.rows()
         ]
@@ -219,6 +227,7 @@ def _curve(
         end=period.end,
         days=days,
         tz=str(layout.zone),
+        complete=period.complete,
         exactly=exactly if period.known else None,
         _slices=slices,
     )
