@@ -120,6 +120,12 @@ def test_other_numbers_of_days_are_refused(insight, days):
         insight(days=days)
 
 
+@pytest.mark.parametrize("days", [0, 8, 1.5, "1"])
+def test_numbers_that_a_curve_does_not_have_are_refused(leave, days):
+    with pytest.raises(ValueError, match="days must be a whole number from 1 to 7, not"):
+        power_curve(days=7).users(days)
+
+
 def test_end_before_all_time_is_refused():
     with pytest.raises(ValueError, match="end is out of range"):
         power_curve(at(1, 1, 1))

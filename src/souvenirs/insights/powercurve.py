@@ -66,8 +66,7 @@ class PowerCurve(Insight):
 
     def users(self, days: int, *, at_least: bool = False) -> ActiveUsers:
         """Return who was active on exactly so many of the days, or on at least so many."""
-        if not 1 <= days <= self.days:
-            raise ValueError(f"days must be from 1 to {self.days}, not {days!r}.")
+        checked_days(days, self.days)
         if not at_least:
             return _on_exactly(self._slices, days)
         return ActiveUsers.union(_on_exactly(self._slices, n) for n in range(days, self.days + 1))
@@ -198,7 +197,7 @@ def power_curves(
     """
     checked_days(days)
     layout = lay(start, end, interval, tz)
-    spans = layout.days(before=days)
+    spans = layout.days(before=days - 1)
 
     def make(sets: Sequence[ActiveUsers]) -> PowerCurves:
         curves = [
@@ -211,10 +210,10 @@ def power_curves(
     return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
 
 
-def checked_days(days: object) -> None:
+def checked_days(days: object, most: int = MAX_DAYS) -> None:
     """Raise ValueError for what is no number of days of a curve."""
-    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= MAX_DAYS:
-        raise ValueError(f"days must be a whole number from 1 to {MAX_DAYS}, not {days!r}.")
+    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= most:
+        raise ValueError(f"days must be a whole number from 1 to {most}, not {days!r}.")
 
 
 def _curve(

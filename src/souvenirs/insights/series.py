@@ -107,7 +107,7 @@ def active_series(
     if days is None:
         spans = Days(layout.ranges, [(n, n + 1) for n in range(len(layout.periods))])
     else:
-        spans = layout.days(before=days)
+        spans = layout.days(before=days - 1)
         spans = Days(spans.ranges, [(last - days, last) for _, last in spans.positions])
 
     def make(sets: Sequence[ActiveUsers]) -> Series:
