@@ -84,6 +84,19 @@ def test_unknown_before_the_first_souvenir(leave):
     assert (known.new, known.churned, known.quick_ratio) == (1, 0, None)
 
 
+@pytest.mark.parametrize("first", [29, 31])
+def test_period_before_is_not_a_day_that_the_zone_left_out(leave, first):
+    """Samoa had no 30 December 2011: the day before the 31st was the 29th."""
+    apia = ZoneInfo("Pacific/Apia")
+    leave(*((1, datetime(2011, 12, day, 12, tzinfo=apia)) for day in (28, 29, 31)))
+    leave((2, datetime(2011, 12, 29, 12, tzinfo=apia)))
+    found = growth(
+        datetime(2011, 12, first, tzinfo=apia), datetime(2012, 1, 1, tzinfo=apia), interval="day"
+    )
+    last = found.periods[-1]
+    assert (last.period.label, last.retained, last.churned) == ("2011-12-31", 1, 1)
+
+
 def test_other_parts_are_refused(leave):
     leave((1, START))
     with pytest.raises(ValueError, match="part must be active, new, retained, resurrected or chu"):

@@ -132,7 +132,7 @@ def growth(
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     layout = lay(start, end, interval, tz)
-    ranges = [(None, layout.start_of(0)), (layout.start_of(-1), layout.start_of(0)), *layout.ranges]
+    ranges = [(None, layout.start_of(0)), layout.before(), *layout.ranges]
 
     def make(sets: Sequence[ActiveUsers]) -> Growth:
         return _growth(layout, sets)

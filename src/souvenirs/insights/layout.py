@@ -75,6 +75,12 @@ class Layout:
         """Return where a period starts, counted from the first one, also before that."""
         return outward(self._grid.boundary(self._first + number))
 
+    def before(self) -> Range:
+        """Return the period before the first one; a day that a zone left out is none."""
+        start = self.start_of(0)
+        previous = self.start_of(-1)
+        return previous if previous != start else self.start_of(-2), start
+
     def has_begun(self, day: Range) -> bool:
         """Whether there has been an instant of a day: there is none of one that a zone left out."""
         start, end = day
