@@ -181,6 +181,19 @@ def test_edges_of_a_cohort_of_those_who_joined(join, joined, expected):
     assert sizes(retention(SEPTEMBER, at(2017, 10, 5), cohort="joined")) == expected
 
 
+@knows_when_users_joined
+@pytest.mark.parametrize(
+    "group", [lambda pks: pks, iter, lambda pks: get_user_model().objects.filter(pk__in=pks)]
+)
+def test_those_who_joined_of_a_group(leave, join, group, django_assert_max_num_queries):
+    leave((1, SEPTEMBER), (2, SEPTEMBER), (3, SEPTEMBER))
+    join(dict.fromkeys((1, 2, 3), SEPTEMBER))
+    users = group([pk_of(1), pk_of(2)])
+    with django_assert_max_num_queries(6 if type(pk_of(1)) is int else 7):
+        found = retention(SEPTEMBER, at(2017, 10, 1), cohort="joined", users=users)
+    assert (sizes(found), cells(found)) == ([2], [(2,)])
+
+
 @pytest.mark.skipif(LABEL != "users.BareUser", reason="the user model says when a user registered")
 def test_user_model_that_does_not_say_when_users_joined():
     with pytest.raises(ValueError, match="name its DateTimeField in SOUVENIRS_DATE_JOINED_FIELD"):

@@ -10,7 +10,7 @@ from itertools import accumulate, count
 from typing import Any, Literal, get_args, overload
 
 from ..accounts import joined_between
-from ..counting import ActiveUsers, active_users_each, group_of
+from ..counting import ActiveUsers, active_users_each
 from ..instants import checked, utc
 from ..segments import By
 from .layout import Layout, Period, lay, position_of
@@ -251,8 +251,10 @@ def retention(
             f"Retention of {periods:,} periods has more than {MAX_CELLS:,} cells: "
             "choose a shorter range or a longer interval."
         )
-    seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], users)
-    members = _joined(layout, users) if cohort == "joined" else _first_seen(seen, active)
+    # Read once: a queryset is a query, and an iterator is empty after that.
+    group = None if users is None else ActiveUsers(users)
+    seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], group)
+    members = _joined(layout, group) if cohort == "joined" else _first_seen(seen, active)
 
     def make(sets: Sequence[ActiveUsers]) -> Retention:
         own, found = sets[:periods], sets[periods:]
@@ -379,7 +381,7 @@ def _from_each_on(active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
     return list(accumulate(reversed(active), ActiveUsers.__or__))[::-1]
 
 
-def _joined(layout: Layout, users: Any) -> list[ActiveUsers]:
+def _joined(layout: Layout, group: ActiveUsers | None) -> list[ActiveUsers]:
     """Who registered in each period, of the group."""
     starts = [utc(checked(period.start, "start")) for period in layout.periods]
     members: list[list[Any]] = [[] for _ in starts]
@@ -387,7 +389,6 @@ def _joined(layout: Layout, users: Any) -> list[ActiveUsers]:
         end = utc(checked(layout.periods[-1].end, "end"))
         for pk, joined in joined_between(starts[0], end):
             members[bisect_right(starts, joined) - 1].append(pk)
-    group = None if users is None else ActiveUsers(group_of(users) or ())
     joined_in = [ActiveUsers(pks) for pks in members]
     return joined_in if group is None else [each & group for each in joined_in]
 
