@@ -149,6 +149,14 @@ def test_who_came_only_in_the_period_under_way_came_later(three_months):
     assert cells(found)[0] == (4, 2, None)
 
 
+def test_cohorts_before_the_first_souvenir_are_unknown(leave):
+    leave((1, OCTOBER))
+    found = retention(SEPTEMBER, at(2017, 11, 1))
+    assert sizes(found) == [None, 1]
+    assert cells(found) == [(None, None), (1,)]
+    assert found.mean() == (1, None)
+
+
 @knows_when_users_joined
 def test_those_who_joined_before_the_first_souvenir_are_known(leave, join):
     leave((1, OCTOBER))

@@ -32,7 +32,7 @@ class Cohort:
     #: How many users there are in it; None where the period ended before the first souvenir.
     size: int | None
     #: How many of them were active so many periods later, from 0 on. None where that period is not
-    #: over yet, or ended before the first souvenir.
+    #: over yet or ended before the first souvenir, and where the size is None.
     cells: tuple[int | None, ...]
 
 
@@ -360,11 +360,14 @@ def _cohorts(
     knows_size: bool,
 ) -> Iterator[Cohort]:
     for n, period, own in zip(count(), periods, members, strict=False):
+        size = len(own) if period.known or knows_size else None
         cells = tuple(
-            own.count_common(found) if later.complete and later.known else None
+            own.count_common(found)
+            if size is not None and later.complete and later.known
+            else None
             for later, found in zip(periods[n:], active[n:], strict=True)
         )
-        yield Cohort(period, len(own) if period.known or knows_size else None, cells)
+        yield Cohort(period, size, cells)
 
 
 def _first_seen(seen: ActiveUsers, active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
