@@ -239,6 +239,12 @@ def test_cell_that_is_not_there_or_none_has_no_users(three_months, offset):
         retention(SEPTEMBER).users(0, offset)
 
 
+@pytest.mark.parametrize("offset", [-1, 3])
+def test_cell_that_is_not_there_has_no_share(three_months, offset):
+    with pytest.raises(IndexError, match=f"There is no cell at offset {offset}"):
+        retention(SEPTEMBER).share(0, offset)
+
+
 def test_rows(three_months):
     found = retention(OCTOBER)
     october = {"label": "2017-10", "start": at(2017, 10, 1), "end": at(2017, 11, 1)}
@@ -311,6 +317,19 @@ def test_day_n_on_local_days(leave):
     [new_york] = day_n_retention(START, at(2017, 9, 8), days=[1], tz="America/New_York").days
     [utc] = day_n_retention(START, at(2017, 9, 8), days=[1]).days
     assert (new_york.returned, utc.returned) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "days", [[0], [-1], [1.0], ["7"], [True], "7", 7, [timedelta(days=1)], [None]]
+)
+def test_other_days_are_refused(days):
+    with pytest.raises(ValueError, match="days must be whole numbers from 1 on, not"):
+        day_n_retention(START, END, days=days)
+
+
+def test_days_from_a_generator(week):
+    found = day_n_retention(START, at(2017, 9, 7), days=iter([1, 2]))
+    assert [each.days for each in found.days] == [1, 2]
 
 
 def test_day_n_rows(week):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import accumulate, count
@@ -52,9 +52,13 @@ class Retention(Insight):
     def share(self, cohort: int | str | Period, offset: int) -> float | None:
         """Return the cell over the size of its cohort, or over the cell before it.
 
-        From 0 to 1; None where the cell is, or where there is nobody to compare with.
+        From 0 to 1, and above where more came than in the cell before. None where the cell is, or
+        where there is nobody to compare with. Raises LookupError where there is no such cell.
         """
-        return self._share(self.cohorts[self._position(cohort)], offset)
+        found = self.cohorts[self._position(cohort)]
+        if not 0 <= offset < len(found.cells):
+            raise IndexError(f"There is no cell at offset {offset!r} of that cohort.")
+        return self._share(found, offset)
 
     def _share(self, cohort: Cohort, offset: int) -> float | None:
         return ratio(cohort.cells[offset], self._whole(cohort, offset))
@@ -317,9 +321,7 @@ def day_n_retention(
 
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
-    for each in days:
-        if isinstance(each, bool) or not isinstance(each, int) or each < 1:
-            raise ValueError(f"days must be whole numbers from 1 on, not {each!r}.")
+    lengths = _checked_days(days)
     layout = lay(start, end, "day", tz)
     seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], users)
     over = sum(period.complete for period in layout.periods)
@@ -330,7 +332,7 @@ def day_n_retention(
         later = _from_each_on(found)
         return DayNRetention(
             tz=str(layout.zone),
-            days=tuple(_day_n(n, own, found, later) for n in days),
+            days=tuple(_day_n(n, own, found, later) for n in lengths),
             _members=tuple(own),
             _active=tuple(found),
         )
@@ -394,6 +396,13 @@ def _joined(layout: Layout, group: ActiveUsers | None) -> list[ActiveUsers]:
             members[bisect_right(starts, joined) - 1].append(pk)
     joined_in = [ActiveUsers(pks) for pks in members]
     return joined_in if group is None else [each & group for each in joined_in]
+
+
+def _checked_days(days: Any) -> tuple[int, ...]:
+    lengths = tuple(days) if isinstance(days, Iterable) else (None,)
+    if not all(type(each) is int and each >= 1 for each in lengths):
+        raise ValueError(f"days must be whole numbers from 1 on, not {days!r}.")
+    return lengths
 
 
 def _checked_choice(name: str, value: object, choices: Any) -> None:
