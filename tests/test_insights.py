@@ -316,6 +316,19 @@ def test_without_time_zone_support(leave, insight, settings):
     assert all(period.start.tzinfo is None for period in periods_of(found))
 
 
+@every_insight
+def test_start_that_carries_a_zone_without_time_zone_support(leave, insight, settings, set_now):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "UTC"
+    set_now(NOW.replace(tzinfo=None))
+    leave((1, datetime(2017, 9, 4, 16)), (2, datetime(2017, 9, 4, 14)))
+    tokyo = ZoneInfo("Asia/Tokyo")
+    start, end = (datetime(2017, 9, day, tzinfo=tokyo) for day in (5, 7))
+    found = insight(start, end)
+    assert found.to_dict()["tz"] == "Asia/Tokyo"
+    assert numbers(found) == numbers(insight(start, end, tz=tokyo))
+
+
 @every_insight_of_periods
 @pytest.mark.parametrize(
     ("which", "error", "message"),

@@ -130,7 +130,7 @@ def lay(
     until = until or now
     if since is None:
         since = earlier(first_souvenir or until, instant_before(until))
-    anchor = calendar_start(outward(since), unit.step, zone, conf.WEEK_START)
+    anchor = calendar_start(since, unit.step, zone, conf.WEEK_START)
     grid = Grid(anchor, unit.step, anchor.tzinfo)
     first = grid.number(since)
     count = 0 if utc(since) >= utc(until) else grid.number(utc(until) - MICROSECOND) + 1 - first
