@@ -89,7 +89,8 @@ class Layout:
     def days(self, before: int = 0) -> Days:
         """Return the local days of the periods, and so many before.
 
-        A day that a zone has left out, as Samoa did in 2011, is one without an instant.
+        A day that a zone has left out, as Samoa did in 2011, is one without an instant. Raises
+        ValueError for too many days.
         """
         if not self.periods:
             return Days([], [])
@@ -104,6 +105,7 @@ class Layout:
             )
             for period in self.periods
         ]
+        refuse_more_than(MAX_PERIODS, positions[-1][1] - before, "days")
         bounds = [grid.boundary(number) for number in range(-before, positions[-1][1] - before + 1)]
         bounds = [outward(local(earlier(bound, end), self.zone)) for bound in bounds]
         return Days(list(pairwise(bounds)), positions)
@@ -134,11 +136,7 @@ def lay(
     grid = Grid(anchor, unit.step, anchor.tzinfo)
     first = grid.number(since)
     count = 0 if utc(since) >= utc(until) else grid.number(utc(until) - MICROSECOND) + 1 - first
-    if count > most:
-        raise ValueError(
-            f"The range has {count:,} periods, more than {most:,}: "
-            "choose a shorter range or a longer interval."
-        )
+    refuse_more_than(most, count, "periods")
     periods = []
     if count:
         for number, begin, following in grid.spans(first, until):
@@ -153,6 +151,14 @@ def lay(
                 )
             )
     return Layout(unit, grid.zone, tuple(periods), now, grid, first)
+
+
+def refuse_more_than(most: int, count: int, name: str) -> None:
+    if count > most:
+        raise ValueError(
+            f"The range has {count:,} {name}, more than {most:,}: "
+            "choose a shorter range or a longer interval."
+        )
 
 
 def instant_before(end: datetime) -> datetime:
