@@ -93,7 +93,9 @@ class Oracle:
         return self.unit(self.date(self.now)) > self.unit(days[0])
 
     def is_known(self, days):
-        return self.first is not None and self.first < self.end and self.date(self.first) <= days[-1]
+        return (
+            self.first is not None and self.first < self.end and self.date(self.first) <= days[-1]
+        )
 
     def actives(self):
         return [self.active(days[0], days[-1]) for days in self.periods]

@@ -1,4 +1,5 @@
 from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -42,7 +43,7 @@ def test_identities(leave, interval):
     periods = growth(START, END, interval=interval).periods
     for each in periods:
         assert each.new + each.retained + each.resurrected == each.active
-    for before, each in zip(periods, periods[1:], strict=False):
+    for before, each in pairwise(periods):
         assert each.retained + each.churned == before.active
         assert each.net == each.active - before.active
 

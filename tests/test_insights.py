@@ -74,9 +74,7 @@ def test_bad_arguments_are_refused(leave, insight, arguments, error, message):
         insight(**arguments)
 
 
-@pytest.mark.parametrize(
-    "insight", [INSIGHTS[name] for name in INSIGHTS if name != "power_curve"]
-)
+@pytest.mark.parametrize("insight", [INSIGHTS[name] for name in INSIGHTS if name != "power_curve"])
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -99,7 +97,7 @@ def test_other_intervals_are_refused(insight, interval):
 
 @every_insight_of_periods
 def test_range_of_too_many_periods_is_refused(insight):
-    with pytest.raises(ValueError, match="more than|choose a shorter range"):
+    with pytest.raises(ValueError, match=r"more than \d+,000"):
         insight(at(1700, 1, 1), at(2000, 1, 1), interval="day")
 
 
@@ -230,9 +228,7 @@ def test_range_that_pruned_buckets_cannot_answer_is_refused(leave, insight):
 
 @every_insight
 @pytest.mark.parametrize("digested", [False, True])
-def test_six_queries_whatever_the_range(
-    leave, insight, digested, django_assert_max_num_queries
-):
+def test_six_queries_whatever_the_range(leave, insight, digested, django_assert_max_num_queries):
     leave((1, at(2001, 1, 1)), (1, at(2009, 5, 5)), (2, at(2017, 9, 4)), (2, at(2017, 10, 4)))
     if digested:
         digest()
@@ -391,9 +387,7 @@ def measured(rows, start=START):
     )
     # One more, so that all of the range is known.
     Souvenir.objects.create(user_id=pk_of(0), when=start - 30 * weeks)
-    return {
-        name: numbers(insight(start, start + 4 * weeks)) for name, insight in BY_WEEK.items()
-    }
+    return {name: numbers(insight(start, start + 4 * weeks)) for name, insight in BY_WEEK.items()}
 
 
 def shown(examples):

@@ -6,7 +6,18 @@ import pytest
 
 from souvenirs.insights import power_curve, power_curves
 from tests.conftest import INSTANT, at
-from tests.oracle import DAY, END, NOW, START, UNITS, ZONES, Oracle, gives_its_users, keys, sightings
+from tests.oracle import (
+    DAY,
+    END,
+    NOW,
+    START,
+    UNITS,
+    ZONES,
+    Oracle,
+    gives_its_users,
+    keys,
+    sightings,
+)
 
 pytestmark = pytest.mark.django_db
 

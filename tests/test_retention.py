@@ -5,7 +5,18 @@ from django.contrib.auth import get_user_model
 
 from souvenirs.insights import day_n_retention, retention
 from tests.conftest import INSTANT, at, build_user, pk_of
-from tests.oracle import DAY, END, NOW, START, UNITS, ZONES, Oracle, gives_its_users, keys, sightings
+from tests.oracle import (
+    DAY,
+    END,
+    NOW,
+    START,
+    UNITS,
+    ZONES,
+    Oracle,
+    gives_its_users,
+    keys,
+    sightings,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +84,7 @@ def test_equals_brute_force(leave, zone, interval, mode):
 def test_cohorts_of_those_who_joined_equal_brute_force(leave, join, zone, interval):
     rows = sightings()
     leave(*rows)
-    moments = {number: when for number, when in sightings(seed=2, count=40, users=30)}
+    moments = dict(sightings(seed=2, count=40, users=30))
     join(moments)
     found = retention(START, END, interval=interval, cohort="joined", tz=zone)
     oracle = Oracle(rows, interval=interval, zone=zone)
@@ -136,9 +147,7 @@ def test_cells_of_a_period_that_is_not_over_are_none(three_months):
     assert found.mean() == (1, 1 / 4, None)
 
 
-@pytest.mark.parametrize(
-    ("now", "cell"), [(at(2017, 11, 1), 1), (at(2017, 11, 1) - INSTANT, None)]
-)
+@pytest.mark.parametrize(("now", "cell"), [(at(2017, 11, 1), 1), (at(2017, 11, 1) - INSTANT, None)])
 def test_period_is_over_at_its_end(three_months, set_now, now, cell):
     set_now(now)
     assert cells(retention(SEPTEMBER, at(2017, 11, 1)))[0] == (4, cell)
@@ -302,9 +311,7 @@ def test_day_n_by_hand(week):
     ]
 
 
-@pytest.mark.parametrize(
-    ("now", "eligible"), [(at(2017, 9, 6), 3), (at(2017, 9, 6) - INSTANT, 0)]
-)
+@pytest.mark.parametrize(("now", "eligible"), [(at(2017, 9, 6), 3), (at(2017, 9, 6) - INSTANT, 0)])
 def test_day_that_is_not_over_has_not_come(week, set_now, now, eligible):
     set_now(now)
     [found] = day_n_retention(START, at(2017, 9, 6), days=[1]).days

@@ -5,7 +5,18 @@ import pytest
 
 from souvenirs.insights import active_series
 from tests.conftest import INSTANT, at
-from tests.oracle import DAY, END, NOW, START, UNITS, ZONES, Oracle, gives_its_users, keys, sightings
+from tests.oracle import (
+    DAY,
+    END,
+    NOW,
+    START,
+    UNITS,
+    ZONES,
+    Oracle,
+    gives_its_users,
+    keys,
+    sightings,
+)
 
 pytestmark = pytest.mark.django_db
 
