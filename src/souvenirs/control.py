@@ -1,6 +1,7 @@
 """The front door: the verbs of the app, and what they raise."""
 
-from .counting import ActiveUsers, active_users, count_active_users
+from .activeusers import ActiveUsers
+from .counting import active_users, count_active_users
 from .digests.erasing import erase_user, export_user
 from .recording import asouvenez, souvenez
 from .stores.reading import PrunedSpan

@@ -21,8 +21,8 @@ from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.db.models import Q
 from django.utils.module_loading import import_string
 
+from .activeusers import ActiveUsers
 from .conf import conf
-from .counting import ActiveUsers
 
 #: ``"segment"``: those of the setting; or groups by name; or a field of the user model, followed
 #: like ``"groups__name"``, whose values are the names.

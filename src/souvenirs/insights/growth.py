@@ -8,7 +8,8 @@ from datetime import datetime, tzinfo
 from itertools import pairwise
 from typing import Any, Literal, overload
 
-from ..counting import ActiveUsers, active_users_each
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
 from ..segments import By
 from .layout import Layout, Period, lay, position_of
 from .results import Insight, Segmented, ratio, segmented

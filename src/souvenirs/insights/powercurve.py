@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from itertools import accumulate
 from typing import Any, overload
 
 from django.utils import timezone
 
-from ..counting import ActiveUsers, active_users_each
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
 from ..instants import checked, local
 from ..periods import DAY as ONE_DAY
 from ..periods import calendar_start
@@ -143,7 +144,7 @@ def power_curve(
     """
     checked_days(days)
     until = calendar_start(timezone.now(), ONE_DAY, tz) if end is None else checked(end, "end")
-    layout = lay(local(instant_before(until), until.tzinfo), until, "day", tz)
+    layout = lay(local(instant_before(until), until.tzinfo or UTC), until, "day", tz)
     spans = layout.days(before=days - 1)
 
     def make(sets: Sequence[ActiveUsers]) -> PowerCurve:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from ..counting import ActiveUsers
+from ..activeusers import ActiveUsers
 from ..segments import By, groups_by
 
 

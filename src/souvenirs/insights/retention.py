@@ -10,7 +10,8 @@ from itertools import accumulate, count
 from typing import Any, Literal, get_args, overload
 
 from ..accounts import joined_between
-from ..counting import ActiveUsers, active_users_each
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
 from ..instants import checked, utc
 from ..segments import By
 from .layout import Layout, Period, lay, position_of
@@ -364,9 +365,7 @@ def _cohorts(
     for n, period, own in zip(count(), periods, members, strict=False):
         size = len(own) if period.known or knows_size else None
         cells = tuple(
-            own.count_common(found)
-            if size is not None and later.complete and later.known
-            else None
+            own.count_common(found) if size is not None and later.complete and later.known else None
             for later, found in zip(periods[n:], active[n:], strict=True)
         )
         yield Cohort(period, size, cells)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, Literal, overload
 
-from ..counting import ActiveUsers, active_users_each
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
 from ..segments import By
 from .layout import Days, Layout, Period, lay, position_of
 from .results import Insight, Segmented, ratio, segmented
