@@ -13,8 +13,9 @@ Membership is that of the moment of asking: it says who is in a group today, not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldError, ImproperlyConfigured
@@ -29,6 +30,29 @@ from .conf import conf
 By: TypeAlias = str | Mapping[str, Any]
 
 SETTING = "segment"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BySegment(Mapping[str, T], Generic[T]):
+    """The same for each segment, by name and in order, and for everyone.
+
+    Unless they are exclusive, segments overlap: numbers of the segments do not add up to that of
+    everyone. A user of two segments is in both, and once in everyone.
+    """
+
+    segments: Mapping[str, T]
+    everyone: T
+
+    def __getitem__(self, name: str) -> T:
+        return self.segments[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.segments)
+
+    def __len__(self) -> int:
+        return len(self.segments)
 
 
 def groups_by(by: By, exclusive: bool = False) -> dict[str, ActiveUsers]:
