@@ -123,6 +123,12 @@ def test_by_false_is_a_segment_like_true(users):
     assert groups_by("is_staff") == {"False": {2, 3, 4}, "True": {1}}
 
 
+def test_by_a_field_that_nobody_has_a_value_of(users):
+    assert groups_by("last_login") == {}
+    counts = count_active_users(by="last_login")
+    assert (dict(counts), counts.everyone) == ({}, 4)
+
+
 def test_by_no_groups_is_refused():
     with pytest.raises(ValueError, match="gives no segments"):
         groups_by({})

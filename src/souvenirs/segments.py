@@ -58,18 +58,24 @@ class BySegment(Mapping[str, T], Generic[T]):
 def groups_by(by: By, exclusive: bool = False) -> dict[str, ActiveUsers]:
     """Return the users of each segment by its name, in order.
 
-    With ``exclusive`` a user is in the first of them only. Raises ValueError where there are no
-    such segments or no such field, and ImproperlyConfigured for a setting that names no users.
+    With ``exclusive`` a user is in the first of them only. A field that nobody has a value of gives
+    no segments; ValueError is raised where none are named or there is no such field, and
+    ImproperlyConfigured for a setting that names no users.
     """
-    if isinstance(by, Mapping):
-        groups = {str(name): _users_of(name, group) for name, group in by.items()}
-    elif by == SETTING:
-        groups = {name: segment(name) for name in segment_names()}
-    else:
-        groups = _by_field(by)
-    if not groups:
-        raise ValueError(f"by {by!r} gives no segments: name some in SOUVENIRS_SEGMENTS.")
+    groups = _groups_by(by)
     return _first_match(groups) if exclusive else groups
+
+
+def _groups_by(by: By) -> dict[str, ActiveUsers]:
+    if isinstance(by, Mapping):
+        named = {str(name): _users_of(name, group) for name, group in by.items()}
+    elif by == SETTING:
+        named = {name: segment(name) for name in segment_names()}
+    else:
+        return _by_field(by)
+    if not named:
+        raise ValueError(f"by {by!r} gives no segments: name some in SOUVENIRS_SEGMENTS.")
+    return named
 
 
 def segment_names() -> list[str]:
