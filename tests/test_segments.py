@@ -129,11 +129,65 @@ def test_by_a_field_that_nobody_has_a_value_of(users):
     assert (dict(counts), counts.everyone) == ({}, 4)
 
 
+@pytest.mark.parametrize("by", ["", "no_such_field", "pk__no_such", "last_login__pk", 5, object()])
+def test_by_something_else_is_refused(by):
+    with pytest.raises(ValueError, match="by must be 'segment', groups by name, or a field of"):
+        groups_by(by)
+
+
 def test_by_no_groups_is_refused():
     with pytest.raises(ValueError, match="gives no segments"):
         groups_by({})
     with pytest.raises(ValueError, match="by 'segment' gives no segments: name some in SOUVENIRS_"):
         groups_by("segment")
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        (Q(no_such_field=1), "Segment 'pro' cannot be asked for: Cannot resolve keyword"),
+        (Q(last_login="soon"), "Segment 'pro' cannot be asked for"),
+        (Permission.objects.all, "users is a queryset of auth.Permission"),
+        ("no.such.function", "Segment 'pro' is 'no.such.function', which cannot be imported"),
+        ("nowhere", "Segment 'pro' is 'nowhere', which cannot be imported"),
+        (".", "Segment 'pro' is '.', which cannot be imported"),
+        ("tests.test_segments.NOT_CALLABLE", "users must be a queryset"),
+        (5, "users must be a queryset"),
+        (None, "users must be a queryset"),
+        (lambda: None, "users must be a queryset"),
+        (found_wrong, "There are no plans."),
+    ],
+)
+def test_what_a_segment_cannot_be(settings, group, message):
+    settings.SOUVENIRS_SEGMENTS = {"pro": group}
+    with pytest.raises(ImproperlyConfigured, match=r"SOUVENIRS_SEGMENTS\['pro'\]: " + message):
+        segment("pro")
+    with pytest.raises((ValueError, TypeError), match=message):
+        groups_by({"pro": group})
+
+
+@pytest.mark.parametrize(
+    ("segments", "message"),
+    [
+        (["staff"], "should be a dict of segments by name, not a list"),
+        (None, "should be a dict of segments by name, not a NoneType"),
+        ({5: Q()}, "should have names that are text, not 5"),
+        ({"": Q()}, "should have names that are text, not ''"),
+    ],
+)
+def test_setting_that_names_no_segments(settings, segments, message):
+    settings.SOUVENIRS_SEGMENTS = segments
+    with pytest.raises(ImproperlyConfigured, match=f"SOUVENIRS_SEGMENTS {message}"):
+        segment_names()
+
+
+def test_setting_is_not_evaluated_to_say_what_is_wrong(settings, django_assert_num_queries):
+    settings.SOUVENIRS_SEGMENTS = get_user_model().objects.all()
+    with (
+        django_assert_num_queries(0),
+        pytest.raises(ImproperlyConfigured, match=r"not a \w*QuerySet"),
+    ):
+        segment_names()
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldError, ImproperlyConfigured
-from django.db.models import Q
+from django.core.exceptions import FieldError, ImproperlyConfigured, ValidationError
+from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 
 from .activeusers import ActiveUsers
@@ -79,12 +79,23 @@ def _groups_by(by: By) -> dict[str, ActiveUsers]:
 
 
 def segment_names() -> list[str]:
-    """Return the names in ``SOUVENIRS_SEGMENTS``, in order."""
-    if not isinstance(conf.SEGMENTS, Mapping):
+    """Return the names in ``SOUVENIRS_SEGMENTS``, in order.
+
+    Raises ImproperlyConfigured where it is no dict, or has other names than text.
+    """
+    segments: object = conf.SEGMENTS
+    if not isinstance(segments, Mapping):
+        # Its type, because showing a queryset asks for it.
+        kind = type(segments).__name__
         raise ImproperlyConfigured(
-            f"SOUVENIRS_SEGMENTS should be a dict of segments by name, not {conf.SEGMENTS!r}."
+            f"SOUVENIRS_SEGMENTS should be a dict of segments by name, not a {kind}."
         )
-    return [str(name) for name in conf.SEGMENTS]
+    for name in segments:
+        if not isinstance(name, str) or not name:
+            raise ImproperlyConfigured(
+                f"SOUVENIRS_SEGMENTS should have names that are text, not {name!r}."
+            )
+    return list(segments)
 
 
 def segment(name: str) -> ActiveUsers:
@@ -104,24 +115,32 @@ def segment(name: str) -> ActiveUsers:
 
 
 def _users_of(name: object, group: Any) -> ActiveUsers:
-    if isinstance(group, str):
-        try:
-            group = import_string(group)
-        except ImportError as error:
-            raise ValueError(f"Segment {name!r} is {group!r}, which cannot be imported.") from error
-    if callable(group) and not isinstance(group, Q):
+    group = _imported(name, group)
+    if callable(group):
         group = group()
     if isinstance(group, Q):
         try:
             group = get_user_model()._default_manager.filter(group)
-        except FieldError as error:
+        except (FieldError, ValidationError) as error:
             raise ValueError(f"Segment {name!r} cannot be asked for: {error}") from error
     return ActiveUsers(group)
+
+
+def _imported(name: object, group: Any) -> Any:
+    """What a segment is; where it is a dotted path, what that names."""
+    if not isinstance(group, str):
+        return group
+    try:
+        return import_string(group)
+    except (ImportError, ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"Segment {name!r} is {group!r}, which cannot be imported.") from error
 
 
 def _by_field(path: str) -> dict[str, ActiveUsers]:
     """The users by each value of a field; who has none, or an empty one, is in no segment."""
     try:
+        if not isinstance(path, str):
+            raise FieldError
         rows = get_user_model()._default_manager.order_by().values_list(path, "pk").distinct()
         members: dict[str, list[Any]] = {}
         for value, pk in rows:
