@@ -114,6 +114,29 @@ def segment(name: str) -> ActiveUsers:
         raise ImproperlyConfigured(f"SOUVENIRS_SEGMENTS[{name!r}]: {error}") from error
 
 
+def segment_given(name: str) -> Any:
+    """Return what names the users of a segment in ``SOUVENIRS_SEGMENTS``, not asked for them yet.
+
+    Raises ImproperlyConfigured where that names no users, as far as can be told without asking.
+    """
+    user_model = get_user_model()
+    try:
+        group = _imported(name, conf.SEGMENTS[name])
+    except ValueError as error:
+        raise ImproperlyConfigured(f"SOUVENIRS_SEGMENTS[{name!r}]: {error}") from error
+    if isinstance(group, QuerySet) and not issubclass(group.model, user_model):
+        raise ImproperlyConfigured(
+            f"SOUVENIRS_SEGMENTS[{name!r}] is a queryset of {group.model._meta.label}: "
+            f"give one of {user_model._meta.label}."
+        )
+    if not (isinstance(group, Q | QuerySet) or callable(group)):
+        raise ImproperlyConfigured(
+            f"SOUVENIRS_SEGMENTS[{name!r}] should be a Q, a queryset, a function or its dotted "
+            f"path, not {group!r}."
+        )
+    return group
+
+
 def _users_of(name: object, group: Any) -> ActiveUsers:
     group = _imported(name, group)
     if callable(group):
