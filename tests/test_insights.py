@@ -13,6 +13,7 @@ from souvenirs.control import PrunedSpan
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.pruning import Pruner
 from souvenirs.insights import (
+    Insight,
     Segmented,
     active_series,
     growth,
@@ -356,6 +357,14 @@ def test_period_by_position_label_and_itself(leave, insight):
     last = found.users(-1, *more)
     assert found.users("2017-09-05", *more) == found.users(periods_of(found)[1], *more) == last
     assert len(last) >= 1
+
+
+def test_insight_with_nothing_in_common():
+    class Nobody(Insight):
+        def rows(self):
+            return []
+
+    assert Nobody().to_dict() == {"insight": "Nobody", "rows": []}
 
 
 weeks = timedelta(weeks=1)
