@@ -67,6 +67,12 @@ def test_days_that_have_not_begun_do_not_count(leave, end):
     assert (november.mean_dau, november.mean_ratio) == (1, 1)
 
 
+def test_souvenir_of_a_day_to_come_is_in_no_mean(leave):
+    leave(*((1, at(2017, 11, n)) for n in range(1, 21)), (2, at(2017, 11, 25)))
+    [november] = stickiness(at(2017, 11, 1), at(2017, 12, 1)).periods
+    assert (november.active, november.mean_dau) == (2, 1)
+
+
 def test_period_that_has_not_begun_has_no_mean(leave):
     leave((1, at(2017, 11, 1)))
     december = stickiness(at(2017, 11, 1), at(2018, 1, 1)).periods[1]

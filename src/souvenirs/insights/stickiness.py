@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from itertools import compress
 from typing import Any, Literal, overload
 
 from ..activeusers import ActiveUsers
@@ -167,7 +168,7 @@ def _stickiness(layout: Layout, days: Days, sets: Sequence[ActiveUsers]) -> Stic
         StickinessOfPeriod(
             period,
             active,
-            ratio(sum(map(len, sets[first:last])), sum(has_begun[first:last])),
+            _mean(sets[first:last], has_begun[first:last]),
             *trailing,
         )
         if period.known
@@ -181,3 +182,8 @@ def _stickiness(layout: Layout, days: Days, sets: Sequence[ActiveUsers]) -> Stic
         _days=tuple(sets),
         _positions=tuple(days.positions),
     )
+
+
+def _mean(days: Sequence[ActiveUsers], has_begun: Sequence[bool]) -> float | None:
+    """How many users the days that have begun have on average."""
+    return ratio(sum(map(len, compress(days, has_begun))), sum(has_begun))
