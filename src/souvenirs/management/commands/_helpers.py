@@ -43,7 +43,7 @@ class ReadingCommand(BaseCommand):
             raise CommandError("Interrupted.", returncode=130) from None
         except UnicodeEncodeError as error:
             raise CommandError(
-                f"{ascii(error.object[error.start])} cannot be written in {error.encoding}: "
+                f"{error.object[error.start]!a} cannot be written in {error.encoding}: "
                 "set PYTHONIOENCODING=utf-8."
             ) from None
         for note in self.notes:
