@@ -47,14 +47,15 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass
 class Table:
-    """Cells as text, the first column being what the lines are about."""
+    """Cells as text: the first columns name what a line is about, the others are numbers."""
 
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
+    names: int = 1
 
     def lines(self) -> list[str]:
         """Return the line of the headers, a rule, and a line for each row."""
-        sides = ["left", *["right"] * (len(self.headers) - 1)]
+        sides = ["left"] * self.names + ["right"] * (len(self.headers) - self.names)
         text = tabulate(
             self.rows,
             self.headers,
@@ -107,7 +108,7 @@ class InsightCommand(ReadingCommand, ABC):
 
     def laid_out(self, table: Table, look: Look, gap: int = 2) -> Laid:
         """Return a table for the terminal, and note what does not fit."""
-        laid = laid_out(table.headers, table.rows, look, gap)
+        laid = laid_out(table.headers, table.rows, look, gap, table.names)
         if laid.left_out:
             self.note(
                 f"{counted(laid.left_out, 'column')} left out of a terminal {look.width} wide: "
@@ -236,7 +237,7 @@ class PeriodCommand(InsightCommand):
         if "" in tables:
             return tables[""].lines()
         rows = [[printable(name), *row] for name, table in tables.items() for row in table.rows]
-        return Table(["segment", *tables[EVERYONE].headers], rows).lines()
+        return Table(["segment", *tables[EVERYONE].headers], rows, names=2).lines()
 
     def _explain(self, answer: Any, everyone: Any, options: dict[str, Any]) -> None:
         periods = self.periods(everyone)

@@ -145,11 +145,15 @@ class Laid:
 
 
 def laid_out(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], look: Look, gap: int = 2
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    look: Look,
+    gap: int = 2,
+    names: int = 1,
 ) -> Laid:
     """Return a table without the last columns that do not fit; the first one stays in any case.
 
-    The first column is aligned at the left, the others at the right. Rows may be short.
+    So many columns of names are aligned at the left, the others at the right. Rows may be short.
     """
     lengths = [[len(cell) for cell in line] for line in (headers, *rows)]
     widths = [max(column) for column in zip_longest(*lengths, fillvalue=0)]
@@ -158,8 +162,10 @@ def laid_out(
     places = [(end - width, end) for end, width in zip(ends, widths, strict=True)][:kept]
 
     def line(cells: Sequence[str]) -> str:
-        first, *others = zip(cells, widths[:kept], strict=False)
-        aligned = [first[0].ljust(first[1]), *[cell.rjust(width) for cell, width in others]]
+        aligned = [
+            cell.ljust(width) if n < names else cell.rjust(width)
+            for n, (cell, width) in enumerate(zip(cells, widths[:kept], strict=False))
+        ]
         return (" " * gap).join(aligned).rstrip()
 
     return Laid(line(headers), [line(row) for row in rows], places, len(widths) - kept)
