@@ -212,6 +212,11 @@ def test_range_without_periods():
 
 
 @pytest.mark.usefixtures("_history")
+def test_nothing_is_before_the_beginning_of_time():
+    assert table(COMMAND, "--before=0001-01-01") == []
+
+
+@pytest.mark.usefixtures("_history")
 def test_json_and_csv_are_the_insight():
     insight = stickiness(at(2016, 1, 1), interval="month", tz="UTC")
     arguments = ("--after=2016-01-01", "--interval=month", "--tz=UTC")
@@ -240,7 +245,7 @@ def test_each_segment_and_everyone(exclusive, low):
         segment, _, active, *_ = line.split()
         found[segment] = found.get(segment, "") + active
     assert found == {"everyone": "222", "odd": "121", "=low": low}
-    assert ("Segments overlap" in err) is not bool(exclusive)
+    assert ("Segments can overlap" in err) is not bool(exclusive)
 
 
 @pytest.mark.usefixtures("_history", "_segments")

@@ -23,7 +23,7 @@ from souvenirs.conf import conf
 from souvenirs.insights import Insight, Period, Segmented
 from souvenirs.insights.layout import MICROSECOND
 from souvenirs.instants import checked, outward, utc, zone_for
-from souvenirs.periods import Grid, calendar_start
+from souvenirs.periods import NEVER, Grid, calendar_start
 from souvenirs.segments import SETTING, restricted, segment_names
 from souvenirs.stores import get_store
 
@@ -246,7 +246,7 @@ class PeriodCommand(InsightCommand):
         if any(not period.known for period in periods):
             self.note("Numbers are unknown before the first souvenir.")
         if _is_segmented(answer) and not options["exclusive"]:
-            self.note("Segments overlap: their numbers do not add up to those of everyone.")
+            self.note("Segments can overlap: their numbers need not add up to those of everyone.")
 
     def _range(self, options: dict[str, Any]) -> tuple[str, datetime, datetime | None]:
         """The interval, the start and the end that the options mean."""
@@ -255,14 +255,15 @@ class PeriodCommand(InsightCommand):
         last = options["last"]
         if last is not None and start is not None:
             raise CommandError("Cannot use --after and --last together.")
-        number, unit = (None, self.interval) if last is None else parse_last(last, "--last")
-        interval = interval_named(options["interval"] or unit).name
+        count, unit = (None, self.interval) if last is None else parse_last(last, "--last")
+        interval = unit if options["interval"] is None else options["interval"]
+        interval = interval_named(interval).name
         if start is None:
             until = timezone.now() if end is None else end
-            if number is None:
+            if count is None:
                 start = later(periods_back(RECENT[interval], interval, until, zone), until)
             else:
-                start = periods_back(number, unit, until, zone)
+                start = periods_back(count, unit, until, zone)
         return interval, start, end
 
 
@@ -307,7 +308,8 @@ def periods_back(number: int, interval: str, until: datetime, zone: tzinfo | Non
     end = checked(until, "--before")
     zone = zone_for(end, zone)
     step = interval_named(interval).step
-    anchor = calendar_start(outward(utc(end) - MICROSECOND), step, zone, conf.WEEK_START)
+    last = max(utc(end), NEVER + MICROSECOND) - MICROSECOND
+    anchor = calendar_start(outward(last), step, zone, conf.WEEK_START)
     return outward(Grid(anchor, step, zone).boundary(1 - number))
 
 
