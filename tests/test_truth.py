@@ -6,12 +6,14 @@ import json
 from collections import deque
 from datetime import date, datetime, timedelta
 from itertools import product
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth import get_user_model
 
 from souvenirs.control import active_users, count_active_users
 from souvenirs.digests.digester import Digester
+from souvenirs.insights import active_series, day_n_retention, growth, retention, stickiness
 from souvenirs.models import Digest, Souvenir
 from souvenirs.reports import (
     calendar_daily_usage,
@@ -20,6 +22,7 @@ from souvenirs.reports import (
     calendar_weekly_usage,
     calendar_yearly_usage,
 )
+from souvenirs.utils import next_month
 from tests.conftest import INSTANT, SHARED_DATA, pk_of
 
 pytestmark = [
@@ -126,6 +129,87 @@ def test_local_days_that_end_with_a_date(truth, zone):
             start = days.get(first.isoformat(), (None, None))[0]
             end = days[last.isoformat()][1]
             assert count_active_users(start, end) == trailing[name]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_trailing_series(truth, zone):
+    dates = truth["zones"][zone]["calendar_trailing"]
+    for name, trailing in product(("dau", "wau", "mau"), dates):
+        midnight = datetime.fromisoformat(trailing["date"]).replace(tzinfo=ZoneInfo(zone))
+        found = active_series(midnight, midnight + timedelta(days=1), window=name, tz=zone)
+        assert (found.periods[-1].label, found.values[-1]) == (trailing["date"], trailing[name])
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_series_without_a_window_are_the_periods_themselves(truth, zone):
+    expected = [users for _, _, users in truth["zones"][zone]["per_day"]["series"]]
+    assert list(active_series(*span(truth), tz=zone).values) == expected
+    expected = [month["users"] for month in truth["zones"][zone]["per_month"]]
+    assert list(active_series(*span(truth), interval="month", tz=zone).values) == expected
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_mean_ratio_of_months(truth, zone):
+    months = truth["zones"][zone]["per_month"]
+    found = stickiness(*whole_months(truth, zone), tz=zone)
+    assert [each.active for each in found.periods] == [month["users"] for month in months]
+    means = [month["avg_dau"] for month in months]
+    assert [each.mean_dau for each in found.periods] == pytest.approx(means, abs=1e-6)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_growth(truth, zone):
+    names = ("active", "new", "retained", "resurrected", "churned")
+    found = growth(*span(truth), tz=zone)
+    assert [
+        {"month": row["label"], **{name: row[name] for name in names}} for row in found.rows()
+    ] == truth["zones"][zone]["growth"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize(("interval", "key"), [("month", "cohorts"), ("week", "week_cohorts")])
+def test_cohorts(truth, zone, interval, key):
+    if key not in truth["zones"][zone]:
+        pytest.skip(f"no {key} in the truth")
+    found = retention(*span(truth), interval=interval, tz=zone)
+    assert {
+        cohort.period.label if interval == "month" else str(local_date(cohort, zone)): list(
+            cohort.cells
+        )
+        for cohort in found.cohorts
+    } == truth["zones"][zone][key]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_day_n_retention(truth, zone):
+    expected = truth["zones"][zone]["day_n"]
+    found = day_n_retention(*span(truth), days=[int(n) for n in expected], tz=zone)
+    assert {
+        str(each.days): {
+            "eligible": each.eligible,
+            "returned": each.returned,
+            "unbounded": each.returned_or_later,
+        }
+        for each in found.days
+    } == expected
+
+
+def span(truth):
+    """From the first event to right after the last one."""
+    first, last = (datetime.fromisoformat(truth[name]) for name in ("first", "last"))
+    return first, last + INSTANT
+
+
+def whole_months(truth, zone):
+    """From the first event to the end of the month of the last one."""
+    first, last = span(truth)
+    return first, next_month(
+        last.astimezone(ZoneInfo(zone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    )
+
+
+def local_date(cohort, zone):
+    return cohort.period.start.astimezone(ZoneInfo(zone)).date()
 
 
 def measured(report, label, truth, zone, ends=False):

@@ -9,7 +9,7 @@ second every registered user counts as activated, which is the rule of Django's 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
 
 from .conf import Conf, Setting, conf
-from .instants import outward, utc
+from .instants import bound, outward, stored, utc
 from .values import Rank
 
 
@@ -44,13 +44,30 @@ def accounts_as_of(instants: Sequence[datetime]) -> list[Accounts]:
     totals: list[tuple[int, int]] = []
     for position in range(0, len(ends), Rank.LIMIT):
         since = ends[position - 1] if position else None
-        for more in _joined_between(joined, since, ends[position : position + Rank.LIMIT]):
+        for more in _counted_between(joined, since, ends[position : position + Rank.LIMIT]):
             registered, activated = totals[-1] if totals else (0, 0)
             totals.append((registered + more[0], activated + more[1]))
     return [Accounts(*totals[bisect_left(ends, utc(instant))]) for instant in instants]
 
 
-def _joined_between(
+def joined_between(start: datetime, end: datetime) -> Iterator[tuple[Any, datetime]]:
+    """Generate the primary key of each user who registered in ``[start, end)``, and when, in UTC.
+
+    Raises ValueError where the user model does not say.
+    """
+    joined = date_joined_field()
+    if joined is None:
+        raise ValueError(
+            f"{get_user_model()._meta.label} does not say when a user registered: name its "
+            "DateTimeField in SOUVENIRS_DATE_JOINED_FIELD."
+        )
+    within = {f"{joined.name}__gte": bound(start), f"{joined.name}__lt": bound(end)}
+    users = get_user_model()._default_manager.order_by().filter(**within)
+    for pk, moment in users.values_list("pk", joined.name).iterator():
+        yield pk, stored(moment)
+
+
+def _counted_between(
     joined: models.DateTimeField[Any, Any], since: datetime | None, ends: list[datetime]
 ) -> list[tuple[int, int]]:
     """How many registered, and are activated, from ``since`` to the first end, to the second..."""

@@ -8,7 +8,7 @@ a setting that is not there costs more than all the rest of a rate-limited reque
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -85,6 +85,9 @@ class Conf:
     )
     ON_USER_DELETE = Setting(
         "keep", 'What happens to the history of a deleted user: `"keep"` or `"erase"`.'
+    )
+    SEGMENTS = Setting[Mapping[str, Any]](
+        {}, "Groups of users by name: a `Q`, a queryset, or a function that returns one."
     )
     USAGE_REPORTS_FUNCTION = Setting[Dotted](
         None, "Dotted path of a function that replaces or wraps the reports' `_usage_for_periods`."

@@ -33,6 +33,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from .accounts import accounts_as_of
+from .calendars import (
+    label_calendar_date,
+    label_calendar_year,
+    label_calendar_year_month,
+    label_calendar_year_quarter,
+    label_calendar_year_week,
+    middle_of_week,
+)
 from .conf import conf, function_in
 from .instants import checked, checked_range, local, outward, utc
 from .periods import (
@@ -152,7 +160,7 @@ def calendar_weekly_usage(
     def labels(day: datetime) -> Labels:
         return {
             "calendar_year_week": label_calendar_year_week(day),
-            "calendar_year": _middle_of_week(day).isocalendar().year,
+            "calendar_year": middle_of_week(day).isocalendar().year,
         }
 
     return _calendar_report(WEEK, labels, start, end, tz, recent, week_start)
@@ -356,33 +364,3 @@ def label_year_q(quarter: int) -> str:
 def label_year_y(year: int) -> str:
     """Return ``Y01`` for year 1 of a subscription."""
     return f"Y{year:02d}"
-
-
-def label_calendar_date(day: datetime) -> str:
-    """Return ``2016-01-31`` for that day."""
-    return day.date().isoformat()
-
-
-def label_calendar_year_week(day: datetime) -> str:
-    """Return ``2016-W01`` for the week that starts on the day: the ISO week it mostly lies in."""
-    year, week, _ = _middle_of_week(day).isocalendar()
-    return f"{year:04d}-W{week:02d}"
-
-
-def label_calendar_year_month(day: datetime) -> str:
-    """Return ``2016-01`` for a day in that month."""
-    return f"{day.year:04d}-{day.month:02d}"
-
-
-def label_calendar_year_quarter(day: datetime) -> str:
-    """Return ``2016-Q1`` for a day in that quarter."""
-    return f"{day.year:04d}-Q{(day.month - 1) // 3 + 1}"
-
-
-def label_calendar_year(day: datetime) -> int:
-    """Return 2016 for a day in that year."""
-    return day.year
-
-
-def _middle_of_week(day: datetime) -> datetime:
-    return day + timedelta(days=3)

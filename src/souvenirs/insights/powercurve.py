@@ -1,0 +1,263 @@
+"""On how many days users come: the power user curve, L7 or L28."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from itertools import accumulate
+from typing import Any, overload
+
+from django.utils import timezone
+
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
+from ..instants import checked, local
+from ..periods import DAY as ONE_DAY
+from ..periods import calendar_start
+from ..segments import By
+from .layout import Layout, Period, instant_before, lay, position_of
+from .results import Insight, Segmented, segmented
+
+#: More days than anybody looks at in one curve.
+MAX_DAYS = 366
+
+
+@dataclass(frozen=True)
+class PowerCurve(Insight):
+    """How many users were active on exactly and on at least n of some local days, ``[start, end)``.
+
+    Whoever was active on none of them is in no number.
+    """
+
+    start: datetime
+    end: datetime
+    days: int
+    tz: str
+    #: Whether the last of the days, or the period that it ends, is over.
+    complete: bool
+    #: Active on exactly 1, 2, ... ``days`` days; None where all is before the first souvenir.
+    exactly: tuple[int, ...] | None
+    _slices: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+
+    @property
+    def at_least(self) -> tuple[int, ...] | None:
+        """Active on at least 1, 2, ... ``days`` days; the first is everyone active."""
+        if self.exactly is None:
+            return None
+        return tuple(accumulate(reversed(self.exactly)))[::-1]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each number of days, with ``exactly`` and ``at_least``."""
+        unknown = (None,) * self.days
+        counts = zip(self.exactly or unknown, self.at_least or unknown, strict=True)
+        return [
+            {"days": n, "exactly": exactly, "at_least": at_least}
+            for n, (exactly, at_least) in enumerate(counts, 1)
+        ]
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "start": self.start,
+            "end": self.end,
+            "complete": self.complete,
+            "days": self.days,
+            "tz": self.tz,
+        }
+
+    def users(self, days: int, *, at_least: bool = False) -> ActiveUsers:
+        """Return who was active on exactly so many of the days, or on at least so many."""
+        checked_days(days, self.days)
+        if not at_least:
+            return _on_exactly(self._slices, days)
+        return ActiveUsers.union(_on_exactly(self._slices, n) for n in range(days, self.days + 1))
+
+
+@dataclass(frozen=True)
+class PowerCurves(Insight):
+    """The power curve at the end of each period."""
+
+    interval: str
+    days: int
+    tz: str
+    periods: tuple[Period, ...]
+    curves: tuple[PowerCurve, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of each curve, with the label of its period."""
+        return [
+            {**period.row(), "start": curve.start, **row}
+            for period, curve in zip(self.periods, self.curves, strict=True)
+            for row in curve.rows()
+        ]
+
+    def _common(self) -> dict[str, Any]:
+        return {"interval": self.interval, "days": self.days, "tz": self.tz}
+
+    def users(
+        self, period: int | str | Period, days: int, *, at_least: bool = False
+    ) -> ActiveUsers:
+        """Return the users behind a number of the curve of a period."""
+        curve = self.curves[position_of(self.periods, period)]
+        return curve.users(days, at_least=at_least)
+
+
+@overload
+def power_curve(
+    end: datetime | None = ...,
+    *,
+    days: int = ...,
+    tz: str | tzinfo | None = ...,
+    users: Any = ...,
+    by: None = ...,
+    exclusive: bool = ...,
+) -> PowerCurve: ...
+
+
+@overload
+def power_curve(
+    end: datetime | None = ...,
+    *,
+    days: int = ...,
+    tz: str | tzinfo | None = ...,
+    users: Any = ...,
+    by: By,
+    exclusive: bool = ...,
+) -> Segmented[PowerCurve]: ...
+
+
+def power_curve(
+    end: datetime | None = None,
+    *,
+    days: int = 28,
+    tz: str | tzinfo | None = None,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
+) -> PowerCurve | Segmented[PowerCurve]:
+    """Return how many users were active on n of the last ``days`` local days: L28, or any length.
+
+    The days end with the one that holds the last instant before ``end``, which is cut off there;
+    without ``end``, with yesterday. It is the "power user curve" of Andrew Chen (2018), or the
+    "activity histogram" of Facebook's L28. The other arguments are those of every insight, see
+    :mod:`souvenirs.insights`.
+    """
+    checked_days(days)
+    until = calendar_start(timezone.now(), ONE_DAY, tz) if end is None else checked(end, "end")
+    layout = lay(local(instant_before(until), until.tzinfo or UTC), until, "day", tz)
+    spans = layout.days(before=days - 1)
+
+    def make(sets: Sequence[ActiveUsers]) -> PowerCurve:
+        return _curve(layout, days, layout.periods[0], spans.ranges[0][0], sets)
+
+    return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
+
+
+@overload
+def power_curves(
+    start: datetime | None = ...,
+    end: datetime | None = ...,
+    *,
+    interval: str = ...,
+    days: int = ...,
+    tz: str | tzinfo | None = ...,
+    users: Any = ...,
+    by: None = ...,
+    exclusive: bool = ...,
+) -> PowerCurves: ...
+
+
+@overload
+def power_curves(
+    start: datetime | None = ...,
+    end: datetime | None = ...,
+    *,
+    interval: str = ...,
+    days: int = ...,
+    tz: str | tzinfo | None = ...,
+    users: Any = ...,
+    by: By,
+    exclusive: bool = ...,
+) -> Segmented[PowerCurves]: ...
+
+
+def power_curves(
+    start: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    interval: str = "week",
+    days: int = 7,
+    tz: str | tzinfo | None = None,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
+) -> PowerCurves | Segmented[PowerCurves]:
+    """Return the history of the power curve: one for the days up to the end of each period.
+
+    The arguments are those of :func:`power_curve` and of every insight.
+    """
+    checked_days(days)
+    layout = lay(start, end, interval, tz)
+    spans = layout.days(before=days - 1)
+
+    def make(sets: Sequence[ActiveUsers]) -> PowerCurves:
+        curves = [
+            _curve(layout, days, period, spans.ranges[last - days][0], sets[last - days : last])
+            for period, (_, last) in zip(layout.periods, spans.positions, strict=True)
+        ]
+        zone = str(layout.zone)
+        return PowerCurves(interval, days, zone, layout.periods, tuple(curves))
+
+    return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
+
+
+def checked_days(days: object, most: int = MAX_DAYS) -> None:
+    """Raise ValueError for what is no number of days of a curve."""
+    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= most:
+        raise ValueError(f"days must be a whole number from 1 to {most}, not {days!r}.")
+
+
+def _curve(
+    layout: Layout, days: int, period: Period, start: datetime, sets: Iterable[ActiveUsers]
+) -> PowerCurve:
+    slices = tuple(_added_up(sets))
+    exactly = tuple(len(_on_exactly(slices, n)) for n in range(1, days + 1))
+    return PowerCurve(
+        start=start,
+        end=period.end,
+        days=days,
+        tz=str(layout.zone),
+        complete=period.complete,
+        exactly=exactly if period.known else None,
+        _slices=slices,
+    )
+
+
+def _added_up(days: Iterable[ActiveUsers]) -> list[ActiveUsers]:
+    """On how many of the days each user was active, as binary numbers: slice n holds bit n.
+
+    Adding a day is adding 1 to the numbers of its users, all at once.
+    """
+    slices: list[ActiveUsers] = []
+    for carry in days:
+        for n, digit in enumerate(slices):
+            slices[n], carry = digit ^ carry, digit & carry
+            if not carry:
+                break
+        if carry:
+            slices.append(carry)
+    return slices
+
+
+def _on_exactly(slices: Sequence[ActiveUsers], days: int) -> ActiveUsers:
+    """Who has that number, which is at least 1, in the slices."""
+    if days.bit_length() > len(slices):
+        return ActiveUsers()
+    ones = [digit for n, digit in enumerate(slices) if days >> n & 1]
+    found = ones[0]
+    for digit in ones[1:]:
+        found &= digit
+    for n, digit in enumerate(slices):
+        if not days >> n & 1:
+            found -= digit
+    return found

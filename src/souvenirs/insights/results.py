@@ -1,0 +1,65 @@
+"""What insights give back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..activeusers import ActiveUsers
+from ..segments import By, BySegment, groups_by
+
+
+class Insight(ABC):
+    """An answer, frozen, with the users behind its numbers as they were when it was asked.
+
+    ``pandas.DataFrame(insight.rows())`` makes a data frame of it.
+    """
+
+    @abstractmethod
+    def rows(self) -> list[dict[str, Any]]:
+        """Return it as flat dicts with the same keys, one for each line of a table."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as one dict: its name, what all rows have in common, and the rows."""
+        return {"insight": type(self).__name__, **self._common(), "rows": self.rows()}
+
+    def _common(self) -> dict[str, Any]:
+        return {}
+
+
+I = TypeVar("I", bound=Insight)  # noqa: E741
+
+
+@dataclass(frozen=True)
+class Segmented(BySegment[I], Insight):
+    """The same insight for each segment, by name, and for everyone."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of everyone, whose ``segment`` is None, and those of each segment."""
+        named: list[tuple[str | None, I]] = [(None, self.everyone), *self.segments.items()]
+        return [{"segment": name, **row} for name, insight in named for row in insight.rows()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return :meth:`Insight.to_dict` of everyone, with the rows of all."""
+        return {**self.everyone.to_dict(), "rows": self.rows()}
+
+
+def segmented(
+    make: Callable[[Sequence[ActiveUsers]], I],
+    sets: Sequence[ActiveUsers],
+    by: By | None,
+    exclusive: bool,
+) -> I | Segmented[I]:
+    """Return what is made of the sets; with ``by``, also what is made of each segment's share."""
+    if by is None:
+        return make(sets)
+    groups = groups_by(by, exclusive=exclusive)
+    parts = {name: make([users & group for users in sets]) for name, group in groups.items()}
+    return Segmented(parts, make(sets))
+
+
+def ratio(part: float | None, whole: float | None) -> float | None:
+    """Return one number over another; None where either is unknown or the second is 0."""
+    return None if part is None or not whole else part / whole

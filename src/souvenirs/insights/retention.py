@@ -1,0 +1,409 @@
+"""Who comes back: cohorts of users, and how many of each are active later on."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from itertools import accumulate, count
+from typing import Any, Literal, get_args, overload
+
+from ..accounts import joined_between
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
+from ..instants import checked, utc
+from ..segments import By
+from .layout import Layout, Period, lay, position_of
+from .results import Insight, Segmented, ratio, segmented
+
+CohortBy = Literal["first_seen", "joined"]
+Mode = Literal["in", "in_or_later"]
+Reference = Literal["first", "previous"]
+
+#: A matrix of more cells than this is nobody's to read.
+MAX_CELLS = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """The users of one period, and how many of them were active in it and after it."""
+
+    period: Period
+    #: How many users there are in it; None where the period ended before the first souvenir.
+    size: int | None
+    #: How many of them were active so many periods later, from 0 on. None where that period is not
+    #: over yet or ended before the first souvenir, and where the size is None.
+    cells: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Retention(Insight):
+    """Cohorts, from the first period to the last, and their cells."""
+
+    interval: str
+    tz: str
+    cohort: CohortBy
+    mode: Mode
+    reference: Reference
+    cohorts: tuple[Cohort, ...]
+    _members: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+    _active: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+
+    def share(self, cohort: int | str | Period, offset: int) -> float | None:
+        """Return the cell over the size of its cohort, or over the cell before it.
+
+        From 0 to 1, and above where more came than in the cell before. None where the cell is, or
+        where there is nobody to compare with. Raises LookupError where there is no such cell.
+        """
+        found = self.cohorts[self._position(cohort)]
+        if not 0 <= offset < len(found.cells):
+            raise IndexError(f"There is no cell at offset {offset!r} of that cohort.")
+        return self._share(found, offset)
+
+    def _share(self, cohort: Cohort, offset: int) -> float | None:
+        return ratio(cohort.cells[offset], self._whole(cohort, offset))
+
+    def _whole(self, cohort: Cohort, offset: int) -> int | None:
+        return cohort.cells[offset - 1] if self.reference == "previous" and offset else cohort.size
+
+    def mean(self) -> tuple[float | None, ...]:
+        """Return the mean share at each offset, each cohort weighted with what it is a share of.
+
+        Cohorts whose cell is None or which have nobody to compare with are left out; a share of 0
+        is not. None where no cohort is left.
+        """
+        return tuple(self._mean(offset) for offset in range(self._columns()))
+
+    def _mean(self, offset: int) -> float | None:
+        pairs = [
+            (cohort.cells[offset], self._whole(cohort, offset))
+            for cohort in self.cohorts
+            if offset < len(cohort.cells)
+        ]
+        known = [(part, whole) for part, whole in pairs if part is not None and whole]
+        return ratio(sum(part for part, _ in known), sum(whole for _, whole in known))
+
+    def _columns(self) -> int:
+        return max((len(cohort.cells) for cohort in self.cohorts), default=0)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each cell, with its ``offset``, ``users`` and ``share``."""
+        return [
+            {
+                **cohort.period.row(),
+                "size": cohort.size,
+                "offset": offset,
+                "users": users,
+                "share": self._share(cohort, offset),
+            }
+            for cohort in self.cohorts
+            for offset, users in enumerate(cohort.cells)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return :meth:`Insight.to_dict`, with the mean share at each offset."""
+        return {**super().to_dict(), "mean": list(self.mean())}
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "interval": self.interval,
+            "tz": self.tz,
+            "cohort": self.cohort,
+            "mode": self.mode,
+            "reference": self.reference,
+        }
+
+    def users(self, cohort: int | str | Period, offset: int | None = None) -> ActiveUsers:
+        """Return the users of a cohort, or of one of its cells.
+
+        Raises LookupError where there is no such cohort or cell, or where the cell is None.
+        """
+        position = self._position(cohort)
+        members = self._members[position]
+        if offset is None:
+            return members
+        cells = self.cohorts[position].cells
+        if not 0 <= offset < len(cells) or cells[offset] is None:
+            raise IndexError(f"There is no number at offset {offset!r} of that cohort.")
+        later = self._active[position + offset :]
+        return members & (later[0] if self.mode == "in" else ActiveUsers.union(later))
+
+    def _position(self, cohort: int | str | Period) -> int:
+        return position_of([each.period for each in self.cohorts], cohort)
+
+
+@dataclass(frozen=True, slots=True)
+class DayN:
+    """How many users came back a number of days after their first one."""
+
+    days: int
+    #: Users whose first day lies so many days, or more, before the last one.
+    eligible: int
+    #: Those of them active on exactly that day after their first.
+    returned: int
+    #: Those of them active on that day or any later one.
+    returned_or_later: int
+
+    @property
+    def share(self) -> float | None:
+        """Bounded day-n retention."""
+        return ratio(self.returned, self.eligible)
+
+    @property
+    def share_or_later(self) -> float | None:
+        """Unbounded day-n retention."""
+        return ratio(self.returned_or_later, self.eligible)
+
+
+@dataclass(frozen=True)
+class DayNRetention(Insight):
+    """Day-n retention, for each n that was asked for."""
+
+    tz: str
+    days: tuple[DayN, ...]
+    _members: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+    _active: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each n."""
+        names = ("days", "eligible", "returned", "share", "returned_or_later", "share_or_later")
+        return [{name: getattr(each, name) for name in names} for each in self.days]
+
+    def _common(self) -> dict[str, Any]:
+        return {"tz": self.tz}
+
+    def users(
+        self, days: int, part: Literal["eligible", "returned", "returned_or_later"] = "returned"
+    ) -> ActiveUsers:
+        """Return the users behind a number of day ``days``."""
+        if days not in {each.days for each in self.days}:
+            raise LookupError(f"Day {days!r} was not asked for.")
+        cohorts = zip(self._members, range(days, len(self._active)), strict=False)
+        if part == "eligible":
+            return ActiveUsers.union(members for members, _ in cohorts)
+        if part == "returned":
+            return ActiveUsers.union(members & self._active[later] for members, later in cohorts)
+        if part == "returned_or_later":
+            later = _from_each_on(self._active)
+            return ActiveUsers.union(members & later[day] for members, day in cohorts)
+        raise ValueError(f"part must be eligible, returned or returned_or_later, not {part!r}.")
+
+
+@overload
+def retention(
+    start: datetime | None = ...,
+    end: datetime | None = ...,
+    *,
+    interval: str = ...,
+    cohort: CohortBy = ...,
+    mode: Mode = ...,
+    reference: Reference = ...,
+    tz: str | tzinfo | None = ...,
+    users: Any = ...,
+    by: None = ...,
+    exclusive: bool = ...,
+) -> Retention: ...
+
+
+@overload
+def retention(
+    start: datetime | None = ...,
+    end: datetime | None = ...,
+    *,
+    interval: str = ...,
+    cohort: CohortBy = ...,
+    mode: Mode = ...,
+    reference: Reference = ...,
+    tz: str | tzinfo | None = ...,
+    users: Any = ...,
+    by: By,
+    exclusive: bool = ...,
+) -> Segmented[Retention]: ...
+
+
+def retention(
+    start: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    interval: str = "month",
+    cohort: CohortBy = "first_seen",
+    mode: Mode = "in",
+    reference: Reference = "first",
+    tz: str | tzinfo | None = None,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
+) -> Retention | Segmented[Retention]:
+    """Return how many users of each cohort were active in each period from theirs on.
+
+    A cohort is the users first seen in a period, over all history, or with ``cohort="joined"``
+    those who registered in it, seen or not. A cell counts those of them active in the period so
+    many later; with ``mode="in_or_later"`` also who came only after it, up to ``end``, which is
+    *unbounded* or rolling retention. A share is of the whole cohort, or with
+    ``reference="previous"`` of the cell before. The period of a cell that is None is not over yet.
+
+    The other arguments are those of every insight, see :mod:`souvenirs.insights`. Raises
+    ValueError for a matrix of more than 500,000 cells too.
+    """
+    _checked_choice("cohort", cohort, CohortBy)
+    _checked_choice("mode", mode, Mode)
+    _checked_choice("reference", reference, Reference)
+    layout = lay(start, end, interval, tz)
+    periods = len(layout.periods)
+    if periods * (periods + 1) // 2 > MAX_CELLS:
+        raise ValueError(
+            f"Retention of {periods:,} periods has more than {MAX_CELLS:,} cells: "
+            "choose a shorter range or a longer interval."
+        )
+    # Read once: a queryset is a query, and an iterator is empty after that.
+    group = None if users is None else ActiveUsers(users)
+    seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], group)
+    members = _joined(layout, group) if cohort == "joined" else _first_seen(seen, active)
+
+    def make(sets: Sequence[ActiveUsers]) -> Retention:
+        own, found = sets[:periods], sets[periods:]
+        later = found if mode == "in" else _from_each_on(found)
+        return Retention(
+            interval=layout.interval.name,
+            tz=str(layout.zone),
+            cohort=cohort,
+            mode=mode,
+            reference=reference,
+            cohorts=tuple(_cohorts(layout.periods, own, later, knows_size=cohort == "joined")),
+            _members=tuple(own),
+            _active=tuple(found),
+        )
+
+    return segmented(make, [*members, *active], by, exclusive)
+
+
+@overload
+def day_n_retention(
+    start: datetime | None = ...,
+    end: datetime | None = ...,
+    *,
+    days: Sequence[int] = ...,
+    tz: str | tzinfo | None = ...,
+    users: Any = ...,
+    by: None = ...,
+    exclusive: bool = ...,
+) -> DayNRetention: ...
+
+
+@overload
+def day_n_retention(
+    start: datetime | None = ...,
+    end: datetime | None = ...,
+    *,
+    days: Sequence[int] = ...,
+    tz: str | tzinfo | None = ...,
+    users: Any = ...,
+    by: By,
+    exclusive: bool = ...,
+) -> Segmented[DayNRetention]: ...
+
+
+def day_n_retention(
+    start: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    days: Sequence[int] = (1, 7, 30),
+    tz: str | tzinfo | None = None,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
+) -> DayNRetention | Segmented[DayNRetention]:
+    """Return how many users came back n local days after the day when they were first seen.
+
+    *Bounded* retention counts who was active on exactly that day, *unbounded* retention on it or
+    later, up to ``end``. Only users for whom that day has come count, and a day that is not over
+    yet has not. ``start`` and ``end`` choose the users by their first day, over all history.
+
+    The other arguments are those of every insight, see :mod:`souvenirs.insights`.
+    """
+    lengths = _checked_days(days)
+    layout = lay(start, end, "day", tz)
+    seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], users)
+    over = sum(period.complete for period in layout.periods)
+    members = _first_seen(seen, active)[:over]
+
+    def make(sets: Sequence[ActiveUsers]) -> DayNRetention:
+        own, found = sets[:over], sets[over:]
+        later = _from_each_on(found)
+        return DayNRetention(
+            tz=str(layout.zone),
+            days=tuple(_day_n(n, own, found, later) for n in lengths),
+            _members=tuple(own),
+            _active=tuple(found),
+        )
+
+    return segmented(make, [*members, *active[:over]], by, exclusive)
+
+
+def _day_n(
+    days: int,
+    members: Sequence[ActiveUsers],
+    active: Sequence[ActiveUsers],
+    later: Sequence[ActiveUsers],
+) -> DayN:
+    cohorts = list(zip(members, active[days:], later[days:], strict=False))
+    return DayN(
+        days=days,
+        eligible=sum(len(own) for own, _, _ in cohorts),
+        returned=sum(own.count_common(found) for own, found, _ in cohorts),
+        returned_or_later=sum(own.count_common(found) for own, _, found in cohorts),
+    )
+
+
+def _cohorts(
+    periods: Sequence[Period],
+    members: Sequence[ActiveUsers],
+    active: Sequence[ActiveUsers],
+    knows_size: bool,
+) -> Iterator[Cohort]:
+    for n, period, own in zip(count(), periods, members, strict=False):
+        size = len(own) if period.known or knows_size else None
+        cells = tuple(
+            own.count_common(found) if size is not None and later.complete and later.known else None
+            for later, found in zip(periods[n:], active[n:], strict=True)
+        )
+        yield Cohort(period, size, cells)
+
+
+def _first_seen(seen: ActiveUsers, active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
+    """Those of each period who are in none before it."""
+    first = []
+    for users in active:
+        first.append(users - seen)
+        seen |= users
+    return first
+
+
+def _from_each_on(active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
+    """Who was active in each period or in a later one."""
+    return list(accumulate(reversed(active), ActiveUsers.__or__))[::-1]
+
+
+def _joined(layout: Layout, group: ActiveUsers | None) -> list[ActiveUsers]:
+    """Who registered in each period, of the group."""
+    starts = [utc(checked(period.start, "start")) for period in layout.periods]
+    members: list[list[Any]] = [[] for _ in starts]
+    if starts:
+        end = utc(checked(layout.periods[-1].end, "end"))
+        for pk, joined in joined_between(starts[0], end):
+            members[bisect_right(starts, joined) - 1].append(pk)
+    joined_in = [ActiveUsers(pks) for pks in members]
+    return joined_in if group is None else [each & group for each in joined_in]
+
+
+def _checked_days(days: Any) -> tuple[int, ...]:
+    lengths = tuple(days) if isinstance(days, Iterable) else (None,)
+    if not all(type(each) is int and each >= 1 for each in lengths):
+        raise ValueError(f"days must be whole numbers from 1 on, not {days!r}.")
+    return lengths
+
+
+def _checked_choice(name: str, value: object, choices: Any) -> None:
+    if value not in get_args(choices):
+        raise ValueError(f"{name} must be one of {', '.join(get_args(choices))}, not {value!r}.")

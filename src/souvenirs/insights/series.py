@@ -1,0 +1,150 @@
+"""How many users were active, day by day, week by week, or in a window that trails behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Literal, overload
+
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
+from ..segments import By
+from .layout import Days, Layout, Period, lay, position_of
+from .results import Insight, Segmented, segmented
+from .trailing import trailing_counts
+
+#: Days in the windows that have a name.
+WINDOWS = {"dau": 1, "wau": 7, "mau": 30}
+
+#: The name of a window, its length in local days, or None for the period itself.
+Window = Literal["dau", "wau", "mau"] | int | timedelta | None
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Series(Insight):
+    """How many users were active, one value for each period.
+
+    A value is None where it is unknown: where its window ended before the first souvenir.
+    """
+
+    interval: str
+    #: Length of the trailing window in local days; None where each value is about its period.
+    window: int | None
+    tz: str
+    periods: tuple[Period, ...]
+    #: Where the window of each value starts; it ends where the period ends.
+    starts: tuple[datetime, ...]
+    values: tuple[int | None, ...]
+    _parts: tuple[tuple[ActiveUsers, ...], ...] = field(repr=False, compare=False)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return ``label``, ``start`` and ``end`` of the window, ``complete`` and ``value``."""
+        return [
+            {**period.row(), "start": start, "value": value}
+            for period, start, value in zip(self.periods, self.starts, self.values, strict=True)
+        ]
+
+    def _common(self) -> dict[str, Any]:
+        return {"interval": self.interval, "window": self.window, "tz": self.tz}
+
+    def users(self, period: int | str | Period) -> ActiveUsers:
+        """Return the users behind the value of a period, given by position, label, or itself."""
+        return ActiveUsers.union(self._parts[position_of(self.periods, period)])
+
+
+@overload
+def active_series(
+    start: datetime | None = ...,
+    end: datetime | None = ...,
+    *,
+    interval: str = ...,
+    window: Window = ...,
+    tz: str | tzinfo | None = ...,
+    users: Any = ...,
+    by: None = ...,
+    exclusive: bool = ...,
+) -> Series: ...
+
+
+@overload
+def active_series(
+    start: datetime | None = ...,
+    end: datetime | None = ...,
+    *,
+    interval: str = ...,
+    window: Window = ...,
+    tz: str | tzinfo | None = ...,
+    users: Any = ...,
+    by: By,
+    exclusive: bool = ...,
+) -> Segmented[Series]: ...
+
+
+def active_series(
+    start: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    interval: str = "day",
+    window: Window = None,
+    tz: str | tzinfo | None = None,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
+) -> Series | Segmented[Series]:
+    """Return how many distinct users were active in each period, or in a window up to its end.
+
+    Without ``window`` a value is about the period itself. With one, which is ``"dau"`` (1 day),
+    ``"wau"`` (7), ``"mau"`` (30), a number of days or a timedelta of whole days, it counts who was
+    active in the so many local days that end where the period ends: at the midnight after its last
+    day, or where ``end`` cuts it off. That definition is the same for every interval.
+
+    The other arguments are those of every insight, see :mod:`souvenirs.insights`.
+    """
+    days = _days_in(window)
+    layout = lay(start, end, interval, tz)
+    if days is None:
+        spans = Days(layout.ranges, [(n, n + 1) for n in range(len(layout.periods))])
+    else:
+        spans = layout.days(before=days - 1)
+        spans = Days(spans.ranges, [(last - days, last) for _, last in spans.positions])
+
+    def make(sets: Sequence[ActiveUsers]) -> Series:
+        return _series(layout, days, spans, sets)
+
+    return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
+
+
+def _series(layout: Layout, days: int | None, spans: Days, sets: Sequence[ActiveUsers]) -> Series:
+    counts = trailing_counts(sets, spans.positions)
+    return Series(
+        interval=layout.interval.name,
+        window=days,
+        tz=str(layout.zone),
+        periods=layout.periods,
+        starts=tuple(spans.ranges[first][0] for first, _ in spans.positions),
+        values=tuple(
+            count if period.known else None
+            for period, count in zip(layout.periods, counts, strict=True)
+        ),
+        _parts=tuple(tuple(sets[first:last]) for first, last in spans.positions),
+    )
+
+
+def _days_in(window: Window) -> int | None:
+    if window is None:
+        return None
+    if isinstance(window, str):
+        days: Any = WINDOWS.get(window)
+    elif isinstance(window, timedelta):
+        days = window // DAY if window % DAY == timedelta() else None
+    else:
+        days = window
+    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= 36_600:
+        raise ValueError(
+            f"window must be {', '.join(map(repr, WINDOWS))} or a whole number of days from 1 to "
+            f"36,600, not {window!r}."
+        )
+    return days
