@@ -138,10 +138,10 @@ def after_reading(ask: Callable[[], Any], seconds: float) -> float:
     reading = 0.0
 
     def timed(verb: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any) -> Any:
+        def run(*arguments: Any, **keywords: Any) -> Any:
             nonlocal reading
             began = perf_counter()
-            found = verb(*arguments)
+            found = verb(*arguments, **keywords)
             reading += perf_counter() - began
             return found
 
