@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import partial
 from typing import Any, overload
 
 from ..counting import ActiveUsers, active_users_each
 from ..segments import By
 from .layout import Days, Layout, Period, lay
-from .results import Insight, Segmented, ratio, segmented
+from .results import Insight, Plan, Segmented, ratio, segmented
 from .series import WINDOWS
 from .trailing import trailing_counts
 
@@ -128,13 +129,14 @@ def stickiness(
 
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
-    layout = lay(start, end, interval, tz)
+    plan = plan_stickiness(lay(start, end, interval, tz))
+    return segmented(plan.make, active_users_each(plan.ranges, users), by, exclusive)
+
+
+def plan_stickiness(layout: Layout) -> Plan[Stickiness]:
+    """Plan :func:`stickiness` of the periods of a layout."""
     days = layout.days(before=max(WINDOWS.values()))
-
-    def make(sets: Sequence[ActiveUsers]) -> Stickiness:
-        return _stickiness(layout, days, sets)
-
-    return segmented(make, active_users_each(days.ranges, users), by, exclusive)
+    return Plan(days.ranges, partial(_stickiness, layout, days))
 
 
 def _stickiness(layout: Layout, days: Days, sets: Sequence[ActiveUsers]) -> Stickiness:
