@@ -1,5 +1,7 @@
 from django.db import migrations
 
+from souvenirs.migrations._going_back import refuse_what_version_1_lacks
+
 
 class Migration(migrations.Migration):
     """Who may see numbers, and who may see the people behind them; no table changes."""
@@ -19,4 +21,6 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        # First backwards: where those before cannot follow, this one is not undone either.
+        migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]
