@@ -29,6 +29,7 @@ LAYERS = [
     {"insights"},
     {"control", "middleware", "testing"},
     {"checks"},
+    {"dashboard"},
     {"apps", "management"},
 ]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)

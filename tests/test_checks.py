@@ -80,6 +80,8 @@ def test_defaults_are_fine(settings):
         ("E020", "SOUVENIRS_KEEP_DAYS", float("inf")),
         ("E021", "SOUVENIRS_ON_USER_DELETE", "delete"),
         ("E021", "SOUVENIRS_ON_USER_DELETE", None),
+        ("E023", "SOUVENIRS_API_AUTH", "no.such.function"),
+        ("E023", "SOUVENIRS_API_AUTH", "souvenirs.conf.PREFIX"),
     ],
 )
 def test_bad_value_is_found(settings, id, name, value):
@@ -91,6 +93,7 @@ def test_bad_value_is_found(settings, id, name, value):
     ("name", "value"),
     [
         ("SOUVENIRS_USER_FUNCTION", "souvenirs.userfunctions.request_auth"),
+        ("SOUVENIRS_API_AUTH", lambda request: None),
         ("SOUVENIRS_BYPASS", lambda request, user: False),
         ("SOUVENIRS_IGNORE_PATHS", [r"^/health/$", re.compile("^/poll/")]),
         ("SOUVENIRS_IGNORE_USER_AGENTS", {"(?i)uptime"}),
@@ -200,7 +203,7 @@ def test_table_that_is_not_migrated():
     try:
         [message] = check_database(databases=["default"])
     finally:
-        migrate("0006")
+        migrate("0007")
     assert message.id == "souvenirs.W008"
     assert "migrate souvenirs --database default" in message.hint
 

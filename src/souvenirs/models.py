@@ -32,6 +32,10 @@ class Souvenir(models.Model):
             models.Index(fields=["user", "when"], name="souvenirs_user_when"),
             FalseIndex(fields=["digested", "when", "user"], name="souvenirs_undigested"),
         ]
+        permissions = [
+            ("view_usage", "Can view how many users are active"),
+            ("view_people", "Can view which users are active"),
+        ]
 
     def __str__(self) -> str:
         return f"user={self.user_id} when={self.when}"
