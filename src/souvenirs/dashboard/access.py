@@ -72,6 +72,9 @@ def for_api(permission: str) -> Callable[[View], View]:
             except PermissionDenied:
                 refused = error_response(403, "permission", "This is not for you.")
             response = view(request, *args, **kwargs) if refused is None else refused
+            if request.method == "HEAD" and isinstance(response, HttpResponse):
+                response["Content-Length"] = len(response.content)
+                response.content = b""
             return private(response)
 
         return guarded

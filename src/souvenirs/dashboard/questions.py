@@ -42,6 +42,7 @@ MAX_ROWS = 5 * MAX_PERIODS
 MAX_DAYS = 40_000
 
 MICROSECOND = timedelta(microseconds=1)
+MINUTE = timedelta(minutes=1)
 
 #: How to get from today to the first day of each preset; all of them end with today.
 PRESETS = {
@@ -252,9 +253,15 @@ class Question:
         return {name: _written(value) for name, value in values.items() if value is not None}
 
 
+def iso(moment: datetime) -> str:
+    """Return an aware moment as in RFC 3339; in UTC where its offset has seconds, as long ago."""
+    offset = moment.utcoffset() or timedelta()
+    return (utc(moment) if offset % MINUTE else moment).isoformat()
+
+
 def _written(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat()
+        return iso(value)
     return str(value) if isinstance(value, tzinfo) else value
 
 

@@ -1,0 +1,16 @@
+"""To be included: ``path("souvenirs/", include("souvenirs.dashboard.urls"))``."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from .api import ENDPOINTS
+from .openapi import openapi
+
+app_name = "souvenirs"
+
+api = [
+    *[path(each.name, each.view(), name=f"api-{each.name}") for each in ENDPOINTS],
+    path("openapi.json", openapi, name="api-openapi"),
+]
+urlpatterns = [path("api/", include(api))]
