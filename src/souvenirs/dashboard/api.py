@@ -17,12 +17,13 @@ from django.core.exceptions import SuspiciousOperation
 from django.db import router
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 
 from ..checks.settings import check_settings
 from ..checks.site import check_digesting, check_site
 from ..counting import ActiveUsers, active_users
 from ..digests.status import status
-from ..insights import growth, retention
+from ..insights import growth, retention, stickiness
 from ..insights.results import Insight, Segmented
 from ..insights.retention import Retention
 from ..insights.series import active_series
@@ -45,6 +46,7 @@ from ..stores.reading import PrunedSpan
 from ..usersets import CorruptDigest
 from . import questions
 from .access import VIEW_PEOPLE, VIEW_USAGE, View, error_response, for_api
+from .figures import busy_hours
 from .questions import BadQuestion, Form, Question, check_groups, iso
 from .tables import csv_response
 
@@ -183,6 +185,32 @@ def answer_growth(question: Question) -> Answer:
         **_groups(question),
     )
     return Answer(_rows(found, question))
+
+
+def answer_stickiness(question: Question) -> Answer:
+    """Return daily, weekly and monthly actives, and how often users come, period by period."""
+    found = stickiness(
+        question.start,
+        question.end,
+        interval=question.interval,
+        tz=question.zone,
+        **_groups(question),
+    )
+    return Answer(_rows(found, question))
+
+
+def answer_busy(question: Question) -> Answer:
+    """Return how many users are active in each hour of the week."""
+    end = question.end or timezone.now()
+    found = busy_hours(end, question.zone, _members(question))
+    means = found.means or {}
+    return Answer(
+        [
+            {"weekday": weekday, "hour": hour, "active": mean}
+            for weekday in found.days
+            for hour, mean in enumerate(means.get(weekday, (None,) * 24))
+        ]
+    )
 
 
 def answer_retention(question: Question) -> Answer:
@@ -328,6 +356,26 @@ ENDPOINTS = (
             **dict.fromkeys(("active", "new", "retained", "resurrected", "churned", "net"), COUNT),
             "quick_ratio": SHARE,
         },
+    ),
+    Endpoint(
+        questions.STICKINESS,
+        answer_stickiness,
+        "Daily, weekly and monthly actives at the end of each period, and how often users come.",
+        {
+            **PERIOD,
+            "active": COUNT,
+            "mean_dau": SHARE,
+            "mean_ratio": SHARE,
+            **dict.fromkeys(("dau", "wau", "mau"), COUNT),
+            **dict.fromkeys(("dau_wau", "dau_mau", "wau_mau"), SHARE),
+        },
+    ),
+    Endpoint(
+        questions.BUSY,
+        answer_busy,
+        "Users active in each hour of the week, on average over the last four whole weeks of the "
+        "range; days of the week are numbered from 1, Monday.",
+        {"weekday": NUMBER, "hour": NUMBER, "active": SHARE},
     ),
     Endpoint(
         questions.PEOPLE,

@@ -186,6 +186,19 @@ class Segment(Parameter[str]):
 
 
 @dataclass(frozen=True)
+class Words(Parameter[str]):
+    """Anything."""
+
+    def read(self, text: str) -> str:
+        if "\0" in text:
+            raise self._bad(text, "words")
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "maxLength": MAX_LENGTH}
+
+
+@dataclass(frozen=True)
 class Moment(Parameter[str]):
     """A day, or a moment of it; without an offset on the wall clock of the time zone.
 
@@ -241,6 +254,12 @@ class Question:
     page: int = 1
     per_page: int = 100
     format: str = "json"
+    #: Of pages only: the last periods, a period by its label, a column of a triangle, and words.
+    recent: int = 24
+    of: str | None = None
+    offset: int | None = None
+    q: str | None = None
+    order: str = "name"
     #: The names of the parameters that its form has.
     names: tuple[str, ...] = ()
     #: How many periods it is about.
@@ -418,9 +437,13 @@ GROWTH = Form(
     "growth", (*RANGE, _interval("month"), TZ, SEGMENT, BY, EXCLUSIVE, FORMAT), preset="12mo"
 )
 PEOPLE = Form("people", (*RANGE, TZ, SEGMENT, LIST, DAYS, PAGE, PER_PAGE, FORMAT), preset="28d")
+STICKINESS = Form(
+    "stickiness", (*RANGE, _interval("month"), TZ, SEGMENT, BY, EXCLUSIVE, FORMAT), preset="12mo"
+)
+BUSY = Form("busy", (*RANGE, TZ, SEGMENT, FORMAT), preset="28d")
 HEALTH = Form("health", (TZ, FORMAT))
 
-FORMS = (USAGE, SERIES, RETENTION, GROWTH, PEOPLE, HEALTH)
+FORMS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, HEALTH)
 
 
 def check_groups(question: Question, groups: int) -> None:
