@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from .api import ENDPOINTS
 from .openapi import openapi
+from .routes import PAGES
 
 app_name = "souvenirs"
 
@@ -13,4 +14,7 @@ api = [
     *[path(each.name, each.view(), name=f"api-{each.name}") for each in ENDPOINTS],
     path("openapi.json", openapi, name="api-openapi"),
 ]
-urlpatterns = [path("api/", include(api))]
+urlpatterns = [
+    *[path(route, view, name=name) for name, (route, view) in PAGES.items()],
+    path("api/", include(api)),
+]
