@@ -30,7 +30,7 @@ LAYERS = [
     {"control", "middleware", "testing"},
     {"checks"},
     {"dashboard"},
-    {"apps", "management"},
+    {"admin", "apps", "management"},
 ]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
 
