@@ -1,12 +1,15 @@
 """Souvenirs may live in another database than the users do: the router decides."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from souvenirs.control import active_users, count_active_users, souvenez
+from souvenirs.insights import inactive, last_seen_many, never_seen, recently_seen
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_monthly_usage
 from tests.conftest import at
@@ -84,3 +87,20 @@ def test_count_in_a_queryset(make_user):
     user = make_user()
     souvenez(user)
     assert count_active_users(qs=Souvenir.objects.filter(user_id=user.pk)) == 1
+
+
+def test_lists_of_users_need_no_souvenir_beside_them(make_user):
+    """They come as a set, because no statement reads both databases."""
+    old, new, never = make_user(), make_user(), make_user()
+    now = timezone.now()
+    souvenez(old, when=now - timedelta(days=100))
+    souvenez(new, when=now - timedelta(days=1))
+    assert list(recently_seen(timedelta(days=2)).order_by("pk")[:5]) == [new]
+    assert list(inactive().order_by("pk")) == [old]
+    assert list(never_seen()) == [never]
+    found = last_seen_many([old, new, never])
+    assert found == {
+        old.pk: now - timedelta(days=100),
+        new.pk: now - timedelta(days=1),
+        never.pk: None,
+    }

@@ -133,15 +133,19 @@ def active_users(
 
 
 def active_users_each(
-    ranges: Sequence[tuple[datetime | None, datetime | None]], users: Any = None
+    ranges: Sequence[tuple[datetime | None, datetime | None]],
+    users: Any = None,
+    *,
+    rounded: bool = False,
 ) -> list[ActiveUsers]:
     """Return :func:`active_users` of each range ``(start, end)``, all from one reading.
 
     At most three queries, however many the ranges, and one or two more where users are not their
-    own numbers; see :mod:`souvenirs.stores.numbers`.
+    own numbers; see :mod:`souvenirs.stores.numbers`. With ``rounded``, whoever was seen in a bucket
+    whose souvenirs have been pruned counts as seen where it starts, and any range is answered.
     """
     checked_ranges = [checked_range(start, end) for start, end in ranges]
-    found = get_store().users_each(checked_ranges, group_of(users))
+    found = get_store().users_each(checked_ranges, group_of(users), rounded=rounded)
     return [ActiveUsers._of(each) for each in found]
 
 

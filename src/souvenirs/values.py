@@ -71,10 +71,16 @@ class IsOneOf(models.Func):
         self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, list[Any]]:
         column, column_params = compiler.compile(self.source_expressions[0])
-        table, table_params = values_table(
-            connection, [self.value_field], ((v,) for v in self.values)
-        )
-        return f"{column} IN (SELECT c0 FROM {table})", [*column_params, *table_params]
+        sql, params = one_of(connection, column, self.value_field, self.values)
+        return sql, [*column_params, *params]
+
+
+def one_of(
+    connection: BaseDatabaseWrapper, column: str, field: Field, values: Iterable[Any]
+) -> tuple[str, list[Any]]:
+    """Return SQL, and its parameters, that says whether a column is one of these values."""
+    table, params = values_table(connection, [field], ((value,) for value in values))
+    return f"{column} IN (SELECT c0 FROM {table})", params
 
 
 class Rank(models.Func):

@@ -6,8 +6,10 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils import timezone
 
+from souvenirs.querysets import ActivityQuerySet
 
-class Manager(BaseUserManager):
+
+class Manager(BaseUserManager.from_queryset(ActivityQuerySet)):
     def create_user(self, username, **fields):
         return self.create(**{self.model.USERNAME_FIELD: username}, **fields)
 

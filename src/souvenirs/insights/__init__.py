@@ -22,7 +22,9 @@ for what they cannot make sense of, :class:`~souvenirs.control.PrunedSpan` among
 period starts or ends inside a bucket whose souvenirs have been deleted.
 """
 
+from ..querysets import ActivityQuerySet, inactive, never_seen, recently_seen
 from .growth import Growth, GrowthOfPeriod, growth
+from .lastseen import active_days, first_seen, first_seen_many, last_seen, last_seen_many
 from .layout import Period
 from .powercurve import PowerCurve, PowerCurves, power_curve, power_curves
 from .results import Insight, Segmented
@@ -38,6 +40,7 @@ from .series import Series, active_series
 from .stickiness import Stickiness, StickinessOfPeriod, stickiness
 
 __all__ = [
+    "ActivityQuerySet",
     "Cohort",
     "DayN",
     "DayNRetention",
@@ -52,11 +55,19 @@ __all__ = [
     "Series",
     "Stickiness",
     "StickinessOfPeriod",
+    "active_days",
     "active_series",
     "day_n_retention",
+    "first_seen",
+    "first_seen_many",
     "growth",
+    "inactive",
+    "last_seen",
+    "last_seen_many",
+    "never_seen",
     "power_curve",
     "power_curves",
+    "recently_seen",
     "retention",
     "stickiness",
 ]

@@ -1,9 +1,9 @@
 """Where souvenirs are left and read back."""
 
-from .base import Counted, Group, Range, Sighting, Span, Store, Users
+from .base import Counted, Group, Pruned, Range, Sighting, Span, Store, Users
 from .orm import OrmStore
 
-__all__ = ["Counted", "Group", "Range", "Sighting", "Span", "Store", "Users", "get_store"]
+__all__ = ["Counted", "Group", "Pruned", "Range", "Sighting", "Span", "Store", "Users", "get_store"]
 
 
 def get_store() -> Store:

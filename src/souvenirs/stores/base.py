@@ -31,6 +31,9 @@ class Span(NamedTuple):
 #: ``[start, end)``; None leaves an end open.
 Range: TypeAlias = tuple[datetime | None, datetime | None]
 
+#: ``[start, end)`` in which souvenirs have been deleted.
+Pruned: TypeAlias = tuple[datetime, datetime]
+
 #: Primary keys of the users to count; None for everybody.
 Group: TypeAlias = Collection[Hashable] | None
 
@@ -95,10 +98,39 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def users_each(self, ranges: Sequence[Range], among: Group = None) -> list[Users]:
+    def moments(self, user: Any, start: datetime, end: datetime) -> list[datetime]:
+        """Return the moments, in order, of a user's souvenirs that have not been deleted."""
+
+    @abstractmethod
+    def first_each(self, users: Collection[Hashable]) -> dict[Hashable, datetime]:
+        """Return the moment of each user's first souvenir that has not been deleted.
+
+        A user without one is left out.
+        """
+
+    @abstractmethod
+    def last_each(self, users: Collection[Hashable]) -> dict[Hashable, datetime]:
+        """Return the moment of each user's last one; see :meth:`first_each`."""
+
+    @abstractmethod
+    def pruned(self, start: datetime | None, end: datetime | None) -> Pruned | None:
+        """Return where buckets whose souvenirs have been deleted start in ``[start, end)``.
+
+        That is from the start of the first to the end of the last; None where there is none.
+        """
+
+    @abstractmethod
+    def can_join(self, alias: str) -> bool:
+        """Whether a query in that database can ask the table of souvenirs itself."""
+
+    @abstractmethod
+    def users_each(
+        self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
+    ) -> list[Users]:
         """Return the users seen in each range, or those of the group, in one reading of them all.
 
-        Ranges may overlap and come in any order.
+        Ranges may overlap and come in any order. With ``rounded``, whoever was seen in a bucket
+        whose souvenirs have been deleted counts as seen where it starts, and any range is answered.
         """
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
@@ -11,16 +11,13 @@ from django.db import connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.signals import post_save, pre_save
 
-from ..instants import outward
+from ..instants import bound, outward, stored
 from ..models import Souvenir
 from ..timeouts import bounded
 from ..values import values_table
-from .base import Counted, Group, Range, Sighting, Span, Store, Users
-from .queries import USER, WHEN, Names, fetch, overview
+from .base import Counted, Group, Pruned, Range, Sighting, Span, Store, Users
+from .queries import PROBES, USER, WHEN, Names, ends_of, fetch, overview, pruned
 from .reading import Reading
-
-#: As many probes as make a query worth its parsing.
-PROBES = 1_000
 
 #: PQTRANS_INERROR of libpq.
 POSTGRESQL_IN_ERROR = 3
@@ -99,8 +96,27 @@ class OrmStore(Store):
     def first(self) -> datetime | None:
         return overview(self.reader, (0, 0)).first
 
-    def users_each(self, ranges: Sequence[Range], among: Group = None) -> list[Users]:
-        return Reading(self.reader, ranges, among).sets()
+    def moments(self, user: Any, start: datetime, end: datetime) -> list[datetime]:
+        souvenirs = Souvenir.objects.using(self.reader.alias).filter(user_id=user)
+        souvenirs = souvenirs.filter(when__gte=bound(start), when__lt=bound(end)).order_by("when")
+        return [stored(when) for when in souvenirs.values_list("when", flat=True)]
+
+    def first_each(self, users: Collection[Hashable]) -> dict[Hashable, datetime]:
+        return dict(ends_of(self.reader, list(users), is_last=False))
+
+    def last_each(self, users: Collection[Hashable]) -> dict[Hashable, datetime]:
+        return dict(ends_of(self.reader, list(users), is_last=True))
+
+    def pruned(self, start: datetime | None, end: datetime | None) -> Pruned | None:
+        return pruned(self.reader, start, end)
+
+    def can_join(self, alias: str) -> bool:
+        return alias == self.reader.alias
+
+    def users_each(
+        self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
+    ) -> list[Users]:
+        return Reading(self.reader, ranges, among, rounded=rounded).sets()
 
     def count_each(self, ranges: Sequence[Range], among: Group = None) -> Counted:
         return Reading(self.reader, ranges, among).counts()

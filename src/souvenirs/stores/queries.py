@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import Col
 
-from ..buckets import BUCKETS, DAY, HOUR, MONTH, Cell, Stretch, moment_of
+from ..buckets import BUCKETS, DAY, EPOCH, HOUR, MONTH, SECOND, Cell, Stretch, moment_of
 from ..instants import bound, stored
 from ..models import Digest, Souvenir
 from ..values import values_table
@@ -21,6 +21,12 @@ WHEN: models.Field[Any, Any] = Souvenir._meta.get_field("when")
 NUMBER: models.Field[Any, Any] = models.BigIntegerField()
 
 Span = tuple[datetime, datetime]
+
+#: As many probes as make a query worth its parsing.
+PROBES = 1_000
+
+#: Beyond the seconds of all buckets.
+ENDLESS = 2**62
 
 
 class Known(NamedTuple):
@@ -176,6 +182,74 @@ def overview(connection: BaseDatabaseWrapper, stretch: Stretch) -> Overview:
             # Some drivers make decimals of numbers that come beside a NULL.
             fresh[int(level)][Cell(int(level), int(start))] = Known(*map(int, known))
     return Overview(min(firsts, default=None), levels, fresh[DAY], fresh[MONTH])
+
+
+def ends_of(
+    connection: BaseDatabaseWrapper, users: Sequence[Hashable], is_last: bool
+) -> Iterator[tuple[Hashable, datetime]]:
+    """Generate each user who has a souvenir, and the moment of the last or the first one.
+
+    One probe of an index for each user, however long their history.
+    """
+    names = Names(connection)
+    end = f"ORDER BY s.{names.when} {'DESC' if is_last else 'ASC'} LIMIT 1"
+    source = f"FROM {names.souvenirs} s WHERE s.{names.user} ="
+    convert = _converter(WHEN, connection)
+    if connection.vendor == "mysql":
+        # A key is compared with the column in the column's own collation only where it is constant.
+        probe = f"(SELECT %s, s.{names.when} {source} %s {end})"
+        rows = _probed(connection, probe, users)
+    else:
+        table, params = values_table(connection, [USER], ((user,) for user in users))
+        probe = f"(SELECT s.{names.when} {source} v.c0 {end})"
+        rows = fetch(connection, f"SELECT v.n, {probe} FROM {table}", params)
+    for position, moment in rows:
+        if moment is not None:
+            yield users[int(position)], stored(convert(moment))
+
+
+def _probed(
+    connection: BaseDatabaseWrapper, probe: str, users: Sequence[Hashable]
+) -> Iterator[tuple[Any, ...]]:
+    for first in range(0, len(users), PROBES):
+        chunk = users[first : first + PROBES]
+        params: list[Any] = []
+        for position, user in enumerate(chunk, first):
+            params += [position, USER.get_db_prep_value(user, connection)]
+        yield from fetch(connection, " UNION ALL ".join([probe] * len(chunk)), params)
+
+
+def pruned(
+    connection: BaseDatabaseWrapper, start: datetime | None, end: datetime | None
+) -> Span | None:
+    """Return from where to where buckets are pruned that start in ``[start, end)``."""
+    names = Names(connection)
+    bounds = (
+        -ENDLESS if start is None else _up(start),
+        ENDLESS if end is None else _up(end),
+    )
+
+    def found(order: str) -> list[Cell]:
+        selects = [
+            f"SELECT * FROM (SELECT level, start FROM {names.digests}"
+            f" WHERE kind = '{Digest.ACTIVE}' AND level = {level}"
+            " AND start >= %s AND start < %s AND is_pruned"
+            f" ORDER BY start {order} LIMIT 1) p{level}"
+            for level in BUCKETS
+        ]
+        rows = fetch(connection, " UNION ALL ".join(selects), bounds * len(BUCKETS))
+        return [Cell(level, begin) for level, begin in rows]
+
+    # Pruning begins with the oldest. Where there is no pruned one at all, they are read once.
+    first = min((cell.start for cell in found("ASC")), default=None)
+    if first is None:
+        return None
+    return moment_of(first), moment_of(max(cell.end for cell in found("DESC")))
+
+
+def _up(moment: datetime) -> int:
+    """The first whole second at or after a moment."""
+    return -((EPOCH - moment) // SECOND)
 
 
 def digests_in(

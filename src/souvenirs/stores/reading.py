@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -75,7 +76,8 @@ class Reading:
 
     With ``among``, primary keys, only these users are found. A corrupt digest is not used: what it
     was made of is read instead. Raises CorruptDigest where that has been deleted, and PrunedSpan
-    for a range that would have to be answered by souvenirs that have been.
+    for a range that would have to be answered by souvenirs of these users that have been. With
+    ``rounded`` it takes these to have been where their bucket starts.
     """
 
     def __init__(
@@ -83,8 +85,11 @@ class Reading:
         connection: BaseDatabaseWrapper,
         ranges: Sequence[Range],
         among: Group = None,
+        *,
+        rounded: bool = False,
     ) -> None:
         self.connection = connection
+        self.rounded = rounded
         self.ranges = [
             (utc(start or FIRST_MOMENT), utc(end or LAST_MOMENT)) for start, end in ranges
         ]
@@ -256,13 +261,26 @@ class Reading:
             start, end = self.ranges[taker.place]
             if start <= first and last <= end:
                 places.append(taker.place)
-            elif stored.is_pruned and start < last and first < end:
+            elif stored.is_pruned and self.rounded:
+                if start <= first < end:
+                    places.append(taker.place)
+            elif stored.is_pruned and start < last and first < end and self._concerns(stored):
                 raise PrunedSpan(
                     f"The souvenirs of {words(cell)} have been deleted, and only their digest is "
                     f"left: give a start and an end that lie on a multiple of {cell.level} "
                     "seconds in UTC."
                 )
         return places
+
+    def _concerns(self, stored: queries.Stored) -> bool:
+        """Whether somebody who is asked for is in a digest."""
+        return self._group is None or not self._group.isdisjoint(_users_of(stored))
+
+    @cached_property
+    def _group(self) -> UserSet | None:
+        if self.among is None:
+            return None
+        return UserSet.from_ids(numbers_of(self.among, self.connection.alias).values())
 
     def _give_numbers(self, keys: list[list[Hashable]]) -> None:
         """Find the numbers of these keys and of the group; who has none is lent one for now."""
