@@ -235,6 +235,11 @@ def test_groups_where_users_have_some():
         assert ask(SERIES, "by=groups__name").by == "groups__name"
 
 
+def test_cohorts_where_users_do_not_say_when_they_registered(monkeypatch):
+    monkeypatch.setattr("souvenirs.dashboard.questions.date_joined_field", lambda: None)
+    assert refused(RETENTION, "cohort=joined").field == "cohort"
+
+
 def test_groups_where_users_have_none(monkeypatch):
     from tests.users.models import BareUser
 

@@ -20,6 +20,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.http import QueryDict
 from django.utils import timezone
 
+from ..accounts import date_joined_field
 from ..calendars import INTERVALS
 from ..conf import conf
 from ..insights.retention import MAX_CELLS, CohortBy, Mode, Reference
@@ -361,7 +362,7 @@ class Form:
             values["subscription_start"] = subscription
         names = tuple(parameter.name for parameter in self.parameters)
         question = Question(zone=zone, names=names, **ends, **values)
-        _check_segments(question)
+        _check_users(question)
         if "interval" not in names:
             return question
         question = replace(question, periods=_periods_in(question))
@@ -500,7 +501,9 @@ def _check_size(form: str, question: Question) -> None:
             )
 
 
-def _check_segments(question: Question) -> None:
+def _check_users(question: Question) -> None:
+    if question.cohort == "joined" and date_joined_field() is None:
+        raise BadQuestion("cohort", "The users of this site do not say when they registered.")
     if question.by == SETTING and not segment_names():
         raise BadQuestion("by", "There are no segments: name some in SOUVENIRS_SEGMENTS.")
     if question.by == BY_GROUP:
