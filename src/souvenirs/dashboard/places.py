@@ -84,10 +84,6 @@ class Asked:
             return {"preset": self.question.preset}
         return {name: self.query[name] for name in ("from", "to") if name in self.query}
 
-    def page(self, name: str, **query: Any) -> str:
-        """Return the URL of a page, with the range, the zone and the segment."""
-        return self.place.url(name, {**self.shared, **query})
-
     def api(self, form: Form, **query: Any) -> str:
         """Return where a program finds the same, of what its form asks for."""
         names = {parameter.name for parameter in form.parameters}

@@ -1,5 +1,7 @@
 from django.db import migrations
 
+from souvenirs.migrations._going_back import refuse_what_version_1_lacks
+
 
 class Migration(migrations.Migration):
     """The entry in the admin that leads to the pages; no table changes."""
@@ -22,4 +24,6 @@ class Migration(migrations.Migration):
             },
             bases=("souvenirs.souvenir",),
         ),
+        # First backwards: where those before cannot follow, this one is not undone either.
+        migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]

@@ -35,6 +35,7 @@
           ...axis,
           grid: { show: false },
           space: 90,
+          size: 32,
           incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500],
           values: (plot, splits) => splits.map((place) => data.labels[place] ?? ""),
         },
