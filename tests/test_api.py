@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import logging
-from datetime import timedelta
+import re
+from datetime import UTC, timedelta
 from itertools import chain
+from pathlib import Path
 from urllib.parse import urlencode
 from zoneinfo import available_timezones
 
@@ -20,11 +22,12 @@ from hypothesis import strategies as st
 
 from souvenirs.dashboard.access import VIEW_PEOPLE, VIEW_USAGE
 from souvenirs.dashboard.api import ENDPOINTS, OF_CALENDAR, OF_SUBSCRIPTION
+from souvenirs.dashboard.figures import busy_hours
 from souvenirs.dashboard.questions import MAX_PERIODS
 from souvenirs.dashboard.tables import cell, csv_response
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.pruning import Pruner
-from souvenirs.insights import growth, retention
+from souvenirs.insights import growth, retention, stickiness
 from souvenirs.insights.series import active_series
 from souvenirs.models import Digest, Souvenir
 from souvenirs.reports import calendar_monthly_usage, customer_monthly_usage
@@ -32,6 +35,8 @@ from tests.conftest import at, build_user, pk_of
 from tests.test_api_access import Person
 
 pytestmark = pytest.mark.django_db
+
+DOCS = (Path(__file__).parents[1] / "docs/api.md").read_text()
 
 START, END = at(2016, 1, 1), at(2016, 7, 1)
 RANGE = "from=2016-01-01&to=2016-07-01"
@@ -42,6 +47,8 @@ QUESTIONS = {
     "series": RANGE,
     "retention": RANGE,
     "growth": RANGE,
+    "stickiness": RANGE,
+    "busy": RANGE,
     "people": RANGE,
     "health": "",
 }
@@ -124,6 +131,22 @@ def test_row_of_a_period_that_is_not_over(api, leave):
     last = rows(api("series", preset="7d", interval="month"))[-1]
     assert (last["complete"], last["value"]) == (False, 1)
     assert rows(api("usage", preset="7d", interval="month"))[-1]["complete"] is False
+
+
+def test_stickiness_is_the_stickiness(api, history):
+    query = RANGE + "&interval=week"
+    found = stickiness(START, END, interval="week", tz="UTC")
+    assert rows(api("stickiness", query)) == written(found)
+
+
+def test_busy_hours_are_those_of_the_overview(api, history):
+    found = busy_hours(END, UTC)
+    assert rows(api("busy", RANGE)) == [
+        {"weekday": weekday, "hour": hour, "active": mean}
+        for weekday in found.days
+        for hour, mean in enumerate(found.means[weekday])
+    ]
+    assert {row["active"] for row in rows(api("busy", "from=1999-01-01&to=2000-01-01"))} == {None}
 
 
 def test_growth_is_the_growth(api, history):
@@ -273,8 +296,12 @@ def test_people_are_who_was_active(api, history):
     assert found["total"] == 3
     name = get_user_model().USERNAME_FIELD
     assert found["rows"] == [
-        {"id": str(pk_of(number)), "username": getattr(build_user(number), name)}
-        for number in (1, 2, 4)
+        {
+            "id": str(pk_of(number)),
+            "username": getattr(build_user(number), name),
+            "last_seen": f"2016-0{month}-03T12:0{number}:00+00:00",
+        }
+        for number, month in ((1, 6), (2, 2), (4, 5))
     ]
 
 
@@ -283,7 +310,7 @@ def test_people_are_as_many_as_were_counted(api, history):
     get_user_model()._default_manager.filter(pk=pk_of(2)).delete()
     found = api("people", "from=2016-01-01&to=2016-02-01").json()
     assert len(found["rows"]) == found["total"] == 3
-    assert found["rows"][1] == {"id": str(pk_of(2)), "username": None}
+    assert (found["rows"][1]["id"], found["rows"][1]["username"]) == (str(pk_of(2)), None)
 
 
 def test_pages_of_people(api, history):
@@ -295,6 +322,30 @@ def test_pages_of_people(api, history):
     pages = [page(1), page(2), page(3), page(4), page(1_000_000)]
     assert [len(each) for each in pages] == [2, 2, 1, 0, 0]
     assert [*chain(*pages)] == [str(pk_of(number)) for number in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("list=recent&days=30", [5]),
+        ("list=inactive&days=30", [1, 2, 3, 4]),
+        ("list=inactive&days=36600", []),
+        ("list=inactive&days=30&per_page=3&page=2", [4]),
+        ("list=never", [6, 7]),
+        ("list=never&segment=even", [6]),
+        ("list=inactive&segment=even", [2, 4]),
+        ("list=recent&segment=even", []),
+    ],
+)
+def test_other_lists_of_people(api, history, make_user, leave, settings, query, expected):
+    make_user(6), make_user(7)
+    leave((5, timezone.now() - timedelta(days=1)))
+    settings.SOUVENIRS_SEGMENTS = {"even": lambda: [pk_of(2), pk_of(4), pk_of(6)]}
+    found = api("people", query).json()
+    assert [row["id"] for row in found["rows"]] == [str(pk_of(number)) for number in expected]
+    assert found["total"] == (4 if "page=2" in query else len(expected))
+    assert all((row["last_seen"] is None) == ("never" in query) for row in found["rows"])
+    assert not {"from", "to", "preset"} & found["question"].keys()
 
 
 def test_people_of_a_segment(api, history, settings):
@@ -542,3 +593,49 @@ def test_whatever_is_asked_is_answered_or_refused(api, endpoint, start, end, zon
     assert response.status_code in (200, 400)
     if response.status_code == 400:
         assert sentence(response) in {*parameters, "interval"}
+
+
+def test_token_of_the_docs(client, settings, make_holder):
+    """The function that docs/api.md shows, on a site that has it."""
+    if "user_permissions" not in field_names():
+        pytest.skip("the example is of Django's own user model")
+    holder = make_holder(VIEW_USAGE)
+    shown = re.search(r"^>>> import hashlib.*?^```$", DOCS, re.MULTILINE | re.DOTALL)[0]
+    source = "\n".join(line[4:] for line in shown.splitlines() if line[:3] in (">>>", "..."))
+    namespace = {}
+    exec(source.replace('"ann"', repr(holder.get_username())), namespace)
+    settings.SOUVENIRS_API_AUTH = namespace["user_of_token"]
+
+    def status(name, token):
+        headers = {"authorization": token}
+        return client.get(f"/souvenirs/api/{name}", headers=headers).status_code
+
+    assert status("series", f"Bearer {namespace['token']}") == 200
+    assert status("people", f"Bearer {namespace['token']}") == 403
+    assert status("series", "Bearer wrong") == 401
+    assert status("series", f"Basic {namespace['token']}") == 401
+    assert status("series", "") == 401
+
+
+def test_token_of_django_rest_framework(client, settings, make_holder):
+    from rest_framework.authtoken.models import Token
+
+    namespace = {}
+    exec(re.search(r"^from rest_framework[^`]*", DOCS, re.MULTILINE)[0], namespace)
+    settings.SOUVENIRS_API_AUTH = namespace["user_of_token"]
+    token = Token.objects.create(user=make_holder(VIEW_USAGE))
+    headers = {"authorization": f"Token {token.key}"}
+    assert client.get("/souvenirs/api/series", headers=headers).status_code == 200
+    assert client.get("/souvenirs/api/people", headers=headers).status_code == 403
+    assert client.get("/souvenirs/api/series", headers={}).status_code == 401
+    headers = {"authorization": "Token wrong"}
+    assert client.get("/souvenirs/api/series", headers=headers).status_code == 401
+
+
+def test_answer_of_the_docs(api, leave):
+    """The one that docs/api.md shows, of the people of the documentation."""
+    leave((1, at(2016, 1, 4)), (2, at(2016, 1, 20)), (1, at(2016, 2, 8)), (3, at(2016, 2, 8)))
+    shown = re.findall(r'api/(\w+)\?([^"]*)"\n([^`]*)```', DOCS)
+    assert len(shown) == 2
+    for name, query, answer in shown:
+        assert api(name, query).json() == json.loads(answer)

@@ -8,9 +8,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
+from django.urls import URLPattern, reverse
 from django.urls.base import set_script_prefix
 
+from souvenirs.dashboard import urls
 from souvenirs.dashboard.access import (
     VIEW_PEOPLE,
     VIEW_USAGE,
@@ -21,6 +23,8 @@ from souvenirs.dashboard.access import (
     user_of_api,
 )
 from souvenirs.decorators import EXEMPT
+from souvenirs.models import Souvenir
+from tests.conftest import at
 
 
 class Person:
@@ -94,7 +98,7 @@ def test_api_says_who_may_before_it_says_how(user, status, method):
     assert response["Cache-Control"] == "private, no-store"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert ("Allow" in response) is (status in (204, 405))
-    if status >= 400:
+    if status >= 400 and method != "head":
         assert json.loads(response.content)["error"].keys() == {"field", "message"}
         assert response["Content-Type"] == "application/json"
 
@@ -204,3 +208,144 @@ def test_user_model_without_permissions_lets_nobody_in(make_user):
     user = make_user()
     if not hasattr(get_user_model(), "has_perm"):
         assert api_view(request_of(user)).status_code == 403
+
+
+#: What each URL needs. One that is not here makes the table fail.
+NEEDED = {
+    "api-usage": VIEW_USAGE,
+    "api-series": VIEW_USAGE,
+    "api-retention": VIEW_USAGE,
+    "api-growth": VIEW_USAGE,
+    "api-people": VIEW_PEOPLE,
+    "api-health": VIEW_USAGE,
+    "api-openapi": VIEW_USAGE,
+}
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
+
+
+def names_in(patterns):
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            yield pattern.name
+        else:
+            yield from names_in(pattern.url_patterns)
+
+
+NAMES = list(names_in(urls.urlpatterns))
+
+
+def test_every_url_is_in_the_table():
+    assert sorted(NAMES) == sorted(NEEDED)
+
+
+class Visit:
+    """What somebody asks with, and what they may see: everything, or what they have been given."""
+
+    def __init__(self, *permissions, user=None, backend=None, token=None):
+        self.permissions = permissions
+        self.is_known = user is not None or token is not None
+        self.client = Client(headers={"authorization": f"Bearer {token}"} if token else None)
+        if user is not None:
+            self.client.force_login(user, backend)
+
+    def expected(self, name, method):
+        if not self.is_known:
+            return 401 if name.startswith("api-") else 302
+        if NEEDED[name] not in self.permissions:
+            return 403
+        return {"GET": 200, "HEAD": 200, "OPTIONS": 204}.get(method, 405)
+
+
+BOTH = (VIEW_USAGE, VIEW_PEOPLE)
+ANYBODY = "django.contrib.auth.backends.AllowAllUsersModelBackend"
+
+
+def has_fields(*names):
+    return {field.name for field in get_user_model()._meta.get_fields()}.issuperset(names)
+
+
+@pytest.fixture
+def visit(request, settings, make_user, make_holder):
+    """Somebody of the role that is the parameter."""
+    if request.param == "nobody":
+        return Visit()
+    if request.param == "somebody":
+        return Visit(user=make_holder())
+    if request.param == "view_usage":
+        return Visit(VIEW_USAGE, user=make_holder(VIEW_USAGE))
+    if request.param == "view_people":
+        return Visit(VIEW_PEOPLE, user=make_holder(VIEW_PEOPLE))
+    if request.param == "both":
+        return Visit(*BOTH, user=make_holder(*BOTH))
+    if request.param.startswith("token"):
+        users = {"usage": make_holder(VIEW_USAGE), "all": make_holder(*BOTH)}
+        settings.SOUVENIRS_API_AUTH = lambda request: users.get(
+            request.headers.get("authorization", "").removeprefix("Bearer ")
+        )
+        if request.param == "token of nobody":
+            visit = Visit(token="wrong")
+            visit.is_known = False
+            return visit
+        if request.param == "token of view_usage":
+            return Visit(VIEW_USAGE, token="usage")
+        return Visit(*BOTH, token="all")
+    if not has_fields("is_staff", "is_superuser", "is_active"):
+        pytest.skip("the user model knows no such users")
+    if request.param == "staff":
+        return Visit(user=make_user(is_staff=True))
+    if request.param == "superuser":
+        return Visit(*BOTH, user=make_user(is_superuser=True))
+    inactive = make_user(is_superuser=True, is_staff=True, active=False)
+    if request.param == "inactive superuser":
+        visit = Visit(user=inactive)
+        visit.is_known = False  # to Django's own backend
+        return visit
+    settings.AUTHENTICATION_BACKENDS = [ANYBODY]
+    return Visit(user=inactive, backend=ANYBODY)
+
+
+ROLES = [
+    "nobody",
+    "somebody",
+    "staff",
+    "superuser",
+    "inactive superuser",
+    "inactive superuser that may sign in",
+    "view_usage",
+    "view_people",
+    "both",
+    "token of nobody",
+    "token of view_usage",
+    "token of both",
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("visit", ROLES, indirect=True)
+@pytest.mark.parametrize("name", NAMES)
+def test_who_sees_what(visit, name, leave):
+    leave((1, at(2016, 1, 1)))
+    for method in METHODS:
+        response = visit.client.generic(method, reverse(f"souvenirs:{name}"))
+        assert response.status_code == visit.expected(name, method), method
+        assert response["Cache-Control"] == "private, no-store" or response.status_code == 403
+        if name.startswith("api-") and response.status_code != 204:
+            assert response["Content-Type"] == "application/json"
+            assert response["X-Content-Type-Options"] == "nosniff"
+        if method == "HEAD" or response.status_code == 204:
+            assert response.content == b""
+        if response.status_code >= 400 and method != "HEAD":
+            assert b"2016" not in response.content
+            assert b"example.com" not in response.content
+    assert Souvenir.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_forms_ask_for_no_token_of_theirs(make_holder):
+    """A site that checks every POST for one does not answer in place of the API."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_holder(VIEW_USAGE))
+    response = client.post("/souvenirs/api/series")
+    assert response.status_code == 405
+    assert response.json()["error"]["field"] == "method"

@@ -174,7 +174,11 @@ def test_echo_of_a_subscription():
         (PEOPLE, "page=1e3", "page"),
         (PEOPLE, "per_page=1001", "per_page"),
         (PEOPLE, "list=all", "list"),
-        (PEOPLE, "days=0", "days"),
+        (PEOPLE, "list=recent&days=0", "days"),
+        (PEOPLE, "days=30", "days"),
+        (PEOPLE, "list=never&days=30", "days"),
+        (PEOPLE, "list=recent&preset=7d", "preset"),
+        (PEOPLE, "list=inactive&from=2016-01-01", "from"),
     ],
 )
 def test_what_cannot_be_asked(form, query, field):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage
 from django.core.exceptions import SuspiciousOperation
 from django.db import router
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -23,7 +24,15 @@ from ..checks.settings import check_settings
 from ..checks.site import check_digesting, check_site
 from ..counting import ActiveUsers, active_users
 from ..digests.status import status
-from ..insights import growth, retention, stickiness
+from ..insights import (
+    growth,
+    inactive,
+    last_seen_many,
+    never_seen,
+    recently_seen,
+    retention,
+    stickiness,
+)
 from ..insights.results import Insight, Segmented
 from ..insights.retention import Retention
 from ..insights.series import active_series
@@ -243,18 +252,45 @@ def _cohorts(cells: list[Row]) -> list[Row]:
 
 
 def answer_people(question: Question) -> Answer:
-    """Return who was active, a page of them in the order of their primary keys.
+    """Return a page of users in the order of their primary keys, and when each was last seen.
 
-    Who has been deleted since has a row without a name, so that there are as many rows as users
-    were counted.
+    Who was active and has been deleted since has a row without a name, so that there are as many
+    rows as users were counted.
     """
-    users = active_users(question.start, question.end, _members(question))
     first = (question.page - 1) * question.per_page
-    keys = users.page(first, first + question.per_page)
-    known: Any = get_user_model()._default_manager.in_bulk(keys)
-    names = {key: user.get_username() for key, user in known.items()}
-    rows = [{"id": str(key), "username": names.get(key)} for key in keys]
-    return Answer(rows, {"total": len(users)})
+    last = first + question.per_page
+    users: dict[Any, Any]
+    if question.list == "active":
+        active = active_users(question.start, question.end, _members(question))
+        keys, total = active.page(first, last), len(active)
+        users = get_user_model()._default_manager.in_bulk(keys)
+    else:
+        listed = _listed(question).order_by("pk")
+        users = {user.pk: user for user in listed[first:last]}
+        keys, total = list(users), listed.count()
+    seen = last_seen_many(keys)
+    return Answer(
+        [
+            {
+                "id": str(key),
+                "username": users[key].get_username() if key in users else None,
+                "last_seen": _maybe_stamp(seen[key], question.zone),
+            }
+            for key in keys
+        ],
+        {"total": total},
+    )
+
+
+def _listed(question: Question) -> QuerySet[Any]:
+    members = _members(question)
+    queryset = None if members is None else members.users()
+    length = timedelta(days=question.days)
+    if question.list == "recent":
+        return recently_seen(length, queryset)
+    if question.list == "inactive":
+        return inactive(length, queryset)
+    return never_seen(queryset)
 
 
 def answer_health(question: Question) -> Answer:
@@ -280,7 +316,7 @@ def answer_health(question: Question) -> Answer:
             for level in known.levels
         ],
         {
-            **{name: moment and _stamp(moment, question.zone) for name, moment in moments.items()},
+            **{name: _maybe_stamp(moment, question.zone) for name, moment in moments.items()},
             "souvenirs_waiting": known.souvenirs_waiting,
             "checks": _failed(messages),
         },
@@ -319,6 +355,10 @@ def _rows(found: Insight, question: Question) -> list[Row]:
 
 def _stamp(moment: datetime, zone: tzinfo) -> str:
     return iso(local(checked(moment, "moment"), zone))
+
+
+def _maybe_stamp(moment: datetime | None, zone: tzinfo) -> str | None:
+    return None if moment is None else _stamp(moment, zone)
 
 
 ENDPOINTS = (
@@ -380,8 +420,8 @@ ENDPOINTS = (
     Endpoint(
         questions.PEOPLE,
         answer_people,
-        "Who was active. Needs the permission souvenirs.view_people.",
-        {"id": TEXT, "username": MAYBE_TEXT},
+        "Who was active, or was not.",
+        {"id": TEXT, "username": MAYBE_TEXT, "last_seen": MAYBE_MOMENT},
         more={"total": NUMBER},
         permission=VIEW_PEOPLE,
     ),

@@ -343,6 +343,14 @@ def _interval(default: str) -> Choice:
 
 RANGE = (FROM, TO, PRESET)
 
+#: The parameters that say nothing about a list of people.
+IDLE: dict[str | None, tuple[str, ...]] = {
+    "active": ("days",),
+    "recent": ("from", "to", "preset"),
+    "inactive": ("from", "to", "preset"),
+    "never": ("from", "to", "preset", "days"),
+}
+
 
 @dataclass(frozen=True)
 class Form:
@@ -360,7 +368,7 @@ class Form:
         if values.get("subscription_start"):
             subscription = SUBSCRIPTION_START.moment(values["subscription_start"], zone)
             values["subscription_start"] = subscription
-        names = tuple(parameter.name for parameter in self.parameters)
+        names = self._names(query, values)
         question = Question(zone=zone, names=names, **ends, **values)
         _check_users(question)
         if "interval" not in names:
@@ -385,6 +393,14 @@ class Form:
             name: parameter.read(str(query[name])) if name in query else parameter.default
             for name, parameter in known.items()
         }
+
+    def _names(self, query: QueryDict, values: dict[str, Any]) -> tuple[str, ...]:
+        """The names of the parameters, without those that say nothing about the list."""
+        idle = IDLE.get(values.get("list"), ())
+        for name in idle:
+            if name in query:
+                raise BadQuestion(name, f"{name} says nothing about the list {values['list']}.")
+        return tuple(each.name for each in self.parameters if each.name not in idle)
 
     def _range(self, values: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
         """Take the range out of the values."""
