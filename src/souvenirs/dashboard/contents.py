@@ -431,13 +431,13 @@ def people_table(people: People, asked: Asked, own: Mapping[str, str]) -> Table:
 
 
 def _caption(question: Question) -> str:
-    days = ngettext("the last day", "the last %(days)s days", question.days) % {
+    days = ngettext("in the last day", "in the last %(days)s days", question.days) % {
         "days": number(question.days)
     }
     captions = {
         "active": _("Users active in the range"),
-        "recent": _("Users seen in %(days)s"),
-        "inactive": _("Users who were seen, but not in %(days)s"),
+        "recent": _("Users seen %(days)s"),
+        "inactive": _("Users who were seen, but not %(days)s"),
         "never": _("Users who were never seen"),
         "new": _("Users first seen in %(period)s"),
         "retained": _("Users active in %(period)s and in the period before"),
@@ -548,8 +548,6 @@ def now_note() -> str:
     minutes = round(conf.RATELIMIT_SECONDS / 60)
     if minutes <= 15:
         return ""
-    return ngettext(
-        "One souvenir is left in %(minutes)s minute: who left theirs earlier is missing here.",
-        "One souvenir is left in %(minutes)s minutes: who left theirs earlier is missing here.",
-        minutes,
+    return _(
+        "One souvenir is left in %(minutes)s minutes: who left theirs earlier is missing here."
     ) % {"minutes": number(minutes)}

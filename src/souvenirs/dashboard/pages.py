@@ -109,7 +109,7 @@ def page(
                 context["problem"] = sentence(wrong)
             context |= {
                 **place.context(request),
-                "title": f"{_('Usage')}: {PAGES[name]}",
+                "title": _("Usage: %s") % PAGES[name],
                 "pages": _navigation(name, request, place, question, given),
                 "controls": form_shown,
             }
