@@ -352,6 +352,14 @@ def test_lists_of_people(world):
     assert names_in(get("people", **RANGE)) == names_of(active_users(START, END))
 
 
+def test_lists_of_the_last_days_offer_days_and_no_range(world):
+    html = get("people", list="inactive", days="90", tz="UTC").content.decode()
+    assert 'name="from"' not in html
+    urls = links(get("people", list="inactive", days="90", tz="UTC"), "days=180")
+    assert query_of(urls[0]) == {"tz": "UTC", "list": "inactive", "days": "180"}
+    assert not links(get("people", list="never"), "days=180")
+
+
 def test_list_is_paged_and_ordered(world, monkeypatch):
     monkeypatch.setattr(people, "PER_PAGE", 3)
     monkeypatch.setattr(pages, "PER_PAGE", 3)
@@ -417,7 +425,7 @@ def test_cohorts_of_registration(world, cohort):
         query = {"cohort": "joined"}
     response = get(cohort, **RANGE, **query)
     if people.orders().get("joined") is None:
-        assert (response.status_code, "does not say when" in text(response)) == (400, True)
+        assert (response.status_code, "do not say when" in text(response)) == (400, True)
     else:
         assert response.status_code == 200
 
@@ -493,7 +501,7 @@ def test_without_time_zones(world, settings, name, monkeypatch):
         ("retention", {"interval": "day", "from": "2025-01-01"}, "more than the 60"),
         ("retention", {"mode": "never"}, "mode must be one of"),
         ("people", {"list": "all"}, "list must be one of"),
-        ("people", {"days": "0"}, "days must be a whole number"),
+        ("people", {"days": "0", "list": "recent"}, "days must be a whole number"),
         ("people", {"q": "\0"}, "q must be words"),
         ("people", {"interval": "day", "from": "2020-01-01"}, "more than the 400"),
         ("billing", {"interval": "week"}, "interval must be one of"),

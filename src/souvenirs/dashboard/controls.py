@@ -12,18 +12,21 @@ from typing import Any
 
 from django.http import QueryDict
 from django.utils import timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from ..segments import segment_names
 from .places import Place
-from .questions import PRESETS, BadQuestion, Choice, Form, Question, zone_names
+from .questions import IDLE, PRESETS, BadQuestion, Choice, Form, Question, zone_names
 
 #: What nobody chooses on a page, but links to it say.
 HIDDEN = {"people": ("interval", "cohort", "mode", "of", "offset", "order")}
 
 #: The lists that can be chosen; links lead to the others.
 LISTS = ("active", "recent", "inactive", "never")
+
+#: Those of them that are about the last days, and so not about the range.
+OF_DAYS = ("recent", "inactive", "never")
 
 #: What is not carried on when the form is sent.
 LEFT_OUT = ("preset", "page", "format")
@@ -67,11 +70,13 @@ class Controls:
     presets: Sequence[Preset]
 
 
-def asked_in(query: QueryDict) -> QueryDict:
-    """Return the parameters that are not empty: a form sends every field that it has."""
+def asked_in(query: QueryDict, form: Form) -> QueryDict:
+    """Return the parameters that say something: a form sends every field that it has."""
     asked = query.copy()
+    has_lists = any(parameter.name == "list" for parameter in form.parameters)
+    idle = IDLE.get(query.get("list") or "active", ()) if has_lists else ()
     for name, texts in query.lists():
-        if texts == [""]:
+        if texts == [""] or name in idle:
             del asked[name]
     asked._mutable = False
     return asked
@@ -87,12 +92,15 @@ def controls(
 ) -> Controls:
     """Return the form of a page, with what was asked, right or wrong."""
     values = _values(form, query, question)
+    is_of_days = values.get("list") in OF_DAYS
     fields = []
     for parameter in form.parameters:
         name = parameter.name
         value = values[name]
         is_hidden = name in HIDDEN.get(page, ())
         if name in LEFT_OUT or (is_hidden and name not in query) or not _is_offered(name):
+            continue
+        if name in IDLE.get(values.get("list"), ()):
             continue
         is_wrong = problem is not None and problem.field == name and not is_hidden
         error = sentence(problem) if problem and is_wrong else ""
@@ -103,14 +111,29 @@ def controls(
             options = _options(name, choices, value)
         suggested = sorted(zone_names()) if name == "tz" else ()
         fields.append(Field(name, _labels(name), kind, value, options, suggested, error))
-    presets = []
-    if form.preset is not None:
+    presets: list[Preset] = []
+    if is_of_days:
+        presets = _days_to_choose(place, query, values)
+    elif form.preset is not None:
         others = _others(query)
         presets = [
             Preset(label, place.url(page, {**others, "preset": name}), _is_current(name, question))
             for name, label in _presets().items()
         ]
     return Controls(fields, presets)
+
+
+def _days_to_choose(place: Place, query: QueryDict, values: dict[str, str]) -> list[Preset]:
+    others = {name: value for name, value in _others(query).items() if name != "preset"}
+    return [
+        Preset(
+            ngettext("%(days)s day", "%(days)s days", days) % {"days": days},
+            place.url("people", {**others, "days": days}),
+            values["days"] == str(days),
+        )
+        for days in (30, 90, 180, 365)
+        if values["list"] != "never"
+    ]
 
 
 def _others(query: QueryDict) -> dict[str, str]:

@@ -39,8 +39,8 @@ from ..stores.reading import PrunedSpan
 from ..usersets import CorruptDigest
 from . import contents, figures
 from .access import VIEW_PEOPLE, VIEW_USAGE, View, for_pages, may
-from .controls import LISTS, asked_in, controls, sentence
-from .people import MOST, OF_DAYS, OF_GROWTH, PER_PAGE
+from .controls import LISTS, OF_DAYS, asked_in, controls, sentence
+from .people import MOST, OF_GROWTH, PER_PAGE
 from .people import people as people_of
 from .places import PAGES, Asked, Place
 from .questions import (
@@ -86,7 +86,7 @@ def page(
         @for_pages(permission)
         @wraps(fill)
         def view(request: HttpRequest, place: Place = OUTSIDE) -> HttpResponse:
-            query = asked_in(request.GET)
+            query = asked_in(request.GET, form)
             given = {key: str(query[key]) for key in query}
             question: Question | None = None
             wrong: BadQuestion | None = None
@@ -235,22 +235,16 @@ def retention(asked: Asked) -> Context:
     question = asked.question
     _check_size(question, MOST_COHORTS)
     start, end = _range(question)
-    try:
-        found = retention_of(
-            outward(start),
-            outward(end),
-            interval=question.interval,
-            cohort=question.cohort,
-            mode=question.mode,
-            reference=question.reference,
-            tz=question.zone,
-            users=restricted(None, question.segment),
-        )
-    except PrunedSpan:
-        raise
-    except ValueError as error:
-        # The users of this site do not say when they registered.
-        raise BadQuestion("cohort", str(error)) from error
+    found = retention_of(
+        outward(start),
+        outward(end),
+        interval=question.interval,
+        cohort=question.cohort,
+        mode=question.mode,
+        reference=question.reference,
+        tz=question.zone,
+        users=restricted(None, question.segment),
+    )
     return {"tables": [contents.retention_table(found, asked)]}
 
 

@@ -23,16 +23,13 @@ from ..insights.lastseen import last_seen_many
 from ..instants import outward
 from ..querysets import inactive, never_seen, recently_seen
 from ..segments import restricted
-from ..stores.reading import PrunedSpan
+from .controls import OF_DAYS
 from .questions import BadQuestion, Question
 
 PER_PAGE = 50
 
 #: The last row that somebody pages to; who looks for somebody searches.
 MOST = 10_000
-
-#: Lists that are about the last days, and so not about the range.
-OF_DAYS = ("recent", "inactive", "never")
 
 #: Lists of the users behind a number of growth accounting.
 OF_GROWTH = ("new", "retained", "resurrected", "churned")
@@ -95,10 +92,6 @@ def _set(question: Question, members: ActiveUsers | None) -> ActiveUsers:
         return periods.users(question.of or "", cast(Part, question.list))
     except LookupError:
         raise BadQuestion("of", _("There is no such number: start from a table.")) from None
-    except PrunedSpan:
-        raise
-    except ValueError as error:
-        raise BadQuestion("cohort", str(error)) from error
 
 
 def _outward(moment: datetime | None) -> datetime | None:
