@@ -189,6 +189,13 @@ def test_lines_end_at_their_tiles(world):
     assert list(new.line) == [period.new for period in fresh]
 
 
+def test_time_goes_on_while_the_page_is_made(world, monkeypatch):
+    moments = (NOW + timedelta(milliseconds=n) for n in range(1_000))
+    monkeypatch.setattr("django.utils.timezone.now", lambda: next(moments))
+    assert "Today" in tiles(get("overview"))
+    assert "Today" in tiles(get("overview", **{"from": "2025-01-01"}))
+
+
 def test_tiles_of_a_range_in_the_past_are_about_its_end(world):
     found = tiles(get("overview", **{"from": "2025-01-01", "to": "2025-04-01"}))
     assert found["March 31, 2025"][0] == shown(count_active_users(at(2025, 3, 31), at(2025, 4, 1)))

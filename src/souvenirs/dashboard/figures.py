@@ -74,6 +74,8 @@ class Overview:
     #: The end of the range, or now where that is earlier: what the tiles are about.
     moment: datetime
     is_now: bool
+    #: Since when who was seen is active now, and how many these are.
+    active_since: datetime
     active_now: int
     tiles: tuple[Tile, ...]
     chart: Stickiness
@@ -83,11 +85,12 @@ class Overview:
 
 
 def overview(
-    start: datetime, end: datetime, interval: str, zone: tzinfo, users: Any = None
+    start: datetime, end: datetime | None, interval: str, zone: tzinfo, users: Any = None
 ) -> Overview:
-    """Return the figures of ``[start, end)``, and of the last days in it."""
+    """Return the figures of ``[start, end)``, up to now without an end, and of its last days."""
     now = checked(timezone.now(), "now")
-    moment, days = _last_day(end, zone)
+    moment, days = _last_day(end or now, now, zone)
+    start = earlier(checked(start, "start"), moment)
     origin = find_origin()
     layout = lay(outward(start), outward(moment), interval, zone, origin=origin)
     spread = lay(outward(start), outward(moment), spread_over(start, moment), zone, origin=origin)
@@ -104,6 +107,7 @@ def overview(
     return Overview(
         moment=moment,
         is_now=utc(moment) == utc(now),
+        active_since=now - NOW,
         active_now=active_now,
         tiles=tiles,
         chart=chart,
@@ -115,15 +119,15 @@ def overview(
 
 def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
     """Return the busy hours of the four whole weeks before the last day of a range."""
-    _, days = _last_day(end, zone)
+    _, days = _last_day(end, checked(timezone.now(), "now"), zone)
     busy: BusyHours
     [busy] = read([_plan_busy_hours(days, find_origin())], users)
     return busy
 
 
-def _last_day(end: datetime, zone: tzinfo) -> tuple[datetime, Grid]:
+def _last_day(end: datetime, now: datetime, zone: tzinfo) -> tuple[datetime, Grid]:
     """The end of a range, or now where that is earlier, and days of which 0 is the one it ends."""
-    moment = local(earlier(checked(end, "end"), checked(timezone.now(), "now")), zone)
+    moment = local(earlier(checked(end, "end"), now), zone)
     return moment, Grid(calendar_start(outward(moment - MICROSECOND), DAY, zone), DAY, zone)
 
 

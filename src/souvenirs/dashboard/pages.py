@@ -25,7 +25,7 @@ from ..checks.site import check_digesting, check_site
 from ..digests.status import status
 from ..insights import retention as retention_of
 from ..insights.layout import find_origin
-from ..instants import checked, local, outward, utc
+from ..instants import checked, local, outward
 from ..models import Souvenir
 from ..periods import earlier
 from ..reports import (
@@ -180,20 +180,25 @@ def overview(asked: Asked) -> Context:
     """How many were here, and whether it is getting better."""
     question = asked.question
     _check_size(question, MOST_PERIODS)
-    start, end = _range(question)
+    start, _end = _range(question)
+    # Without an end the range is up to now, and so it has moved on since it was read.
+    has_end = question.preset is not None or "to" in asked.query
     found = figures.overview(
-        start, end, question.interval, question.zone, restricted(None, question.segment)
+        start,
+        question.end if has_end else None,
+        question.interval,
+        question.zone,
+        restricted(None, question.segment),
     )
     chart = contents.actives_chart(found.chart)
     usage = contents.usage_chart(found.months)
     bars = contents.growth_bars(found.growth)
     caption = _("Users registered and activated before the end of each month, and active in it")
-    now = utc(checked(timezone.now(), "now"))
     return {
         "moment_title": _("Now") if found.is_now else _("Up to %s") % _written(found.moment),
         "tiles": [contents.tile_shape(tile, asked, found.is_now) for tile in found.tiles],
         "active_now": number(found.active_now),
-        "active_now_url": asked.people_in(now - figures.NOW, now),
+        "active_now_url": asked.people_in(found.active_since, found.active_since + figures.NOW),
         "now_note": contents.now_note(),
         "actives": {
             "chart": chart,
