@@ -1,9 +1,11 @@
 """A small Django project that shows the app on real data. Not for production."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
+from django.db.models import Q
 
 DEMO = Path(__file__).parent
 
@@ -61,3 +63,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # The history has sightings from all over the world: a quarter of an hour divides every time zone's
 # distance from UTC, so that the days of all of them can be told apart.
 SOUVENIRS_RATELIMIT_SECONDS = 900
+
+# Git turned ten in 2015: who began before that, and who after it?
+SOUVENIRS_SEGMENTS = {
+    "early": Q(date_joined__lt=datetime(2015, 1, 1, tzinfo=UTC)),
+    "recent": Q(date_joined__gte=datetime(2015, 1, 1, tzinfo=UTC)),
+}

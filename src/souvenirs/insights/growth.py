@@ -8,7 +8,8 @@ from datetime import datetime, tzinfo
 from itertools import pairwise
 from typing import Any, Literal, overload
 
-from ..counting import ActiveUsers, active_users_each
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
 from ..segments import By
 from .layout import Layout, Period, lay, position_of
 from .results import Insight, Segmented, ratio, segmented
@@ -132,7 +133,7 @@ def growth(
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     layout = lay(start, end, interval, tz)
-    ranges = [(None, layout.start_of(0)), (layout.start_of(-1), layout.start_of(0)), *layout.ranges]
+    ranges = [(None, layout.start_of(0)), layout.before(), *layout.ranges]
 
     def make(sets: Sequence[ActiveUsers]) -> Growth:
         return _growth(layout, sets)
