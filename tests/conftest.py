@@ -161,6 +161,16 @@ def clock(monkeypatch):
     return Clock
 
 
+@pytest.fixture
+def set_now(monkeypatch):
+    """Set what Django takes for the present."""
+
+    def set_to(moment):
+        monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
+
+    return set_to
+
+
 def at(*parts, **keywords):
     """A moment in UTC."""
     return datetime(*parts, **keywords, tzinfo=UTC)

@@ -342,8 +342,8 @@ def test_who_sees_what(visit, name, leave):
 
 
 @pytest.mark.django_db
-def test_forms_ask_for_no_token_of_theirs(make_holder):
-    """A site that checks every POST for one does not answer in place of the API."""
+def test_what_protects_forms_does_not_answer_in_place_of_the_api(settings, make_holder):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.csrf.CsrfViewMiddleware"]
     client = Client(enforce_csrf_checks=True)
     client.force_login(make_holder(VIEW_USAGE))
     response = client.post("/souvenirs/api/series")

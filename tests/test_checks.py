@@ -3,18 +3,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.checks import registry as check_registry
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Q
 from django.utils import timezone
 
 from souvenirs import checks
 from souvenirs.checks.settings import SETTINGS_CHECKS, check_settings
 from souvenirs.checks.site import check_database, check_deployment, check_site
 from souvenirs.middleware import SouvenirsMiddleware
-from souvenirs.models import Digest
+from souvenirs.models import Digest, Souvenir
 from tests.conftest import at, vendor_is
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +82,17 @@ def test_defaults_are_fine(settings):
         ("E020", "SOUVENIRS_KEEP_DAYS", float("inf")),
         ("E021", "SOUVENIRS_ON_USER_DELETE", "delete"),
         ("E021", "SOUVENIRS_ON_USER_DELETE", None),
+        ("E022", "SOUVENIRS_SEGMENTS", ["staff"]),
+        ("E022", "SOUVENIRS_SEGMENTS", None),
+        ("E022", "SOUVENIRS_SEGMENTS", {"": Q()}),
+        ("E022", "SOUVENIRS_SEGMENTS", {5: Q()}),
+        ("E022", "SOUVENIRS_SEGMENTS", {"pro": 5}),
+        ("E022", "SOUVENIRS_SEGMENTS", {"pro": None}),
+        ("E022", "SOUVENIRS_SEGMENTS", {"pro": [1, 2]}),
+        ("E022", "SOUVENIRS_SEGMENTS", {"pro": ""}),
+        ("E022", "SOUVENIRS_SEGMENTS", {"pro": "no.such.function"}),
+        ("E022", "SOUVENIRS_SEGMENTS", {"pro": "souvenirs.conf.PREFIX"}),
+        ("E022", "SOUVENIRS_SEGMENTS", {"pro": Souvenir.objects.all()}),
         ("E023", "SOUVENIRS_API_AUTH", "no.such.function"),
         ("E023", "SOUVENIRS_API_AUTH", "souvenirs.conf.PREFIX"),
     ],
@@ -105,6 +118,8 @@ def test_bad_value_is_found(settings, id, name, value):
         ("SOUVENIRS_KEEP_DAYS", 0),
         ("SOUVENIRS_KEEP_DAYS", 0.5),
         ("SOUVENIRS_ON_USER_DELETE", "erase"),
+        ("SOUVENIRS_SEGMENTS", {"all": Q(), "staff": Q(is_staff=True)}),
+        ("SOUVENIRS_SEGMENTS", {"pro": "tests.conftest.pk_of", "free": lambda: Q()}),
     ],
 )
 def test_good_value_is_fine(settings, name, value):
@@ -122,6 +137,25 @@ def test_good_value_is_fine(settings, name, value):
 def test_unknown_setting_has_its_remedy(settings, name, hint):
     setattr(settings, name, 1)
     assert [message.hint for message in check_settings()] == [hint]
+
+
+def test_segments_are_not_asked_for(settings, django_assert_num_queries):
+    def pro():
+        raise AssertionError("A check asked for a segment.")
+
+    settings.SOUVENIRS_SEGMENTS = {"pro": pro, "all": get_user_model().objects.all()}
+    with django_assert_num_queries(0):
+        assert ids() == []
+
+
+def test_every_segment_that_is_wrong_is_found(settings):
+    settings.SOUVENIRS_SEGMENTS = {"pro": 5, "staff": Q(), "free": "no.such.function"}
+    assert [message.msg for message in check_settings()] == [
+        "SOUVENIRS_SEGMENTS['pro'] should be a Q, a queryset, a function or its dotted path, "
+        "not 5.",
+        "SOUVENIRS_SEGMENTS['free']: Segment 'free' is 'no.such.function', which cannot be "
+        "imported.",
+    ]
 
 
 def test_another_apps_setting_is_not_ours(settings):

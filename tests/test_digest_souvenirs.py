@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from souvenirs.buckets import DAY, MONTH
-from souvenirs.control import CorruptDigest, active_users, count_active_users
+from souvenirs.control import CorruptDigest, active_users, count_active_users, erase_user
 from souvenirs.digests import digester as digesting
 from souvenirs.digests.status import status
 from souvenirs.models import Digest, Souvenir
@@ -501,3 +501,12 @@ def test_range_from_a_time_that_the_clock_shows_twice(leave, settings, seconds):
             start = datetime(2024, 10, 27, 2, minute)
             assert count_active_users(start) == 2 - count_active_users(end=start) == expected
         digest()
+
+
+def test_the_last_month_there_is(leave):
+    leave((1, NINE), (2, at(9999, 12, 15, 9)), (3, at(9999, 12, 31, 23, 59)))
+    assert run("digest_souvenirs") == "Digested 3 souvenirs, made anew 1 day and 1 month.\n"
+    assert "found 0 differences" in run("digest_souvenirs", "--verify")
+    assert run("digest_souvenirs", "--rebuild")
+    erase_user(pk_of(2))
+    assert active_users(at(9999, 12, 1), at(9999, 12, 31, 23, 59, 59)).pks == {pk_of(3)}

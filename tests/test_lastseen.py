@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from souvenirs.buckets import HOUR, moment_of
+from souvenirs.conditions import WasSeen
 from souvenirs.control import CorruptDigest, PrunedSpan, active_users, erase_user
 from souvenirs.digests.pruning import Pruner
 from souvenirs.digests.rows import users_in
@@ -227,6 +228,25 @@ def test_souvenir_next_to_pruned_ones_keeps_its_moment(leave):
     assert (last_seen(pk_of(2)), first_seen(pk_of(2))) == (NINE, NINE - 3 * DAY)
 
 
+def test_each_user_has_their_own_ends(users, leave):
+    """The souvenirs of one, on either side, say nothing about where another was."""
+    first, second, third, fourth = (NINE + number * DAY for number in range(-3, 1))
+    leave((1, second), (1, third), (2, second), (2, third))
+    digest()
+    leave((1, first), (2, fourth))
+    prune()
+    leave((1, third + HOURS), (2, second - HOURS))
+    one, two = keys(1, 2)
+    assert last_seen_many([one, two]) == {one: third + HOURS, two: fourth}
+    assert first_seen_many([one, two]) == {one: first, two: second - HOURS}
+    leave((3, first), (4, fourth), (5, first), (5, fourth))
+    digest()
+    prune()
+    leave((3, first - HOURS), (4, fourth + HOURS), (5, third), (6, first - DAY), (6, fourth + DAY))
+    assert set(last_seen_many(keys(5, 6)).values()) == {fourth, fourth + DAY}
+    assert set(first_seen_many(keys(5, 6)).values()) == {first, first - DAY}
+
+
 @pytest.mark.usefixtures("morning")
 def test_user_may_be_given_as_such():
     user = get_user_model().objects.get(pk=pk_of(3))
@@ -361,6 +381,22 @@ def test_list_is_asked_for_within_another_query():
     assert Souvenir.objects.filter(user__in=never_seen()).count() == 0
 
 
+@pytest.mark.parametrize("is_pruned", [False, True])
+def test_condition_is_half_open(users, leave, is_pruned):
+    leave((1, NINE), (2, TEN))
+    if is_pruned:
+        digest()
+        prune()
+    for start, end, expected in (
+        (NINE, TEN, {pk_of(1)}),
+        (NINE + INSTANT, TEN, set()),
+        (NINE, TEN + INSTANT, set(keys(1, 2))),
+        (None, TEN, {pk_of(1)}),
+        (TEN, None, {pk_of(2)}),
+    ):
+        assert keys_in(get_user_model().objects.filter(WasSeen(start, end))) == expected
+
+
 @pytest.mark.usefixtures("crowd")
 def test_list_is_pickled_like_any_queryset():
     query = pickle.loads(pickle.dumps(inactive(DAY).query))
@@ -429,6 +465,15 @@ def queries_of(ask):
     with CaptureQueriesContext(connection) as queries:
         ask()
     return len(queries)
+
+
+@pytest.mark.parametrize("ask", [last_seen, first_seen])
+def test_many_months_take_as_many_queries_as_one(users, leave, ask):
+    leave((1, NOW - 9 * DAY))
+    leave(*((2, NOW - 9 * number * DAY) for number in range(1, 30)))
+    digest()
+    prune()
+    assert queries_of(lambda: ask(pk_of(2))) == queries_of(lambda: ask(pk_of(1)))
 
 
 @pytest.mark.usefixtures("crowd")
@@ -506,6 +551,15 @@ def test_midnight_inside_a_pruned_bucket_is_refused_to_whom_it_concerns(users, l
         with pytest.raises(PrunedSpan, match="18:00 to 2025-03-30 19:00 UTC"):
             active_days(pk_of(number), tz="Asia/Kolkata")
     assert active_days(pk_of(1), tz="UTC") == [date(2025, 3, 30)]
+
+
+def test_midnight_at_the_start_of_the_range_is_refused_as_well(users, leave):
+    leave((1, at(2025, 3, 30, 18, 40)))
+    digest()
+    prune()
+    midnight = at(2025, 3, 30, 18, 30)
+    with pytest.raises(PrunedSpan):
+        active_days(pk_of(1), midnight, midnight + 3 * DAY, tz="Asia/Kolkata")
 
 
 def test_midnight_inside_a_pruned_bucket_of_others_is_no_matter(users, leave):

@@ -164,7 +164,7 @@ def test_echo_of_a_subscription():
         (SERIES, "by=password", "by"),
         (SERIES, "by=username", "by"),
         (SERIES, "format=xml", "format"),
-        (RETENTION, "from=2016-01-01&to=2018-12-31&interval=day", "from"),
+        (RETENTION, "from=2016-01-01&to=2016-12-31&interval=day", "from"),
         (RETENTION, "cohort=born", "cohort"),
         (RETENTION, "mode=out", "mode"),
         (RETENTION, "reference=last", "reference"),
@@ -221,9 +221,29 @@ def test_empty_range_has_no_periods():
 def test_too_many_groups():
     question = ask(SERIES, "from=2016-01-01&to=2016-04-10&tz=UTC")
     assert question.periods == 100
-    check_groups(question, 199)
-    with pytest.raises(BadQuestion, match="has 20,100 rows, more than 20,000"):
-        check_groups(question, 200)
+    check_groups(question, 299)
+    with pytest.raises(BadQuestion, match="has 30,100 rows, more than 30,000"):
+        check_groups(question, 300)
+
+
+def test_too_many_cells():
+    """The cells of a matrix are half a square."""
+    query = "from=2016-01-01&to=2016-{}&interval=day&tz=UTC"
+    question = ask(RETENTION, query.format("09-01"))
+    assert (question.periods, question.cells) == (244, 29_890)
+    assert "30,135 cells" in refused(RETENTION, query.format("09-02")).message
+    with pytest.raises(BadQuestion, match="has 59,780 rows, more than 30,000"):
+        check_groups(question, 1)
+
+
+@pytest.mark.parametrize(("window", "fits"), [("10", True), ("11", False)])
+def test_too_many_days_in_windows(window, fits):
+    end = at(1990, 1, 1) + timedelta(days=9_990)
+    query = f"from=1990-01-01&to={end:%Y-%m-%d}&interval=year&tz=UTC&window={window}"
+    if fits:
+        assert ask(SERIES, query).window == 10
+    else:
+        assert "have 10,001 days, more than 10,000" in refused(SERIES, query).message
 
 
 def test_segments_that_there_are(settings):

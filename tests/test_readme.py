@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+from demo import settings as demo
 from demo.management.commands.demo import Command as Demo
 from souvenirs import checks
 from souvenirs.conf import SETTINGS
+from tests.conftest import at
+from tests.terminals import Terminal, run
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
@@ -33,17 +36,32 @@ def test_every_check_is_documented():
     assert documented == sorted(used)
 
 
+#: What was asked of the history of git, and what the document says was the answer.
+EXAMPLE = re.compile(r"^\$ python manage\.py (show_[^\n]*)\n([^`]*)```", re.MULTILINE)
+
+
 @pytest.mark.django_db
-def test_report_of_gits_history(settings):
-    """The table in the README is what the command prints on the demo's data."""
-    settings.SOUVENIRS_RATELIMIT_SECONDS = 900
-    command, output = re.search(r"manage\.py (show_usage .*)\n([^`]*)```", README).groups()
+@pytest.mark.parametrize("document", ["README.md", "docs/terminal.md"])
+def test_reports_of_gits_history(settings, monkeypatch, document):
+    """Each is what the command prints on the demo's data, on a terminal of 80 columns."""
+    settings.SOUVENIRS_RATELIMIT_SECONDS = demo.SOUVENIRS_RATELIMIT_SECONDS
+    settings.SOUVENIRS_SEGMENTS = demo.SOUVENIRS_SEGMENTS
+    monkeypatch.setenv("COLUMNS", "80")
     Demo(stdout=StringIO()).create_users()
     history = PROJECT / "demo/data/gitgit_commits.csv.gz"
-    call_command("import_souvenirs", str(history), "--before=2006-04-07", stdout=StringIO())
-    out = StringIO()
-    call_command(*shlex.split(command), stdout=out, stderr=StringIO())
-    assert out.getvalue() == output
+    call_command("import_souvenirs", str(history), stdout=StringIO())
+    monkeypatch.setattr("souvenirs.reports.timezone.now", lambda: at(2026, 9, 1, 9))
+    examples = EXAMPLE.findall((PROJECT / document).read_text())
+    assert examples
+    for command, output in examples:
+        assert shown(command) == output, command
+
+
+def shown(command):
+    """What a person sees, with the notes below."""
+    command, pipe, _ = command.partition(" | cat")
+    out, err = run(*shlex.split(command), out=None if pipe else Terminal())
+    return out + err
 
 
 def test_links_lead_somewhere():

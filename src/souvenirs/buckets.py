@@ -22,6 +22,10 @@ MONTH = 31 * DAY
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
+#: The last moment that there is, and the second after it, where no cell starts any more.
+LAST = datetime.max.replace(tzinfo=UTC)
+BEYOND = (LAST - EPOCH) // SECOND + 1
+
 
 def is_bucket(seconds: object) -> bool:
     """Return whether a bucket may be so long."""
@@ -64,7 +68,7 @@ def following(level: int, start: int) -> int:
     """Return where the cell ends that starts there."""
     if level == MONTH:
         # The longest month and the shortest differ by less than another one.
-        return cell_of(MONTH, start + MONTH).start
+        return cell_of(MONTH, start + MONTH).start if start + MONTH < BEYOND else BEYOND
     return start + level
 
 
@@ -74,8 +78,8 @@ def second_of(moment: datetime) -> int:
 
 
 def moment_of(second: int) -> datetime:
-    """Return a second as a moment in UTC."""
-    return EPOCH + timedelta(seconds=second)
+    """Return a second as a moment in UTC; the last one there is for what lies beyond."""
+    return EPOCH + timedelta(seconds=second) if second < BEYOND else LAST
 
 
 Stretch: TypeAlias = tuple[int, int]

@@ -20,8 +20,9 @@ class WasSeen(models.Func):
     """A condition: the user was seen in ``[start, end)``, aware moments; None leaves an end open.
 
     The index of users and moments answers it user by user, so that a page costs what is on it. What
-    only digests know, and souvenirs in another database, come as a set of users, which is read when
-    the query is sent. Who was seen in a pruned bucket counts as seen where that starts.
+    only digests know, and souvenirs in another database, come as a set of users, which is read just
+    before the query is sent: a bucket that is pruned between the two is missed. Who was seen in a
+    pruned bucket counts as seen where that starts.
     """
 
     output_field = models.BooleanField()
@@ -44,8 +45,9 @@ class WasSeen(models.Func):
         if pruned is None:
             return sql, params
         # Whatever else lies between them is asked for twice, and changes nothing.
-        start = pruned[0] if self.start is None else max(self.start, pruned[0])
-        end = pruned[1] if self.end is None else min(self.end, pruned[1])
+        start, end = pruned
+        if self.end is not None:
+            end = min(self.end, end)
         among, values = one_of(connection, column, USER, self._users(store, start, end))
         return f"({sql} OR {among})", [*params, *values]
 

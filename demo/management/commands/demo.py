@@ -19,6 +19,18 @@ from demo.settings import DEMO
 HISTORY = Path(os.path.relpath(DEMO / "data" / "gitgit_commits.csv.gz"))
 LOGIN = DEMO / ".login"
 
+#: The history ends in August 2026.
+REPORTS = (
+    "show_usage --calendar --yearly",
+    "show_usage --subscription-start 2005-04-07 --quarterly --recent 12",
+    "show_activity --last 12q --before 2026-07-01",
+    "show_activity --interval year --after 2020 --before 2026 --by-segment",
+    "show_growth --interval year --after 2005 --before 2026",
+    "show_retention --interval year --after 2005 --before 2026",
+    "show_retention --after 2005 --before 2026 --day-n 1,7,30,365",
+    "show_inactive --for 1y --limit 10",
+)
+
 
 class Command(BaseCommand):
     help = "Loads 21 years of real activity, reports on it and serves the demo on 127.0.0.1."
@@ -30,8 +42,8 @@ class Command(BaseCommand):
         self.heading(f"manage.py import_souvenirs {HISTORY}")
         call_command("import_souvenirs", str(HISTORY), stdout=self.stdout, stderr=self.stderr)
         self.digest()
-        self.show("--calendar", "--yearly")
-        self.show("--subscription-start", "2005-04-07", "--quarterly", "--recent", "12")
+        for command in REPORTS:
+            self.show(*command.split())
         login = self.create_login()
         if os.environ.get("DEMO_SERVE") != "0":
             self.serve(login)
@@ -56,12 +68,11 @@ class Command(BaseCommand):
 
     def digest(self) -> None:
         for arguments in [], ["--status"]:
-            self.heading(" ".join(["manage.py digest_souvenirs", *arguments]))
-            call_command("digest_souvenirs", *arguments, stdout=self.stdout, stderr=self.stderr)
+            self.show("digest_souvenirs", *arguments)
 
-    def show(self, *arguments: str) -> None:
-        self.heading(f"manage.py show_usage {' '.join(arguments)}")
-        call_command("show_usage", *arguments, stdout=self.stdout, stderr=self.stderr)
+    def show(self, command: str, *arguments: str) -> None:
+        self.heading(" ".join(["manage.py", command, *arguments]))
+        call_command(command, *arguments, stdout=self.stdout, stderr=self.stderr)
 
     def create_login(self) -> str:
         """Create a superuser with a password of its own at the first run; return both words."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from ..conf import PREFIX, SETTINGS, conf, function_in
 from ..digests.folding import bucket_seconds
 from ..ratelimit import is_window
 from ..reports import usage_reports_function
+from ..segments import segment_given, segment_names
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
@@ -197,6 +199,22 @@ def check_on_user_delete() -> Iterator[CheckMessage]:
         )
 
 
+def check_segments() -> Iterator[CheckMessage]:
+    for find in _what_segments_need():
+        yield from _error_from(
+            find,
+            hint="Give a Q, or the dotted path of a function that returns a Q or a queryset.",
+            id="souvenirs.E022",
+        )
+
+
+def _what_segments_need() -> list[Callable[[], object]]:
+    try:
+        return [partial(segment_given, name) for name in segment_names()]
+    except ImproperlyConfigured:
+        return [segment_names]
+
+
 SETTINGS_CHECKS = [
     check_unknown,
     check_ratelimit_seconds,
@@ -220,6 +238,7 @@ SETTINGS_CHECKS = [
     check_bucket_seconds,
     check_keep_days,
     check_on_user_delete,
+    check_segments,
     check_api_auth,
 ]
 

@@ -20,9 +20,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
+from ..activeusers import ActiveUsers
 from ..checks.settings import check_settings
 from ..checks.site import check_digesting, check_site
-from ..counting import ActiveUsers, active_users
+from ..counting import active_users
 from ..digests.status import status
 from ..insights import (
     growth,
@@ -331,10 +332,9 @@ def _groups(question: Question) -> dict[str, Any]:
     """The arguments of an insight that say about whom it is; few enough for one answer."""
     groups = None
     if question.by is not None:
-        try:
-            groups = groups_by(question.by)
-        except ValueError:
-            raise BadQuestion("by", "There are no groups of users.") from None
+        groups = groups_by(question.by)
+        if not groups:
+            raise BadQuestion("by", "Nobody is in a group.")
         check_groups(question, len(groups))
     return {"users": _members(question), "by": groups, "exclusive": question.exclusive}
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.utils import timezone
 
+from ..activeusers import ActiveUsers
 from ..buckets import HOUR
 from ..conf import conf
-from ..counting import ActiveUsers
 from ..insights.growth import Growth, plan_growth
 from ..insights.layout import MICROSECOND, Origin, Range, find_origin, lay
 from ..insights.results import Plan, ratio, read

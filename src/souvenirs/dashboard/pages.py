@@ -280,7 +280,7 @@ def people(asked: Asked) -> Context | HttpResponse:
     """Who is behind a number."""
     question = asked.question
     if question.list not in OF_DAYS:
-        _check_size(question, MOST_PERIODS)
+        _check_size(question, MOST_COHORTS if question.list == "cohort" else MOST_PERIODS)
     if question.format != "html":
         return _people_file(question)
     first = (question.page - 1) * PER_PAGE

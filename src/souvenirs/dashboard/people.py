@@ -16,7 +16,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from ..accounts import date_joined_field
-from ..counting import ActiveUsers, active_users
+from ..activeusers import ActiveUsers
+from ..counting import active_users
 from ..insights import growth, retention
 from ..insights.growth import Part
 from ..insights.lastseen import last_seen_many

@@ -23,7 +23,7 @@ from django.utils import timezone
 from ..accounts import date_joined_field
 from ..calendars import INTERVALS
 from ..conf import conf
-from ..insights.retention import MAX_CELLS, CohortBy, Mode, Reference
+from ..insights.retention import CohortBy, Mode, Reference
 from ..insights.series import WINDOWS
 from ..instants import checked, local, utc
 from ..periods import Grid, calendar_start
@@ -36,11 +36,11 @@ MAX_LENGTH = 200
 #: As many periods as one question to the database answers.
 MAX_PERIODS = Rank.LIMIT
 
-#: As many rows as an answer for several groups has.
-MAX_ROWS = 5 * MAX_PERIODS
+#: As many rows, or cells of retention, as there are in an answer, for all groups: a second's work.
+MAX_CELLS = 30_000
 
-#: Local days that windows which trail behind are made of, more than a century.
-MAX_DAYS = 40_000
+#: Local days that windows which trail behind are made of, more than a quarter of a century.
+MAX_DAYS = 10_000
 
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
@@ -263,8 +263,9 @@ class Question:
     order: str = "name"
     #: The names of the parameters that its form has.
     names: tuple[str, ...] = ()
-    #: How many periods it is about.
+    #: How many periods it is about, and how many numbers about them are to be found for each group.
     periods: int = 0
+    cells: int = 0
 
     def echo(self) -> dict[str, Any]:
         """Return what was asked, with its defaults, by the names of the parameters."""
@@ -373,8 +374,10 @@ class Form:
         _check_users(question)
         if "interval" not in names:
             return question
-        question = replace(question, periods=_periods_in(question))
-        _check_size(self.name, question)
+        count = _periods_in(question)
+        cells = count * (count + 1) // 2 if "reference" in names else count
+        question = replace(question, periods=count, cells=cells)
+        _check_size(question)
         return question
 
     def _values(self, query: QueryDict) -> dict[str, Any]:
@@ -465,11 +468,11 @@ FORMS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, HEALTH)
 
 def check_groups(question: Question, groups: int) -> None:
     """Refuse a question whose answer for so many groups has too many rows. Raises BadQuestion."""
-    rows = question.periods * (groups + 1)
-    if rows > MAX_ROWS:
+    cells = question.cells * (groups + 1)
+    if cells > MAX_CELLS:
         raise BadQuestion(
             "by",
-            f"The answer for {groups:,} groups has {rows:,} rows, more than {MAX_ROWS:,}: "
+            f"The answer for {groups:,} groups has {cells:,} rows, more than {MAX_CELLS:,}: "
             "choose a shorter range or a longer interval.",
         )
 
@@ -488,7 +491,7 @@ def _periods_in(question: Question) -> int:
     return max(0, last + 1 - max(0, first))
 
 
-def _check_size(form: str, question: Question) -> None:
+def _check_size(question: Question) -> None:
     count = question.periods
     if question.subscription_start and question.interval not in OF_SUBSCRIPTION:
         raise BadQuestion(
@@ -502,10 +505,10 @@ def _check_size(form: str, question: Question) -> None:
             f"The range has {count:,} periods, more than {MAX_PERIODS:,}: "
             "choose a shorter range or a longer interval.",
         )
-    if form == RETENTION.name and count * (count + 1) // 2 > MAX_CELLS:
+    if question.cells > MAX_CELLS:
         raise BadQuestion(
             "from",
-            f"Retention of {count:,} periods has more than {MAX_CELLS:,} cells: "
+            f"The range has {question.cells:,} cells of retention, more than {MAX_CELLS:,}: "
             "choose a shorter range or a longer interval.",
         )
     if question.window is not None and question.start and question.end:

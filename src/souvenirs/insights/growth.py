@@ -9,7 +9,8 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, overload
 
-from ..counting import ActiveUsers, active_users_each
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
 from ..segments import By
 from .layout import Layout, Period, lay, position_of
 from .results import Insight, Plan, Segmented, ratio, segmented
@@ -138,7 +139,7 @@ def growth(
 
 def plan_growth(layout: Layout) -> Plan[Growth]:
     """Plan :func:`growth` of the periods of a layout."""
-    ranges = [(None, layout.start_of(0)), (layout.start_of(-1), layout.start_of(0)), *layout.ranges]
+    ranges = [(None, layout.start_of(0)), layout.before(), *layout.ranges]
     return Plan(ranges, partial(_growth, layout))
 
 

@@ -12,8 +12,9 @@ from datetime import date, datetime, timedelta, tzinfo
 from operator import itemgetter
 from typing import Any
 
+from ..activeusers import ActiveUsers
 from ..buckets import BUCKETS, DAY, MONTH, Cell, cell_of, moment_of, second_of
-from ..counting import ActiveUsers, active_users_each
+from ..counting import active_users_each
 from ..instants import checked, outward, utc
 from ..recording import primary_key
 from ..stores import get_store

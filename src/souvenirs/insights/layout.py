@@ -69,6 +69,8 @@ class Layout:
     interval: Interval
     zone: tzinfo
     periods: tuple[Period, ...]
+    #: The moment of asking.
+    now: datetime
     _grid: Grid
     _first: int
 
@@ -80,15 +82,29 @@ class Layout:
         """Return where a period starts, counted from the first one, also before that."""
         return outward(self._grid.boundary(self._first + number))
 
+    def before(self) -> Range:
+        """Return the period before the first one; a day that a zone left out is none."""
+        start = self.start_of(0)
+        previous = self.start_of(-1)
+        return previous if previous != start else self.start_of(-2), start
+
+    def has_begun(self, day: Range) -> bool:
+        """Whether there has been an instant of a day: there is none of one that a zone left out."""
+        start, end = day
+        return start != end and utc(checked(start, "start")) < utc(self.now)
+
     def days(self, before: int = 0) -> Days:
         """Return the local days of the periods, and so many before.
 
-        A day that a zone has left out, as Samoa did in 2011, is one without an instant.
+        A day that a zone has left out, as Samoa did in 2011, is one without an instant. Raises
+        ValueError for too many days.
         """
         if not self.periods:
             return Days([], [])
         end = checked(self.periods[-1].end, "end")
-        grid = Grid(self._grid.boundary(self._first), DAY, self.zone)
+        # From what the clock would show, not from its boundary, which on a day whose midnight the
+        # clock jumps over is one o'clock.
+        grid = Grid(self._grid.wall(self._first).replace(tzinfo=self.zone), DAY, self.zone)
         positions = [
             (
                 grid.number(checked(period.start, "start")) + before,
@@ -96,6 +112,7 @@ class Layout:
             )
             for period in self.periods
         ]
+        refuse_more_than(MAX_PERIODS, positions[-1][1] - before, "days")
         bounds = [grid.boundary(number) for number in range(-before, positions[-1][1] - before + 1)]
         bounds = [outward(local(earlier(bound, end), self.zone)) for bound in bounds]
         return Days(list(pairwise(bounds)), positions)
@@ -127,16 +144,12 @@ def lay(
     first_souvenir = (origin or find_origin()).first
     until = until or now
     if since is None:
-        since = earlier(first_souvenir or until, utc(until) - MICROSECOND)
-    anchor = calendar_start(outward(since), unit.step, zone, conf.WEEK_START)
+        since = earlier(first_souvenir or until, instant_before(until))
+    anchor = calendar_start(since, unit.step, zone, conf.WEEK_START)
     grid = Grid(anchor, unit.step, anchor.tzinfo)
     first = grid.number(since)
     count = 0 if utc(since) >= utc(until) else grid.number(utc(until) - MICROSECOND) + 1 - first
-    if count > most:
-        raise ValueError(
-            f"The range has {count:,} periods, more than {most:,}: "
-            "choose a shorter range or a longer interval."
-        )
+    refuse_more_than(most, count, "periods")
     periods = []
     if count:
         for number, begin, following in grid.spans(first, until):
@@ -150,7 +163,23 @@ def lay(
                     known=first_souvenir is not None and utc(first_souvenir) < utc(finish),
                 )
             )
-    return Layout(unit, grid.zone, tuple(periods), grid, first)
+    return Layout(unit, grid.zone, tuple(periods), now, grid, first)
+
+
+def refuse_more_than(most: int, count: int, name: str) -> None:
+    if count > most:
+        raise ValueError(
+            f"The range has {count:,} {name}, more than {most:,}: "
+            "choose a shorter range or a longer interval."
+        )
+
+
+def instant_before(end: datetime) -> datetime:
+    """Return the last instant before an aware moment, in UTC; ValueError where there is none."""
+    try:
+        return utc(end) - MICROSECOND
+    except OverflowError:
+        raise ValueError(f"end is out of range: {end}.") from None
 
 
 def position_of(periods: Sequence[Period], which: int | str | Period) -> int:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from itertools import accumulate
 from typing import Any, overload
 
 from django.utils import timezone
 
-from ..counting import ActiveUsers, active_users_each
-from ..instants import checked, outward
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
+from ..instants import checked, local
 from ..periods import DAY as ONE_DAY
 from ..periods import calendar_start
 from ..segments import By
-from .layout import MICROSECOND, Layout, Period, lay, position_of
+from .layout import Layout, Period, instant_before, lay, position_of
 from .results import Insight, Segmented, segmented
 
 #: More days than anybody looks at in one curve.
@@ -33,6 +34,8 @@ class PowerCurve(Insight):
     end: datetime
     days: int
     tz: str
+    #: Whether the last of the days, or the period that it ends, is over.
+    complete: bool
     #: Active on exactly 1, 2, ... ``days`` days; None where all is before the first souvenir.
     exactly: tuple[int, ...] | None
     _slices: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
@@ -54,12 +57,17 @@ class PowerCurve(Insight):
         ]
 
     def _common(self) -> dict[str, Any]:
-        return {"start": self.start, "end": self.end, "days": self.days, "tz": self.tz}
+        return {
+            "start": self.start,
+            "end": self.end,
+            "complete": self.complete,
+            "days": self.days,
+            "tz": self.tz,
+        }
 
     def users(self, days: int, *, at_least: bool = False) -> ActiveUsers:
         """Return who was active on exactly so many of the days, or on at least so many."""
-        if not 1 <= days <= self.days:
-            raise ValueError(f"days must be from 1 to {self.days}, not {days!r}.")
+        checked_days(days, self.days)
         if not at_least:
             return _on_exactly(self._slices, days)
         return ActiveUsers.union(_on_exactly(self._slices, n) for n in range(days, self.days + 1))
@@ -78,7 +86,7 @@ class PowerCurves(Insight):
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of each curve, with the label of its period."""
         return [
-            {"label": period.label, "start": curve.start, "end": curve.end, **row}
+            {**period.row(), "start": curve.start, **row}
             for period, curve in zip(self.periods, self.curves, strict=True)
             for row in curve.rows()
         ]
@@ -135,9 +143,8 @@ def power_curve(
     :mod:`souvenirs.insights`.
     """
     checked_days(days)
-    if end is None:
-        end = outward(calendar_start(timezone.now(), ONE_DAY, tz))
-    layout = lay(outward(checked(end, "end") - MICROSECOND), end, "day", tz)
+    until = calendar_start(timezone.now(), ONE_DAY, tz) if end is None else checked(end, "end")
+    layout = lay(local(instant_before(until), until.tzinfo or UTC), until, "day", tz)
     spans = layout.days(before=days - 1)
 
     def make(sets: Sequence[ActiveUsers]) -> PowerCurve:
@@ -191,7 +198,7 @@ def power_curves(
     """
     checked_days(days)
     layout = lay(start, end, interval, tz)
-    spans = layout.days(before=days)
+    spans = layout.days(before=days - 1)
 
     def make(sets: Sequence[ActiveUsers]) -> PowerCurves:
         curves = [
@@ -204,10 +211,10 @@ def power_curves(
     return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
 
 
-def checked_days(days: object) -> None:
+def checked_days(days: object, most: int = MAX_DAYS) -> None:
     """Raise ValueError for what is no number of days of a curve."""
-    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= MAX_DAYS:
-        raise ValueError(f"days must be a whole number from 1 to {MAX_DAYS}, not {days!r}.")
+    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= most:
+        raise ValueError(f"days must be a whole number from 1 to {most}, not {days!r}.")
 
 
 def _curve(
@@ -220,6 +227,7 @@ def _curve(
         end=period.end,
         days=days,
         tz=str(layout.zone),
+        complete=period.complete,
         exactly=exactly if period.known else None,
         _slices=slices,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from ..counting import ActiveUsers, active_users_each
-from ..segments import By, groups_by
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
+from ..segments import By, BySegment, groups_by
 
 
 class Insight(ABC):
@@ -34,24 +35,8 @@ I = TypeVar("I", bound=Insight)  # noqa: E741
 
 
 @dataclass(frozen=True)
-class Segmented(Insight, Mapping[str, I], Generic[I]):
-    """The same insight for each segment, by name, and for everyone.
-
-    Unless they are exclusive, segments overlap: numbers of the segments do not add up to those of
-    everyone. A user of two segments is in both, and once in everyone.
-    """
-
-    segments: Mapping[str, I]
-    everyone: I
-
-    def __getitem__(self, name: str) -> I:
-        return self.segments[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.segments)
-
-    def __len__(self) -> int:
-        return len(self.segments)
+class Segmented(BySegment[I], Insight):
+    """The same insight for each segment, by name, and for everyone."""
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of everyone, whose ``segment`` is None, and those of each segment."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import accumulate, count
 from typing import Any, Literal, get_args, overload
 
 from ..accounts import joined_between
-from ..counting import ActiveUsers, active_users_each, group_of
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
 from ..instants import checked, utc
 from ..segments import By
 from .layout import Layout, Period, lay, position_of
@@ -32,7 +33,7 @@ class Cohort:
     #: How many users there are in it; None where the period ended before the first souvenir.
     size: int | None
     #: How many of them were active so many periods later, from 0 on. None where that period is not
-    #: over yet, or ended before the first souvenir.
+    #: over yet or ended before the first souvenir, and where the size is None.
     cells: tuple[int | None, ...]
 
 
@@ -52,9 +53,13 @@ class Retention(Insight):
     def share(self, cohort: int | str | Period, offset: int) -> float | None:
         """Return the cell over the size of its cohort, or over the cell before it.
 
-        From 0 to 1; None where the cell is, or where there is nobody to compare with.
+        From 0 to 1, and above where more came than in the cell before. None where the cell is, or
+        where there is nobody to compare with. Raises LookupError where there is no such cell.
         """
-        return self._share(self.cohorts[self._position(cohort)], offset)
+        found = self.cohorts[self._position(cohort)]
+        if not 0 <= offset < len(found.cells):
+            raise IndexError(f"There is no cell at offset {offset!r} of that cohort.")
+        return self._share(found, offset)
 
     def _share(self, cohort: Cohort, offset: int) -> float | None:
         return ratio(cohort.cells[offset], self._whole(cohort, offset))
@@ -251,8 +256,10 @@ def retention(
             f"Retention of {periods:,} periods has more than {MAX_CELLS:,} cells: "
             "choose a shorter range or a longer interval."
         )
-    seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], users)
-    members = _joined(layout, users) if cohort == "joined" else _first_seen(seen, active)
+    # Read once: a queryset is a query, and an iterator is empty after that.
+    group = None if users is None else ActiveUsers(users)
+    seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], group)
+    members = _joined(layout, group) if cohort == "joined" else _first_seen(seen, active)
 
     def make(sets: Sequence[ActiveUsers]) -> Retention:
         own, found = sets[:periods], sets[periods:]
@@ -315,9 +322,7 @@ def day_n_retention(
 
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
-    for each in days:
-        if isinstance(each, bool) or not isinstance(each, int) or each < 1:
-            raise ValueError(f"days must be whole numbers from 1 on, not {each!r}.")
+    lengths = _checked_days(days)
     layout = lay(start, end, "day", tz)
     seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], users)
     over = sum(period.complete for period in layout.periods)
@@ -328,7 +333,7 @@ def day_n_retention(
         later = _from_each_on(found)
         return DayNRetention(
             tz=str(layout.zone),
-            days=tuple(_day_n(n, own, found, later) for n in days),
+            days=tuple(_day_n(n, own, found, later) for n in lengths),
             _members=tuple(own),
             _active=tuple(found),
         )
@@ -358,11 +363,12 @@ def _cohorts(
     knows_size: bool,
 ) -> Iterator[Cohort]:
     for n, period, own in zip(count(), periods, members, strict=False):
+        size = len(own) if period.known or knows_size else None
         cells = tuple(
-            own.count_common(found) if later.complete and later.known else None
+            own.count_common(found) if size is not None and later.complete and later.known else None
             for later, found in zip(periods[n:], active[n:], strict=True)
         )
-        yield Cohort(period, len(own) if period.known or knows_size else None, cells)
+        yield Cohort(period, size, cells)
 
 
 def _first_seen(seen: ActiveUsers, active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
@@ -379,7 +385,7 @@ def _from_each_on(active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
     return list(accumulate(reversed(active), ActiveUsers.__or__))[::-1]
 
 
-def _joined(layout: Layout, users: Any) -> list[ActiveUsers]:
+def _joined(layout: Layout, group: ActiveUsers | None) -> list[ActiveUsers]:
     """Who registered in each period, of the group."""
     starts = [utc(checked(period.start, "start")) for period in layout.periods]
     members: list[list[Any]] = [[] for _ in starts]
@@ -387,9 +393,15 @@ def _joined(layout: Layout, users: Any) -> list[ActiveUsers]:
         end = utc(checked(layout.periods[-1].end, "end"))
         for pk, joined in joined_between(starts[0], end):
             members[bisect_right(starts, joined) - 1].append(pk)
-    group = None if users is None else ActiveUsers(group_of(users) or ())
     joined_in = [ActiveUsers(pks) for pks in members]
     return joined_in if group is None else [each & group for each in joined_in]
+
+
+def _checked_days(days: Any) -> tuple[int, ...]:
+    lengths = tuple(days) if isinstance(days, Iterable) else (None,)
+    if not all(type(each) is int and each >= 1 for each in lengths):
+        raise ValueError(f"days must be whole numbers from 1 on, not {days!r}.")
+    return lengths
 
 
 def _checked_choice(name: str, value: object, choices: Any) -> None:

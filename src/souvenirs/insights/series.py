@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal, overload
 
-from ..counting import ActiveUsers, active_users_each
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
 from ..segments import By
 from .layout import Days, Layout, Period, lay, position_of
 from .results import Insight, Segmented, segmented
@@ -107,7 +108,7 @@ def active_series(
     if days is None:
         spans = Days(layout.ranges, [(n, n + 1) for n in range(len(layout.periods))])
     else:
-        spans = layout.days(before=days)
+        spans = layout.days(before=days - 1)
         spans = Days(spans.ranges, [(last - days, last) for _, last in spans.positions])
 
     def make(sets: Sequence[ActiveUsers]) -> Series:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import partial
-from typing import Any, overload
+from itertools import compress
+from typing import Any, Literal, overload
 
-from ..counting import ActiveUsers, active_users_each
+from ..activeusers import ActiveUsers
+from ..counting import active_users_each
 from ..segments import By
-from .layout import Days, Layout, Period, lay
+from .layout import Days, Layout, Period, lay, position_of
 from .results import Insight, Plan, Segmented, ratio, segmented
 from .series import WINDOWS
 from .trailing import trailing_counts
+
+Part = Literal["active", "dau", "wau", "mau"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class StickinessOfPeriod:
     period: Period
     #: Users active in the period.
     active: int | None
-    #: Daily actives of its days, those with nobody too, added up and divided by their number.
+    #: Daily actives of its days, those with nobody too, added up and divided by their number. None
+    #: where none has begun.
     mean_dau: float | None
     #: Active in the last 1, 7 and 30 local days up to the period's end.
     dau: int | None
@@ -71,6 +76,9 @@ class Stickiness(Insight):
     interval: str
     tz: str
     periods: tuple[StickinessOfPeriod, ...]
+    #: The users active on each day, and where among the days each period lies: ``[first, last)``.
+    _days: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+    _positions: tuple[tuple[int, int], ...] = field(repr=False, compare=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each period, with its counts and its ratios from 0 to 1."""
@@ -81,6 +89,16 @@ class Stickiness(Insight):
 
     def _common(self) -> dict[str, Any]:
         return {"interval": self.interval, "tz": self.tz}
+
+    def users(self, period: int | str | Period, part: Part = "active") -> ActiveUsers:
+        """Return the users behind a number of a period, given by position, label, or itself."""
+        position = position_of([each.period for each in self.periods], period)
+        first, last = self._positions[position]
+        if part in WINDOWS:
+            first = last - WINDOWS[part]
+        elif part != "active":
+            raise ValueError(f"part must be active, dau, wau or mau, not {part!r}.")
+        return ActiveUsers.union(self._days[first:last])
 
 
 @overload
@@ -135,7 +153,7 @@ def stickiness(
 
 def plan_stickiness(layout: Layout) -> Plan[Stickiness]:
     """Plan :func:`stickiness` of the periods of a layout."""
-    days = layout.days(before=max(WINDOWS.values()))
+    days = layout.days(before=max(WINDOWS.values()) - 1)
     return Plan(days.ranges, partial(_stickiness, layout, days))
 
 
@@ -146,16 +164,28 @@ def _stickiness(layout: Layout, days: Days, sets: Sequence[ActiveUsers]) -> Stic
         trailing_counts(sets, [(last - length, last) for last in ends])
         for length in WINDOWS.values()
     ]
+    has_begun = list(map(layout.has_begun, days.ranges))
     counted = zip(layout.periods, days.positions, active, *named, strict=True)
     periods = [
         StickinessOfPeriod(
             period,
             active,
-            sum(map(len, sets[first:last])) / (last - first),
+            _mean(sets[first:last], has_begun[first:last]),
             *trailing,
         )
         if period.known
         else StickinessOfPeriod(period, None, None, None, None, None)
         for period, (first, last), active, *trailing in counted
     ]
-    return Stickiness(layout.interval.name, str(layout.zone), tuple(periods))
+    return Stickiness(
+        layout.interval.name,
+        str(layout.zone),
+        tuple(periods),
+        _days=tuple(sets),
+        _positions=tuple(days.positions),
+    )
+
+
+def _mean(days: Sequence[ActiveUsers], has_begun: Sequence[bool]) -> float | None:
+    """How many users the days that have begun have on average."""
+    return ratio(sum(map(len, compress(days, has_begun))), sum(has_begun))

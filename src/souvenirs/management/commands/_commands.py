@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from souvenirs import reports
 from souvenirs.instants import outward
 from souvenirs.stores import get_store
 
-from ._helpers import errors_in_words, parse_date, parse_zone
+from ._helpers import ReadingCommand, errors_in_words, parse_date, parse_zone
 
 Report = tuple[list[str], list[Any]]
 
@@ -30,7 +28,7 @@ class ReportRow(list[Any]):
         self.usage = usage
 
 
-class ReportCommand(BaseCommand):
+class ReportCommand(ReadingCommand):
     """Base of commands that report usage by period.
 
     ``handle()`` returns ``(headers, rows)``; a subclass shows them. The report ``monthly`` comes
@@ -87,20 +85,12 @@ class ReportCommand(BaseCommand):
         )
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Run with the dates in ``options`` parsed; end quietly where nobody reads the output."""
+        """Run with the dates in ``options`` parsed."""
         zone = parse_zone(options.get("tz"))
         for name in ("subscription_start", "after", "before"):
             option = f"--{name.replace('_', '-')}"
             options[name] = parse_date(options.get(name), option, zone)
-        try:
-            output = super().execute(*args, **options)
-            self.stdout.flush()
-        except BrokenPipeError:
-            if vars(self.stdout)["_out"] is sys.stdout:
-                # Python would complain once more when it flushes on its way out.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return None
-        return output
+        return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> Any:
         report = options["report"] or "monthly"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 import warnings
 from argparse import ArgumentTypeError
@@ -13,11 +15,40 @@ from typing import Any
 
 import dateutil.parser
 from dateutil.parser import UnknownTimezoneWarning
-from django.core.management.base import CommandError, OutputWrapper
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.utils import timezone
 
 from souvenirs.instants import checked, checked_range, outward, zone_named
 from souvenirs.recording import primary_key
+
+
+class ReadingCommand(BaseCommand):
+    """Base of commands that read and show: a reader that goes away and Ctrl-C end them quietly.
+
+    What ``handle()`` appends to ``notes`` goes to stderr, below the output.
+    """
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        self.notes: list[str] = []
+        try:
+            output = super().execute(*args, **options)
+            self.stdout.flush()
+        except BrokenPipeError:
+            if vars(self.stdout)["_out"] is sys.stdout:
+                # Python would complain once more when it flushes on its way out.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return None
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted.", returncode=130) from None
+        except UnicodeEncodeError as error:
+            raise CommandError(
+                f"{error.object[error.start]!a} cannot be written in {error.encoding}: "
+                "set PYTHONIOENCODING=utf-8."
+            ) from None
+        for note in self.notes:
+            self.stderr.write(note, style_func=str)
+        return output
 
 
 def parse_zone(name: str | None) -> tzinfo:
@@ -82,7 +113,7 @@ def errors_in_words() -> Iterator[None]:
     """Turn what the public functions refuse into the one sentence they say about it."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, ImproperlyConfigured) as error:
         raise CommandError(str(error)) from error
 
 

@@ -27,13 +27,6 @@ class Command(ReportCommand):
         formats.add_argument("--csv", action="store_true", help="output CSV instead of a table")
         formats.add_argument("--json", action="store_true", help="output JSON instead of a table")
 
-    def execute(self, *args: Any, **options: Any) -> str | None:
-        self._notes: list[str] = []
-        output = super().execute(*args, **options)
-        for note in self._notes:
-            self.stderr.write(note, style_func=str)
-        return output
-
     def handle(self, *args: Any, **options: Any) -> str | None:
         headers, rows = super().handle(*args, **options)
         if options.get("json"):
@@ -44,7 +37,7 @@ class Command(ReportCommand):
             writer.writerow(headers)
             writer.writerows(rows)
             return None
-        self._notes = list(_notes(rows))
+        self.notes.extend(_notes(rows))
         return tabulate([_marked(row) for row in rows], headers, missingval="-")
 
 
