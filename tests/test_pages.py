@@ -18,6 +18,7 @@ from django.utils import translation
 from souvenirs.control import active_users, count_active_users
 from souvenirs.dashboard import figures, pages, people, shapes
 from souvenirs.dashboard.access import VIEW_PEOPLE, VIEW_USAGE
+from souvenirs.dashboard.questions import Words
 from souvenirs.dashboard.routes import PAGES
 from souvenirs.insights import active_series, growth, retention, stickiness
 from souvenirs.models import Digest, Souvenir
@@ -771,6 +772,10 @@ def test_shades(value, top, expected):
 )
 def test_sizes(size, expected):
     assert shapes.stretched(size) == expected
+
+
+def test_words_are_text():
+    assert Words("q", "").schema()["type"] == "string"
 
 
 def test_numbers_are_rounded_and_not_cut():
