@@ -694,6 +694,28 @@ def test_admin_is_for_staff_with_the_permission(world, client):
 
 
 @with_the_admin
+@pytest.mark.parametrize("is_digested", [False, True])
+def test_whole_page_takes_twelve_queries(
+    world, client, settings, is_digested, django_assert_max_num_queries
+):
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[1, 5])}
+    user = build_user(50, username="staff", is_staff=True)
+    user.save()
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(user)
+    if is_digested:
+        digest()
+    for name in PAGES:
+        lists = [{"list": "new", "of": "2025-01", **RANGE}, {"list": "inactive"}, {}]
+        segments = [{}, {"segment": "few"}] if name in ("overview", "retention") else [{}]
+        for query in lists if name == "people" else segments:
+            # One more finds who is in a segment.
+            with django_assert_max_num_queries(12 + ("segment" in query)):
+                response = client.get(reverse(f"admin:souvenirs_{name}"), query)
+            assert response.status_code == 200
+
+
+@with_the_admin
 def test_users_lead_to_the_admin_for_who_may_see_them(world, client):
     user = build_user(50, username="staff", is_staff=True)
     user.save()
