@@ -14,7 +14,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz soak stress lint types docs bench build clean
+.PHONY: help demo test fuzz soak stress lint types screenshots docs openapi bench build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,14 @@ types: $(VENV)/.dev ## Check types
 
 docs: $(VENV)/.dev ## Build the documentation into site/
 	@$(BIN)/mkdocs build --quiet --strict
+
+openapi: $(VENV)/.test ## Write the OpenAPI document of the API anew
+	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django shell -v0 -c \
+		'import json; from souvenirs.dashboard.openapi import document; print(json.dumps(document(), indent=2))' \
+		>docs/openapi.json
+
+screenshots: $(VENV)/.test ## Take the screenshots of the documentation anew, with Debian's Chromium
+	@$(BIN)/python -m demo.screenshots
 
 bench: $(VENV)/.test ## Measure against the algorithm of version 1, in one run
 	@$(BIN)/python benchmarks/record.py

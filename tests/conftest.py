@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.db import connection
 from hypothesis import settings as hypothesis
 
@@ -106,6 +107,27 @@ def make_user(db):
     def make(number=None, **fields):
         user = build_user(next(made) if number is None else number, **fields)
         user.save(force_insert=True)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def make_holder(make_user, monkeypatch):
+    """Create a user with some permissions, also where the user model knows of none."""
+    granted = {}
+
+    def make(*permissions, **fields):
+        user = make_user(**fields)
+        if hasattr(user, "user_permissions"):
+            codes = [permission.removeprefix("souvenirs.") for permission in permissions]
+            found = Permission.objects.filter(codename__in=codes)
+            user.user_permissions.set(found)
+        else:
+            granted[user.pk] = permissions
+            monkeypatch.setattr(
+                type(user), "has_perm", lambda self, name: name in granted[self.pk], raising=False
+            )
         return user
 
     return make

@@ -31,7 +31,8 @@ LAYERS = [
     {"insights"},
     {"control", "middleware", "testing"},
     {"checks"},
-    {"apps", "management"},
+    {"dashboard"},
+    {"admin", "apps", "management"},
 ]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
 

@@ -93,6 +93,8 @@ def test_defaults_are_fine(settings):
         ("E022", "SOUVENIRS_SEGMENTS", {"pro": "no.such.function"}),
         ("E022", "SOUVENIRS_SEGMENTS", {"pro": "souvenirs.conf.PREFIX"}),
         ("E022", "SOUVENIRS_SEGMENTS", {"pro": Souvenir.objects.all()}),
+        ("E023", "SOUVENIRS_API_AUTH", "no.such.function"),
+        ("E023", "SOUVENIRS_API_AUTH", "souvenirs.conf.PREFIX"),
     ],
 )
 def test_bad_value_is_found(settings, id, name, value):
@@ -104,6 +106,7 @@ def test_bad_value_is_found(settings, id, name, value):
     ("name", "value"),
     [
         ("SOUVENIRS_USER_FUNCTION", "souvenirs.userfunctions.request_auth"),
+        ("SOUVENIRS_API_AUTH", lambda request: None),
         ("SOUVENIRS_BYPASS", lambda request, user: False),
         ("SOUVENIRS_IGNORE_PATHS", [r"^/health/$", re.compile("^/poll/")]),
         ("SOUVENIRS_IGNORE_USER_AGENTS", {"(?i)uptime"}),
@@ -234,7 +237,7 @@ def test_table_that_is_not_migrated():
     try:
         [message] = check_database(databases=["default"])
     finally:
-        migrate("0006")
+        migrate("0007")
     assert message.id == "souvenirs.W008"
     assert "migrate souvenirs --database default" in message.hint
 

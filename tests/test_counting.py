@@ -34,6 +34,13 @@ def test_range_is_half_open(leave, start, end, expected):
     assert len(active_users(start, end)) == expected
 
 
+@pytest.mark.parametrize(("start", "stop"), [(0, 2), (2, 4), (3, 9), (5, 9), (1, 1)])
+def test_page_is_a_slice_in_the_order_of_keys(leave, start, stop):
+    leave(*[(number, NOON) for number in (3, 5, 1, 2, 4)])
+    expected = [pk_of(number) for number in range(1, 6)][start:stop]
+    assert active_users().page(start, stop) == expected
+
+
 def test_user_counts_once_however_often_seen(leave):
     leave((1, NOON), (1, NOON), (1, NOON + INSTANT), (2, NOON))
     assert count_active_users() == 2

@@ -388,7 +388,7 @@ def test_refused_way_back_changes_nothing(upgraded):
     assert whole_state() == before
 
 
-@pytest.mark.parametrize("halfway", ["0003", "0004", "0005"])
+@pytest.mark.parametrize("halfway", ["0003", "0004", "0005", "0006"])
 def test_way_back_is_refused_from_halfway_too(upgraded, halfway):
     """Where the long migration is put off, another one is the last there is."""
     call_command("migrate", "souvenirs", halfway, verbosity=0)

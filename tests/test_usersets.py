@@ -102,6 +102,11 @@ def test_operators_are_those_of_sets(combine, one, other):
     assert list(combined) == sorted(combine(one, other))
 
 
+@given(members, st.integers(0, 200), st.integers(0, 200))
+def test_page_is_a_slice_in_order(ids, start, stop):
+    assert UserSet.from_ids(ids).page(start, stop) == sorted(ids)[start:stop]
+
+
 @given(one=members, other=members)
 def test_counts_and_comparisons_are_those_of_sets(one, other):
     ours, others = UserSet.from_ids(one), UserSet.from_ids(other)

@@ -1,11 +1,12 @@
 from django.contrib import admin
 from django.contrib.auth import views as auth
-from django.urls import path
+from django.urls import include, path
 
 from tests import views
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("souvenirs/", include("souvenirs.dashboard.urls")),
     path("login/", auth.LoginView.as_view(template_name="admin/login.html")),
     path("logout/", auth.LogoutView.as_view()),
     path("plain/", views.plain),

@@ -38,6 +38,12 @@ class ActiveUsers(Set[Hashable]):
         found._users = users
         return found
 
+    def page(self, start: int, stop: int) -> list[Hashable]:
+        """Return the primary keys from one position up to another, in their order."""
+        if isinstance(self._users, UserSet):
+            return list(self._users.page(start, stop))
+        return sorted(self._users)[start:stop]  # type: ignore[type-var]
+
     @property
     def pks(self) -> frozenset[Hashable]:
         """Their primary keys."""

@@ -89,6 +89,9 @@ class Conf:
     SEGMENTS = Setting[Mapping[str, Any]](
         {}, "Groups of users by name: a `Q`, a queryset, or a function that returns one."
     )
+    API_AUTH = Setting[Dotted](
+        None, "Function that takes a request to the API and returns its user, or `None`."
+    )
     USAGE_REPORTS_FUNCTION = Setting[Dotted](
         None, "Dotted path of a function that replaces or wraps the reports' `_usage_for_periods`."
     )

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from .indexes import FalseIndex
 
@@ -32,9 +33,23 @@ class Souvenir(models.Model):
             models.Index(fields=["user", "when"], name="souvenirs_user_when"),
             FalseIndex(fields=["digested", "when", "user"], name="souvenirs_undigested"),
         ]
+        permissions = [
+            ("view_usage", "Can view how many users are active"),
+            ("view_people", "Can view which users are active"),
+        ]
 
     def __str__(self) -> str:
         return f"user={self.user_id} when={self.when}"
+
+
+class Usage(Souvenir):
+    """The entry in the admin that leads to the pages; it has no rows of its own."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("usage")
+        verbose_name_plural = _("usage")
 
 
 class Digest(models.Model):

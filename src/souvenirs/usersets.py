@@ -112,6 +112,10 @@ class UserSet:
         """Return the greatest number in the set; ValueError where it is empty."""
         return self._bitmap.max()
 
+    def page(self, start: int, stop: int) -> list[int]:
+        """Return the numbers from one position up to another, without reading those before."""
+        return list(self._bitmap[start:stop])
+
     def count_common(self, other: UserSet) -> int:
         """Return ``len(self & other)`` without making that set."""
         return self._bitmap.intersection_cardinality(other._bitmap)

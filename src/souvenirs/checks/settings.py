@@ -119,6 +119,14 @@ def check_bypass() -> Iterator[CheckMessage]:
     )
 
 
+def check_api_auth() -> Iterator[CheckMessage]:
+    yield from _error_from(
+        lambda: function_in("API_AUTH"),
+        hint="Give the dotted path of a function that takes a request and returns its user.",
+        id="souvenirs.E023",
+    )
+
+
 def check_ignore_paths() -> Iterator[CheckMessage]:
     yield from _error_unless_patterns("IGNORE_PATHS", r"^/health/$", id="souvenirs.E011")
 
@@ -231,6 +239,7 @@ SETTINGS_CHECKS = [
     check_keep_days,
     check_on_user_delete,
     check_segments,
+    check_api_auth,
 ]
 
 

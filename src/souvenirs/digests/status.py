@@ -49,7 +49,7 @@ def status() -> Status:
         oldest_waiting=oldest_waiting(alias),
         digested_until=_end_of_last(buckets),
         pruned_until=_end_of_last(buckets.filter(is_pruned=True)),
-        levels=[_level(digests, level) for level in _levels(digests)],
+        levels=_levels(digests),
     )
 
 
@@ -69,17 +69,24 @@ def _end_of_last(digests: models.QuerySet[Digest]) -> datetime | None:
     return None if last is None else moment_of(Cell(*last).end)
 
 
-def _levels(digests: models.QuerySet[Digest]) -> list[int]:
-    return [level for level in (*BUCKETS, DAY, MONTH) if digests.filter(level=level).exists()]
-
-
-def _level(digests: models.QuerySet[Digest], level: int) -> Level:
-    totals = digests.filter(level=level).aggregate(
-        rows=models.Count("pk"),
-        stale=models.Count("pk", filter=models.Q(is_stale=True)),
-        sightings=models.Sum("count"),
-        size=models.Sum(_Length("body")),
-    )
-    name = NAMES.get(level, f"bucket of {level} s")
-    stale = totals["stale"] if level >= DAY else 0
-    return Level(name, totals["rows"], stale, int(totals["sightings"]), int(totals["size"]))
+def _levels(digests: models.QuerySet[Digest]) -> list[Level]:
+    totals = {
+        each["level"]: each
+        for each in digests.values("level").annotate(
+            rows=models.Count("pk"),
+            stale=models.Count("pk", filter=models.Q(is_stale=True)),
+            sightings=models.Sum("count"),
+            size=models.Sum(_Length("body")),
+        )
+    }
+    return [
+        Level(
+            name=NAMES.get(level, f"bucket of {level} s"),
+            rows=totals[level]["rows"],
+            stale=totals[level]["stale"] if level >= DAY else 0,
+            sightings=int(totals[level]["sightings"]),
+            size=int(totals[level]["size"]),
+        )
+        for level in (*BUCKETS, DAY, MONTH)
+        if level in totals
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, overload
 
@@ -12,7 +13,7 @@ from ..activeusers import ActiveUsers
 from ..counting import active_users_each
 from ..segments import By
 from .layout import Layout, Period, lay, position_of
-from .results import Insight, Segmented, ratio, segmented
+from .results import Insight, Plan, Segmented, ratio, segmented
 
 Part = Literal["active", "new", "retained", "resurrected", "churned"]
 
@@ -132,13 +133,14 @@ def growth(
 
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
-    layout = lay(start, end, interval, tz)
+    plan = plan_growth(lay(start, end, interval, tz))
+    return segmented(plan.make, active_users_each(plan.ranges, users), by, exclusive)
+
+
+def plan_growth(layout: Layout) -> Plan[Growth]:
+    """Plan :func:`growth` of the periods of a layout."""
     ranges = [(None, layout.start_of(0)), layout.before(), *layout.ranges]
-
-    def make(sets: Sequence[ActiveUsers]) -> Growth:
-        return _growth(layout, sets)
-
-    return segmented(make, active_users_each(ranges, users), by, exclusive)
+    return Plan(ranges, partial(_growth, layout))
 
 
 def _growth(layout: Layout, sets: Sequence[ActiveUsers]) -> Growth:

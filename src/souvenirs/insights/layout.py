@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from django.utils import timezone
 
@@ -23,6 +23,13 @@ MICROSECOND = timedelta(microseconds=1)
 
 #: ``[start, end)``, as callers give and get it.
 Range: TypeAlias = tuple[datetime, datetime]
+
+
+class Origin(NamedTuple):
+    """Where history begins."""
+
+    #: The first souvenir; None where there is none.
+    first: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +118,18 @@ class Layout:
         return Days(list(pairwise(bounds)), positions)
 
 
+def find_origin() -> Origin:
+    """Ask where history begins: once, where several layouts are laid."""
+    return Origin(get_store().first())
+
+
 def lay(
     start: datetime | None,
     end: datetime | None,
     interval: str,
     tz: str | tzinfo | None,
     most: int = MAX_PERIODS,
+    origin: Origin | None = None,
 ) -> Layout:
     """Return the calendar periods from the one that holds ``start`` up to ``end``.
 
@@ -128,7 +141,7 @@ def lay(
     since, until = checked_range(start, end)
     zone = None if tz is None else zone_named(tz)
     now = checked(timezone.now(), "now")
-    first_souvenir = get_store().first()
+    first_souvenir = (origin or find_origin()).first
     until = until or now
     if since is None:
         since = earlier(first_souvenir or until, instant_before(until))

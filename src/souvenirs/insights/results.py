@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..activeusers import ActiveUsers
+from ..counting import active_users_each
 from ..segments import By, BySegment, groups_by
 
 
@@ -44,6 +46,26 @@ class Segmented(BySegment[I], Insight):
     def to_dict(self) -> dict[str, Any]:
         """Return :meth:`Insight.to_dict` of everyone, with the rows of all."""
         return {**self.everyone.to_dict(), "rows": self.rows()}
+
+
+T = TypeVar("T")
+
+
+class Plan(NamedTuple, Generic[T]):
+    """The ranges that an answer takes to be read, and what makes it of the users found in them."""
+
+    ranges: Sequence[tuple[datetime | None, datetime | None]]
+    make: Callable[[Sequence[ActiveUsers]], T]
+
+
+def read(plans: Sequence[Plan[Any]], users: Any = None) -> list[Any]:
+    """Return the answer of each plan, all from one reading, so that they agree with each other."""
+    sets = active_users_each([each for plan in plans for each in plan.ranges], users)
+    answers = []
+    for plan in plans:
+        answers.append(plan.make(sets[: len(plan.ranges)]))
+        sets = sets[len(plan.ranges) :]
+    return answers
 
 
 def segmented(

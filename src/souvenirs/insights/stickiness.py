@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from functools import partial
 from itertools import compress
 from typing import Any, Literal, overload
 
@@ -12,7 +13,7 @@ from ..activeusers import ActiveUsers
 from ..counting import active_users_each
 from ..segments import By
 from .layout import Days, Layout, Period, lay, position_of
-from .results import Insight, Segmented, ratio, segmented
+from .results import Insight, Plan, Segmented, ratio, segmented
 from .series import WINDOWS
 from .trailing import trailing_counts
 
@@ -146,13 +147,14 @@ def stickiness(
 
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
-    layout = lay(start, end, interval, tz)
+    plan = plan_stickiness(lay(start, end, interval, tz))
+    return segmented(plan.make, active_users_each(plan.ranges, users), by, exclusive)
+
+
+def plan_stickiness(layout: Layout) -> Plan[Stickiness]:
+    """Plan :func:`stickiness` of the periods of a layout."""
     days = layout.days(before=max(WINDOWS.values()) - 1)
-
-    def make(sets: Sequence[ActiveUsers]) -> Stickiness:
-        return _stickiness(layout, days, sets)
-
-    return segmented(make, active_users_each(days.ranges, users), by, exclusive)
+    return Plan(days.ranges, partial(_stickiness, layout, days))
 
 
 def _stickiness(layout: Layout, days: Days, sets: Sequence[ActiveUsers]) -> Stickiness:

@@ -1,0 +1,117 @@
+"""Who is behind a number, a page of them at a time.
+
+A list is never counted and never read as a whole: there is a next page if there is a row on it. It
+can be in the order of what the database has an index for, or of when users registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from ..accounts import date_joined_field
+from ..activeusers import ActiveUsers
+from ..counting import active_users
+from ..insights import growth, retention
+from ..insights.growth import Part
+from ..insights.lastseen import last_seen_many
+from ..instants import outward
+from ..querysets import inactive, never_seen, recently_seen
+from ..segments import restricted
+from .controls import OF_DAYS
+from .questions import BadQuestion, Question
+
+PER_PAGE = 50
+
+#: The last row that somebody pages to; who looks for somebody searches.
+MOST = 10_000
+
+#: Lists of the users behind a number of growth accounting.
+OF_GROWTH = ("new", "retained", "resurrected", "churned")
+
+
+@dataclass(frozen=True)
+class People:
+    """A page of a list."""
+
+    users: list[Any]
+    #: By primary key.
+    last_seen: Mapping[Hashable, datetime | None]
+    #: How many are behind the number, with those deleted since; None where nobody has counted.
+    total: int | None
+    has_next: bool
+
+
+def people(question: Question, first: int, last: int) -> People:
+    """Return the users of a list from one position up to another. Raises BadQuestion."""
+    members = restricted(None, question.segment)
+    total = None
+    if question.list in OF_DAYS:
+        users = _users_of_days(question, members)
+    else:
+        found = _set(question, members)
+        users, total = found.users(), len(found)
+    if question.q:
+        name = get_user_model().USERNAME_FIELD
+        users, total = users.filter(**{f"{name}__icontains": question.q}), None
+    rows = list(_ordered(users, question.order)[first : last + 1])
+    shown = rows[: last - first]
+    return People(shown, last_seen_many(shown), total, len(rows) > len(shown))
+
+
+def _users_of_days(question: Question, members: ActiveUsers | None) -> QuerySet[Any]:
+    among = None if members is None else members.users()
+    length = timedelta(days=question.days)
+    if question.list == "recent":
+        return recently_seen(length, among)
+    return never_seen(among) if question.list == "never" else inactive(length, among)
+
+
+def _set(question: Question, members: ActiveUsers | None) -> ActiveUsers:
+    start, end = _outward(question.start), _outward(question.end)
+    if question.list == "active":
+        return active_users(start, end, members)
+    try:
+        if question.list == "cohort":
+            cohorts = retention(
+                start,
+                end,
+                interval=question.interval,
+                cohort=question.cohort,
+                mode=question.mode,
+                tz=question.zone,
+                users=members,
+            )
+            return cohorts.users(question.of or "", question.offset)
+        periods = growth(start, end, interval=question.interval, tz=question.zone, users=members)
+        return periods.users(question.of or "", cast(Part, question.list))
+    except LookupError:
+        raise BadQuestion("of", _("There is no such number: start from a table.")) from None
+
+
+def _outward(moment: datetime | None) -> datetime | None:
+    return None if moment is None else outward(moment)
+
+
+def orders() -> dict[str, str]:
+    """Return the field behind each order that a list can be in."""
+    fields = {"name": get_user_model().USERNAME_FIELD}
+    joined = date_joined_field()
+    if joined is not None:
+        fields["joined"] = joined.name
+    return fields
+
+
+def _ordered(users: QuerySet[Any], order: str) -> QuerySet[Any]:
+    name = order.removeprefix("-")
+    field = orders().get(name)
+    if field is None:
+        raise BadQuestion("order", _("The users of this site do not say when they registered."))
+    sign = "-" if order.startswith("-") else ""
+    return users.order_by(f"{sign}{field}", f"{sign}pk")

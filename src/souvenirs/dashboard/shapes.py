@@ -1,0 +1,276 @@
+"""What templates are made of: tables, lines and bars, with every number written out.
+
+Templates only lay out; what a number is called, how it is written and where it leads is said here
+and in :mod:`souvenirs.dashboard.contents`. Nothing needs a style attribute: widths are attributes
+of SVG, and shades are classes, ``s0`` to ``s10``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+#: The height of a drawing; its width is so much for each of its points.
+HEIGHT = 100
+STEP = 10
+
+UNKNOWN = "–"  # noqa: RUF001
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: what is in it, smaller beside it, and where it leads."""
+
+    text: str
+    note: str = ""
+    url: str = ""
+    #: Classes.
+    kind: str = ""
+    is_header: bool = False
+    #: What a screen reader says beside the text.
+    spoken: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """The head of a column, and where it leads: to the same table in another order."""
+
+    name: str
+    is_number: bool = True
+    url: str = ""
+    #: ``ascending``, ``descending`` or nothing.
+    order: str = ""
+
+
+@dataclass(frozen=True)
+class Download:
+    """The same table in another form."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, and what is to be said about it."""
+
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    downloads: Sequence[Download] = ()
+    notes: Sequence[str] = ()
+    kind: str = ""
+    #: What to say where there is no row.
+    nothing: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """The values of one line, and its name; None leaves a gap."""
+
+    name: str
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over the same labels: drawn here, and once more by the script, with a legend."""
+
+    id: str
+    title: str
+    labels: Sequence[str]
+    lines: Sequence[Line]
+
+    @property
+    def top(self) -> float:
+        values = [value for line in self.lines for value in line.values if value is not None]
+        return max(values, default=0)
+
+    @property
+    def width(self) -> str:
+        """As it is written in SVG, whatever the language."""
+        return str(max(len(self.labels) - 1, 1) * STEP)
+
+    @property
+    def paths(self) -> list[str]:
+        return [path(line.values, self.top) for line in self.lines]
+
+    @property
+    def axis(self) -> list[str]:
+        """The labels at the left and the right end, and in the middle."""
+        return axis(self.labels)
+
+    @property
+    def data_id(self) -> str:
+        return f"{self.id}-data"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script needs."""
+        return {
+            "period": _("Period"),
+            "labels": list(self.labels),
+            "lines": [{"name": line.name, "values": list(line.values)} for line in self.lines],
+        }
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A part of a stack: a class, and where it is, as it is written in SVG."""
+
+    kind: str
+    x: str
+    y: str
+    height: str
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The parts of one period, above and below zero, and a sentence about them."""
+
+    title: str
+    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Stacks over the same labels, on one scale; zero is in the middle."""
+
+    title: str
+    labels: Sequence[str]
+    #: Classes and names of the parts.
+    parts: Sequence[tuple[str, str]]
+    stacks: Sequence[Stack]
+    top: float
+
+    @property
+    def width(self) -> str:
+        return str(max(len(self.labels), 1) * STEP)
+
+    @property
+    def axis(self) -> list[str]:
+        return axis(self.labels)
+
+
+def bars(
+    title: str,
+    labels: Sequence[str],
+    parts: Sequence[tuple[str, str]],
+    values: Sequence[Sequence[int | None]],
+) -> Bars:
+    """Return stacks of the values of each period; the last part is below zero."""
+    top = max((max(sum(v or 0 for v in each[:-1]), each[-1] or 0) for each in values), default=0)
+    stacks = []
+    for place, (label, each) in enumerate(zip(labels, values, strict=True)):
+        said = ", ".join(
+            f"{name} {number(value)}" for (_kind, name), value in zip(parts, each, strict=True)
+        )
+        stacks.append(Stack(f"{label}: {said}", _stacked(place, parts, each, top)))
+    return Bars(title, labels, parts, stacks, top)
+
+
+def _stacked(
+    place: int, parts: Sequence[tuple[str, str]], values: Sequence[int | None], top: float
+) -> list[Bar]:
+    half = HEIGHT / 2
+    drawn = []
+    level = half
+    for (kind, _name), value in zip(parts, values, strict=True):
+        height = _scaled(value, top, half)
+        is_below = kind == parts[-1][0]
+        level = half if is_below else level - height
+        if height:
+            drawn.append(Bar(kind, str(place * STEP + 1), f"{level:g}", f"{height:g}"))
+    return drawn
+
+
+def _scaled(value: float | None, top: float, height: float) -> float:
+    return round((value or 0) / top * height, 2) if top else 0
+
+
+def path(values: Sequence[float | None], top: float, height: int = HEIGHT) -> str:
+    """Return the ``d`` of an SVG path through the values, from 0 to ``top``, with gaps."""
+    steps = []
+    pen = "M"
+    for place, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        y = height - _scaled(value, top, height)
+        steps.append(f"{pen}{place * STEP} {y:g}")
+        pen = "L"
+    # A single point is drawn as a dot.
+    return " ".join(steps) + ("h0.01" if len(steps) == 1 else "")
+
+
+def axis(labels: Sequence[str]) -> list[str]:
+    """Return the first label, that in the middle, and the last one."""
+    places = sorted({0, len(labels) // 2, len(labels) - 1}) if labels else []
+    return [labels[place] for place in places]
+
+
+def shade(value: float | None, top: float) -> str:
+    """Return the class of a shade, from 0 for nothing to 10 for the most."""
+    if value is None or not top:
+        return "s0"
+    # What is there at all can be told from nothing.
+    return f"s{min(10, max(int(value > 0), round(value / top * 10)))}"
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """Return a number as the language writes it."""
+    if value is None:
+        return UNKNOWN
+    # Django cuts digits off; nothing at all is written without any.
+    rounded = Decimal(f"{value:.{digits if value else 0}f}")
+    return number_format(rounded, use_l10n=True, force_grouping=True)
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """Return a share of 1 in percent."""
+    if share is None:
+        return UNKNOWN
+    return pgettext("a share", "%(number)s%%") % {"number": number(share * 100, digits)}
+
+
+def signed(value: float, text: str) -> str:
+    """Return the text of an absolute number with its sign."""
+    sign = "+" if value > 0 else "−" if value < 0 else "±"  # noqa: RUF001
+    return f"{sign}{text}"
+
+
+def day(moment: datetime) -> str:
+    """Return the day of a moment as the language writes it."""
+    return date_format(moment, "DATE_FORMAT")
+
+
+def minute(moment: datetime) -> str:
+    """Return a moment as the language writes it."""
+    return date_format(moment, "DATETIME_FORMAT")
+
+
+def header(text: str, is_complete: bool = True, url: str = "") -> Cell:
+    """Return the cell that a row is about."""
+    note = "" if is_complete else _("so far")
+    return Cell(text, note=note, url=url, is_header=True)
+
+
+def numbers(values: Iterable[float | None], digits: int = 0) -> list[Cell]:
+    """Return cells of numbers."""
+    return [Cell(number(value, digits)) for value in values]
+
+
+def stretched(size: float) -> str:
+    """Return a number of bytes in a unit that fits."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{number(size, 0 if unit == 'B' else 1)} {unit}"
+        size /= 1000
+    return f"{number(size, 1)} TB"

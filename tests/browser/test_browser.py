@@ -1,0 +1,157 @@
+"""What a person does with the pages, and what they see."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from souvenirs.control import count_active_users
+from souvenirs.insights import growth, retention
+from tests.browser.conftest import RANGE
+from tests.conftest import at
+
+pytestmark = pytest.mark.browser
+
+START, END = at(2025, 1, 1), at(2025, 6, 18)
+AXE = Path(__file__).parent / "vendor/axe-core/axe.min.js"
+USAGE = "/admin/souvenirs/usage/"
+PAGES = {
+    "overview": f"{USAGE}?{RANGE}",
+    "retention": f"{USAGE}retention/?{RANGE}",
+    "people": f"{USAGE}people/?{RANGE}",
+    "billing": f"{USAGE}billing/?subscription_start=2025-01-15",
+    "health": f"{USAGE}health/",
+    "alone": f"/souvenirs/?{RANGE}",
+}
+
+
+def follow(page, where):
+    """Click, and wait for the page that it leads to."""
+    with page.expect_navigation():
+        page.click(where) if isinstance(where, str) else where.click()
+
+
+def test_from_the_index_to_a_range_and_a_segment_and_back(visit):
+    visitor = visit()
+    page = visitor.page
+    follow(page, "#content-main a[href$='/souvenirs/usage/']")
+    page.fill("[name=from]", "2025-01-01")
+    page.fill("[name=to]", "2025-06-18")
+    follow(page, "text=Show")
+    everybody = count_active_users(at(2025, 5, 21), END)
+    value = page.locator(".souvenirs-tile", has=page.locator("h3", has_text="28 days"))
+    assert value.locator(".souvenirs-value").inner_text() == str(everybody)
+    page.select_option("[name=segment]", "few")
+    follow(page, "text=Show")
+    assert "segment=few" in page.url
+    assert "from=2025-01-01" in page.url
+    few = count_active_users(at(2025, 5, 21), END, users=[1, 2, 3])
+    assert value.locator(".souvenirs-value").inner_text() == str(few)
+    page.go_back()
+    assert value.locator(".souvenirs-value").inner_text() == str(everybody)
+    assert visitor.wrong == []
+
+
+def test_cell_opens_its_people(visit):
+    visitor = visit()
+    page = visitor.open(PAGES["retention"])
+    cell = page.locator("tr", has_text="2025-01").locator("td.share a").nth(1)
+    expected = retention(START, END).users("2025-01", 1)
+    follow(page, cell)
+    names = set(page.locator(".souvenirs-table tbody th").all_inner_texts())
+    assert names == {user.get_username() for user in expected.users()}
+    page.go_back()
+    assert "retention" in page.url
+    assert visitor.wrong == []
+
+
+def test_number_opens_its_people(visit):
+    page = visit().open(PAGES["overview"])
+    tile = page.locator(".souvenirs-tile", has=page.locator("h3", has_text="28 days"))
+    number = int(tile.locator(".souvenirs-value").inner_text())
+    follow(page, tile.locator("a"))
+    assert page.locator(".souvenirs-table tbody tr").count() == number
+
+
+def test_table_as_csv(visit):
+    page = visit().open(PAGES["overview"])
+    page.locator("summary").nth(2).click()
+    with page.expect_download() as waiting:
+        page.locator("a[href*='api/growth'][href*='csv']").click()
+    with Path(waiting.value.path()).open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    found = growth(START, END)
+    assert [int(row["active"]) for row in rows] == [each.active for each in found.periods]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pages_fit_and_everybody_can_use_them(visit, width, scheme):
+    visitor = visit(width, color_scheme=scheme, bypass_csp=False)
+    for name, path in PAGES.items():
+        page = visitor.open(path)
+        page.wait_for_load_state("networkidle")
+        over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(over) <= 0, name
+        assert page.locator("canvas").count() == (2 if name in ("overview", "alone") else 0)
+        page.evaluate(AXE.read_text())
+        found = page.evaluate("axe.run('.souvenirs')")["violations"]
+        serious = [
+            (each["id"], each["nodes"][0]["html"])
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], name
+        assert sum(visitor.loaded.values()) <= 120_000, visitor.loaded
+    assert visitor.wrong == []
+
+
+def test_everything_is_there_without_a_script(visit):
+    visitor = visit(java_script_enabled=False)
+    page = visitor.open(PAGES["overview"])
+    assert page.locator("canvas").count() == 0
+    assert page.locator(".souvenirs-plot svg path").count() == 6
+    page.locator("summary").first.click()
+    table = page.locator("details").first.locator("tbody tr")
+    assert table.count() == 168
+    assert table.first.is_visible()
+    page.select_option("[name=interval]", "week")
+    follow(page, "text=Show")
+    assert "interval=week" in page.url
+    assert visitor.wrong == []
+
+
+def test_chart_follows_the_theme(visit):
+    visitor = visit()
+    page = visitor.open(PAGES["overview"])
+    colour = "getComputedStyle(document.documentElement).getPropertyValue('--souvenirs-1').trim()"
+    before = page.evaluate(colour)
+    for _ in range(3):
+        page.locator(".theme-toggle:visible").first.click()
+        if page.evaluate(colour) != before:
+            break
+    assert page.evaluate(colour) != before
+    assert page.locator("canvas").count() == 2
+    assert visitor.wrong == []
+
+
+def test_keyboard_reaches_every_control(visit):
+    page = visit().open(PAGES["retention"])
+    reached = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate("document.activeElement.name || document.activeElement.className")
+        )
+    assert {"from", "to", "interval", "cohort", "mode", "tz", "souvenirs-scroll"} <= reached
+
+
+def test_mistake_is_said_at_its_field(visit):
+    visitor = visit()
+    page = visitor.open(f"{USAGE}?{RANGE}")
+    page.fill("[name=tz]", "Atlantis")
+    follow(page, "text=Show")
+    wrong = page.locator("[name=tz]")
+    assert wrong.get_attribute("aria-invalid") == "true"
+    assert wrong.input_value() == "Atlantis"
+    assert "must be a name like Europe/Paris" in page.locator("#souvenirs-tz-error").inner_text()
