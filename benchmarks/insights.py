@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
+from random import Random
 from time import perf_counter
 from typing import Any
 from unittest.mock import patch
@@ -22,15 +24,18 @@ from _common import (
     ms,
     no_collection,
     print_table,
+    resident,
     say,
     scratch,
 )
-from _data import END, Files, load
+from _data import END, SEED, Files, load
 from count import digest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from souvenirs.digests.digester import Digester
 from souvenirs.insights import active_series, growth, power_curve, retention, stickiness
+from souvenirs.models import Souvenir
 from souvenirs.stores.orm import OrmStore
 
 #: The last twelve whole weeks, from a Monday to a Monday.
@@ -98,6 +103,35 @@ def main() -> None:
                 print_table(headers, rows)
                 if engine == "postgresql":
                     beside_sql(engine, options.seconds)
+    for engine in engines:
+        long_history(engine)
+
+
+def long_history(engine: str, months: int = 442, users: int = 63_000) -> None:
+    """A matrix of cohorts by month, over as many years as a large project has."""
+    chance = Random(SEED)
+    first = END - timedelta(days=31 * months)
+    with scratch(engine):
+        say("Making up a long history...")
+        souvenirs = []
+        for user in range(1, users + 1):
+            month = chance.randrange(months)
+            while month < months and (month == 0 or chance.random() < 0.9):
+                souvenirs.append(Souvenir(user_id=user, when=first + timedelta(days=31 * month)))
+                month += chance.randrange(1, 4)
+        Souvenir.objects.bulk_create(souvenirs, batch_size=10_000)
+        del souvenirs
+        list(Digester().run())
+        gc.collect()
+        before = resident()
+        began = perf_counter()
+        found = retention(interval="month", tz=UTC, end=END)
+        taken = perf_counter() - began
+        cells = sum(len(cohort.cells) for cohort in found.cohorts)
+        print(
+            f"{TITLES[engine]}: retention of {len(found.cohorts)} months, {cells:,} cells, over "
+            f"{users:,} users took {ms(taken)}; the process grew by {resident() - before:.0f} MB.\n"
+        )
 
 
 def arguments() -> argparse.Namespace:
