@@ -10,8 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.test import RequestFactory
 
 from souvenirs.control import active_users, count_active_users
+from souvenirs.dashboard.api import ENDPOINTS
 from souvenirs.digests.digester import Digester
 from souvenirs.insights import active_series, day_n_retention, growth, retention, stickiness
 from souvenirs.models import Digest, Souvenir
@@ -192,6 +195,23 @@ def test_day_n_retention(truth, zone):
         }
         for each in found.days
     } == expected
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_api(truth, zone):
+    """The months of the data set, as a machine is told of them."""
+    request = RequestFactory().get(
+        "/",
+        {"from": truth["first"], "to": whole_months(truth, zone)[1].isoformat()}
+        | {"interval": "month", "tz": zone},
+    )
+    request.user = User(is_superuser=True, is_active=True)
+    [endpoint] = [each for each in ENDPOINTS if each.name == "growth"]
+    found = json.loads(endpoint.view()(request).content)["rows"]
+    names = ("active", "new", "retained", "resurrected", "churned")
+    assert [
+        {"month": row["label"], **{name: row[name] for name in names}} for row in found
+    ] == truth["zones"][zone]["growth"]
 
 
 def span(truth):
