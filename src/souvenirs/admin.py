@@ -17,7 +17,10 @@ from .dashboard.api import ENDPOINTS
 from .dashboard.places import Place
 from .dashboard.routes import PAGES
 from .dashboard.shapes import number
+from .dashboard.useradmin import LastSeenAdminMixin
 from .models import Souvenir, Usage
+
+__all__ = ["LastSeenAdminMixin", "ReadOnlyAdmin", "ShortPaginator", "SouvenirAdmin", "UsageAdmin"]
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]

@@ -7,15 +7,15 @@ of SVG, and shades are classes, ``s0`` to ``s10``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import ngettext, pgettext
 
 #: The height of a drawing; its width is so much for each of its points.
 HEIGHT = 100
@@ -195,6 +195,51 @@ def _scaled(value: float | None, top: float, height: float) -> float:
     return round((value or 0) / top * height, 2) if top else 0
 
 
+@dataclass(frozen=True)
+class Day:
+    """A day that is drawn: what it is called, and where it is, as it is written in SVG."""
+
+    title: str
+    x: str
+    y: str
+
+
+@dataclass(frozen=True)
+class Weeks:
+    """Days in a row, a column for each week, among them those that matter."""
+
+    title: str
+    #: The ``d`` of an SVG path around all days.
+    path: str
+    days: Sequence[Day]
+    width: str
+    height: str
+    axis: Sequence[str]
+
+
+def weeks(first: date, last: date, active: Collection[date]) -> Weeks:
+    """Return the days from the first one, which begins a week, to the last one."""
+    count = (last - first).days + 1
+    places = [divmod(number, 7) for number in range(count)]
+    title = ngettext(
+        "Active on %(days)s day since %(start)s",
+        "Active on %(days)s days since %(start)s",
+        len(active),
+    )
+    return Weeks(
+        title=title % {"days": number(len(active)), "start": day(first)},
+        path="".join(f"M{x * STEP + 1} {y * STEP + 1}h8v8h-8z" for x, y in places),
+        days=[
+            Day(day(each), str(x * STEP + 1), str(y * STEP + 1))
+            for each in sorted(active)
+            for x, y in [places[(each - first).days]]
+        ],
+        width=str((places[-1][0] + 1) * STEP),
+        height=str(7 * STEP),
+        axis=axis([day(first + timedelta(days=number)) for number in range(count)]),
+    )
+
+
 def path(values: Sequence[float | None], top: float, height: int = HEIGHT) -> str:
     """Return the ``d`` of an SVG path through the values, from 0 to ``top``, with gaps."""
     steps = []
@@ -246,8 +291,8 @@ def signed(value: float, text: str) -> str:
     return f"{sign}{text}"
 
 
-def day(moment: datetime) -> str:
-    """Return the day of a moment as the language writes it."""
+def day(moment: date) -> str:
+    """Return a day, or that of a moment, as the language writes it."""
     return date_format(moment, "DATE_FORMAT")
 
 

@@ -1,0 +1,12 @@
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
+
+from souvenirs.admin import LastSeenAdminMixin
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class DemoUserAdmin(LastSeenAdminMixin, UserAdmin):
+    pass
