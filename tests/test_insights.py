@@ -395,7 +395,7 @@ def measured(rows, start=START):
         for number, minute in rows
     )
     # One more, so that all of the range is known.
-    Souvenir.objects.create(user_id=pk_of(0), when=start - 30 * weeks)
+    Souvenir.objects.create(user_id=pk_of(900_000), when=start - 30 * weeks)
     return {name: numbers(insight(start, start + 4 * weeks)) for name, insight in BY_WEEK.items()}
 
 
