@@ -26,6 +26,8 @@ from souvenirs.decorators import EXEMPT
 from souvenirs.models import Souvenir
 from tests.conftest import at
 
+pytestmark = pytest.mark.above_the_store
+
 
 class Person:
     """A user with some permissions, as has any user model that knows them."""

@@ -8,7 +8,7 @@ from souvenirs.insights import growth
 from tests.conftest import INSTANT, at
 from tests.oracle import END, NOW, START, UNITS, ZONES, Oracle, gives_its_users, keys, sightings
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
 
 PARTS = ("active", "new", "retained", "resurrected", "churned")
 

@@ -22,6 +22,8 @@ from souvenirs.dashboard.openapi import document
 from tests.conftest import at
 from tests.test_api_access import Person
 
+pytestmark = pytest.mark.above_the_store
+
 DOCUMENT = Path(__file__).parents[1] / "docs/openapi.json"
 
 

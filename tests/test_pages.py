@@ -26,6 +26,8 @@ from souvenirs.reports import calendar_monthly_usage, customer_monthly_usage
 from tests.conftest import at, build_user, pk_of
 from tests.digests import digest
 
+pytestmark = pytest.mark.above_the_store
+
 NOW = at(2025, 6, 18, 10, 30)
 RANGE = {"from": "2025-01-01", "to": "2025-06-18"}
 START, END = at(2025, 1, 1), at(2025, 6, 18)

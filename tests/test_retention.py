@@ -18,7 +18,7 @@ from tests.oracle import (
     sightings,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
 
 LABEL = get_user_model()._meta.label
 knows_when_users_joined = pytest.mark.skipif(

@@ -18,7 +18,7 @@ from tests.oracle import (
     sightings,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 

@@ -23,7 +23,7 @@ from tests.terminals import (
     table,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
 
 COMMAND = "show_activity"
 NOW = at(2016, 4, 10, 12)

@@ -7,7 +7,7 @@ from souvenirs.insights import growth
 from tests.conftest import at, pk_of
 from tests.terminals import as_data, as_json, as_text, csv_rows, on_terminal, run, table
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
 
 COMMAND = "show_growth"
 RANGE = ("--after=2016-01-01", "--before=2016-04-01")

@@ -8,7 +8,7 @@ from tests.conftest import at, pk_of
 from tests.terminals import as_data, as_json, as_text, csv_rows, on_terminal, run, table
 from tests.test_show_usage import KNOWS_DATES
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
 
 COMMAND = "show_retention"
 RANGE = ("--after=2016-01-01", "--before=2016-04-01")

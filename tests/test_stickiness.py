@@ -4,7 +4,7 @@ from souvenirs.insights import stickiness
 from tests.conftest import at
 from tests.oracle import DAY, END, NOW, START, UNITS, ZONES, Oracle, gives_its_users, sightings
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
 
 
 @pytest.fixture(autouse=True)

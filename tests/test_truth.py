@@ -26,7 +26,7 @@ from souvenirs.reports import (
     calendar_yearly_usage,
 )
 from souvenirs.utils import next_month
-from tests.conftest import INSTANT, SHARED_DATA, pk_of
+from tests.conftest import INSTANT, ON_A_SERVER, SHARED_DATA, pk_of
 
 pytestmark = [
     pytest.mark.django_db,
@@ -41,7 +41,10 @@ pytestmark = [
 ]
 
 DATASETS = ["gitgit_commits", "weblog_clients", "collegemsg", "weblog_auth_users"]
-DIGESTED = ["not digested", "half digested", "digested"]
+#: How much is digested changes what is read, and not what an engine makes of it.
+DIGESTED = (
+    ["not digested", "digested"] if ON_A_SERVER else ["not digested", "half digested", "digested"]
+)
 ZONES = ["UTC", "America/New_York", "Asia/Kolkata"]
 
 
@@ -197,6 +200,7 @@ def test_day_n_retention(truth, zone):
     } == expected
 
 
+@pytest.mark.above_the_store
 @pytest.mark.parametrize("zone", ZONES)
 def test_api(truth, zone):
     """The months of the data set, as a machine is told of them."""
