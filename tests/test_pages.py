@@ -18,7 +18,7 @@ from django.utils import translation
 from souvenirs.control import active_users, count_active_users
 from souvenirs.dashboard import figures, pages, people, shapes
 from souvenirs.dashboard.access import VIEW_PEOPLE, VIEW_USAGE
-from souvenirs.dashboard.questions import Words
+from souvenirs.dashboard.parameters import Words
 from souvenirs.dashboard.routes import PAGES
 from souvenirs.insights import active_series, growth, retention, stickiness
 from souvenirs.models import Digest, Souvenir
