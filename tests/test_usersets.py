@@ -234,7 +234,6 @@ def test_bytes_do_not_match_in_another_place(other):
         UserSet.from_bytes(users(1).to_bytes(LABEL), other)
 
 
-@pytest.mark.thorough
 def test_every_flipped_bit_is_found():
     containers = [1, 2], range(70_000, 75_000), range(2**31, 2**31 + 9_999, 2)  # one of each kind
     data = UserSet.union(map(UserSet.from_ids, containers)).to_bytes(LABEL)
@@ -320,3 +319,23 @@ def test_checksum_reaches_the_ends_of_time(start):
         for name in ("Pacific/Auckland", "Pacific/Honolulu")
     )
     assert checksum_of(east, 0) != checksum_of(west, 0)
+
+
+# Flags
+
+
+@given(st.sets(st.integers(0, 5_000), min_size=1))
+def test_flags_and_bits_say_who_is_in_the_set(ids):
+    users = UserSet.from_ids(ids)
+    flags, bits = users.flags(), users.bits()
+    places = range(max(ids) + 1)
+    assert list(flags) == [place in ids for place in places]
+    assert [bits[place // 8] >> place % 8 & 1 for place in places] == list(flags)
+    assert len(bits) == max(ids) // 8 + 1
+
+
+@pytest.mark.parametrize(
+    ("ids", "is_dense"), [([], False), ([0], True), ([63], True), ([64], False), ([1, 127], True)]
+)
+def test_a_set_is_dense_where_flags_take_little_room(ids, is_dense):
+    assert UserSet.from_ids(ids).is_dense is is_dense
