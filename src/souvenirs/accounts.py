@@ -9,7 +9,7 @@ second every registered user counts as activated, which is the rule of Django's 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +18,8 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
 
 from .conf import Conf, Setting, conf
-from .instants import bound, outward, stored, utc
+from .instants import bound, outward, utc
+from .keysets import Keys, keys_by
 from .values import Rank
 
 
@@ -50,8 +51,8 @@ def accounts_as_of(instants: Sequence[datetime]) -> list[Accounts]:
     return [Accounts(*totals[bisect_left(ends, utc(instant))]) for instant in instants]
 
 
-def joined_between(start: datetime, end: datetime) -> Iterator[tuple[Any, datetime]]:
-    """Generate the primary key of each user who registered in ``[start, end)``, and when, in UTC.
+def joined_each(starts: Sequence[datetime], end: datetime) -> list[Keys]:
+    """Return who registered from each of these moments to the next one, the last up to ``end``.
 
     Raises ValueError where the user model does not say.
     """
@@ -61,10 +62,12 @@ def joined_between(start: datetime, end: datetime) -> Iterator[tuple[Any, dateti
             f"{get_user_model()._meta.label} does not say when a user registered: name its "
             "DateTimeField in SOUVENIRS_DATE_JOINED_FIELD."
         )
-    within = {f"{joined.name}__gte": bound(start), f"{joined.name}__lt": bound(end)}
-    users = get_user_model()._default_manager.order_by().filter(**within)
-    for pk, moment in users.values_list("pk", joined.name).iterator():
-        yield pk, stored(moment)
+    if not starts:
+        return []
+    within = {f"{joined.name}__gte": bound(starts[0]), f"{joined.name}__lt": bound(end)}
+    users = get_user_model()._default_manager.filter(**within)
+    found = keys_by(users, Rank(joined.name, joined, [bound(start) for start in starts[1:]]))
+    return [found.get(place, frozenset()) for place in range(len(starts))]
 
 
 def _counted_between(
@@ -72,8 +75,8 @@ def _counted_between(
 ) -> list[tuple[int, int]]:
     """How many registered, and are activated, from ``since`` to the first end, to the second..."""
     moments = [outward(end) for end in ends]
-    # Most of them registered before the first end: they need no place in a group.
-    groups = _counted(joined, since, moments[0], models.Value(0))
+    # Most of them registered before the first end: nobody has to put them into a group.
+    groups = _counted(joined, since, moments[0])
     if len(moments) > 1:
         rank = Rank(joined.name, joined, moments)
         groups = groups.union(_counted(joined, ends[0], moments[-1], rank), all=True)
@@ -85,23 +88,33 @@ def _counted(
     joined: models.DateTimeField[Any, Any],
     since: datetime | None,
     until: datetime,
-    rank: models.Value | Rank,
+    rank: Rank | None = None,
 ) -> Any:
-    """The rank, and how many registered, and are activated, in ``[since, until)``, by rank."""
+    """How many registered, and are activated, in ``[since, until)``, by rank; all of rank 0."""
     users = get_user_model()._default_manager.order_by()
     users = users.filter(**{f"{joined.name}__lt": until})
     if since is not None:
         users = users.filter(**{f"{joined.name}__gte": outward(since)})
+    active = is_active_field()
+    activated = (
+        models.F("pk")
+        if active is None
+        else models.Case(models.When(models.Q(**{active.name: True}), then=models.F("pk")))
+    )
+    if rank is None:
+        return users.values_list(models.Value(0), _Count("pk"), _Count(activated))
     return (
         users.values(rank=rank)
-        .annotate(registered=models.Count("pk"), activated=_activated())
+        .annotate(registered=models.Count("pk"), activated=models.Count(activated))
         .values_list("rank", "registered", "activated")
     )
 
 
-def _activated() -> models.Count:
-    active = is_active_field()
-    return models.Count("pk", filter=None if active is None else models.Q(**{active.name: True}))
+class _Count(models.Func):
+    """Counts all rows of a query: to the ORM it is no aggregate, which would group them."""
+
+    function = "COUNT"
+    output_field = models.IntegerField()
 
 
 def date_joined_field() -> models.DateTimeField[Any, Any] | None:
