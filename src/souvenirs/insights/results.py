@@ -58,11 +58,23 @@ class Plan(NamedTuple, Generic[T]):
     make: Callable[[Sequence[ActiveUsers]], T]
 
 
-def read(plans: Sequence[Plan[Any]], users: Any = None) -> list[Any]:
-    """Return the answer of each plan, all from one reading, so that they agree with each other."""
-    sets = active_users_each([each for plan in plans for each in plan.ranges], users)
+def read(
+    plans: Sequence[Plan[Any]], users: Any = None, of_everybody: Sequence[Plan[Any]] = ()
+) -> list[Any]:
+    """Return the answer of each plan, all from one reading, so that they agree with each other.
+
+    Those ``of_everybody`` come last, and are not about the group ``users``.
+    """
+    own = [each for plan in plans for each in plan.ranges]
+    others = [each for plan in of_everybody for each in plan.ranges]
+    if others and users is not None:
+        group = ActiveUsers(users)
+        sets = active_users_each([*own, *others])
+        sets = [found & group for found in sets[: len(own)]] + sets[len(own) :]
+    else:
+        sets = active_users_each([*own, *others], users)
     answers = []
-    for plan in plans:
+    for plan in [*plans, *of_everybody]:
         answers.append(plan.make(sets[: len(plan.ranges)]))
         sets = sets[len(plan.ranges) :]
     return answers
