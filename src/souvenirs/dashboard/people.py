@@ -12,16 +12,17 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.db.models import IntegerField, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ..accounts import date_joined_field
 from ..activeusers import ActiveUsers
-from ..counting import active_users
+from ..counting import active_users, active_users_each
 from ..insights import growth, retention
 from ..insights.growth import Part
 from ..insights.lastseen import last_seen_many
-from ..instants import outward
+from ..instants import checked, outward
 from ..querysets import inactive, never_seen, recently_seen
 from ..segments import restricted
 from .controls import OF_DAYS
@@ -54,7 +55,9 @@ def people(question: Question, first: int, last: int) -> People:
     members = restricted(None, question.segment)
     total = None
     if question.list in OF_DAYS:
-        users = _users_of_days(question, members)
+        everybody = get_user_model()._default_manager.all()
+        users = seen(question.list, timedelta(days=question.days), everybody)
+        users = users if members is None else members.among(users)
     else:
         found = _set(question, members)
         users, total = found.users(), len(found)
@@ -66,12 +69,22 @@ def people(question: Question, first: int, last: int) -> People:
     return People(shown, last_seen_many(shown), total, len(rows) > len(shown))
 
 
-def _users_of_days(question: Question, members: ActiveUsers | None) -> QuerySet[Any]:
-    among = None if members is None else members.users()
-    length = timedelta(days=question.days)
-    if question.list == "recent":
-        return recently_seen(length, among)
-    return never_seen(among) if question.list == "never" else inactive(length, among)
+def seen(name: str, length: timedelta, users: QuerySet[Any]) -> QuerySet[Any]:
+    """Return those of the users who are in a list, as :mod:`souvenirs.querysets` says who is.
+
+    Here the sets are read at once, where users are numbers in them: who of a million is in one can
+    be told in any order of the rows, and while they are searched.
+    """
+    if not isinstance(users.model._meta.pk, IntegerField):
+        if name == "never":
+            return never_seen(users)
+        return recently_seen(length, users) if name == "recent" else inactive(length, users)
+    if name == "never":
+        return active_users_each([(None, None)], rounded=True)[0].without(users)
+    cutoff = outward(checked(timezone.now(), "now") - length)
+    ranges = [(cutoff, None), (None, cutoff)]
+    recent, *before = active_users_each(ranges if name == "inactive" else ranges[:1], rounded=True)
+    return (before[0] - recent if before else recent).among(users)
 
 
 def _set(question: Question, members: ActiveUsers | None) -> ActiveUsers:
