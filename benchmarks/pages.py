@@ -36,9 +36,9 @@ from souvenirs.models import Souvenir
 #: Souvenirs that wait to be digested, as on a site that digests every few minutes.
 WAITING = 200
 #: Of gunicorn, on two cores.
-WORKERS, THREADS = 3, 4
+WORKERS, THREADS = 2, 2
 #: Seconds that a reader looks at a page, on average.
-PAUSES = (5.0, 0.0)
+PAUSES = (10.0, 5.0, 0.0)
 
 USAGE = "/admin/souvenirs/usage/"
 
