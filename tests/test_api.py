@@ -21,7 +21,8 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from souvenirs.dashboard.access import VIEW_PEOPLE, VIEW_USAGE
-from souvenirs.dashboard.api import ENDPOINTS, OF_CALENDAR, OF_SUBSCRIPTION
+from souvenirs.dashboard.answers import OF_CALENDAR, OF_SUBSCRIPTION
+from souvenirs.dashboard.api import ENDPOINTS
 from souvenirs.dashboard.figures import busy_hours
 from souvenirs.dashboard.questions import MAX_PERIODS
 from souvenirs.dashboard.tables import cell, csv_response
@@ -573,6 +574,7 @@ TEXTS = st.one_of(
 )
 
 
+@pytest.mark.thorough
 @hypothesis(
     max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )

@@ -18,7 +18,7 @@ from django.utils import translation
 from souvenirs.control import active_users, count_active_users
 from souvenirs.dashboard import figures, pages, people, shapes
 from souvenirs.dashboard.access import VIEW_PEOPLE, VIEW_USAGE
-from souvenirs.dashboard.questions import Words
+from souvenirs.dashboard.parameters import Words
 from souvenirs.dashboard.routes import PAGES
 from souvenirs.insights import active_series, growth, retention, stickiness
 from souvenirs.models import Digest, Souvenir
@@ -653,6 +653,7 @@ def test_downloads_ask_the_api_the_same(world, client):
     assert [query_of(url)["preset"] for url in links(get("retention"), "/api/")] == ["12mo"] * 2
 
 
+@pytest.mark.thorough
 @with_the_admin
 def test_everything_that_is_linked_answers(boss):
     seen, waiting = set(), [reverse("admin:souvenirs_dashboard")]

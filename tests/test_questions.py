@@ -9,18 +9,9 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from souvenirs.dashboard.questions import (
-    FORMS,
-    GROWTH,
-    HEALTH,
-    MAX_PERIODS,
-    PEOPLE,
-    RETENTION,
-    SERIES,
-    USAGE,
-    BadQuestion,
-    check_groups,
-)
+from souvenirs.dashboard.forms import FORMS, GROWTH, HEALTH, PEOPLE, RETENTION, SERIES, USAGE
+from souvenirs.dashboard.parameters import BadQuestion
+from souvenirs.dashboard.questions import MAX_PERIODS, check_groups
 from tests.conftest import at
 
 

@@ -8,59 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.core.checks import CheckMessage
 from django.core.exceptions import SuspiciousOperation
-from django.db import router
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 
-from ..activeusers import ActiveUsers
-from ..checks.settings import check_settings
-from ..checks.site import check_digesting, check_site
-from ..counting import active_users
-from ..digests.status import status
-from ..insights import (
-    growth,
-    inactive,
-    last_seen_many,
-    never_seen,
-    recently_seen,
-    retention,
-    stickiness,
-)
-from ..insights.results import Insight, Segmented
-from ..insights.retention import Retention
-from ..insights.series import active_series
-from ..instants import checked, local
-from ..models import Souvenir
-from ..reports import (
-    calendar_daily_usage,
-    calendar_monthly_usage,
-    calendar_quarterly_usage,
-    calendar_weekly_usage,
-    calendar_yearly_usage,
-    customer_monthly_usage,
-    customer_quarterly_usage,
-    customer_yearly_usage,
-    daily_usage,
-)
-from ..segments import groups_by, segment
-from ..stores import get_store
 from ..stores.reading import PrunedSpan
 from ..usersets import CorruptDigest
-from . import questions
+from . import forms
 from .access import VIEW_PEOPLE, VIEW_USAGE, View, error_response, for_api
-from .figures import busy_hours
-from .questions import BadQuestion, Form, Question, check_groups, iso
+from .answers import (
+    Answer,
+    answer_busy,
+    answer_growth,
+    answer_health,
+    answer_people,
+    answer_retention,
+    answer_series,
+    answer_stickiness,
+    answer_usage,
+)
+from .parameters import BadQuestion
+from .questions import Form, Question
 from .tables import csv_response
-
-Row = dict[str, Any]
 
 #: JSON schemas of what is in a row.
 TEXT = {"type": "string"}
@@ -76,15 +47,6 @@ PERIOD = {
     "end": MOMENT,
     "complete": {"type": "boolean", "description": "Whether the period is over."},
 }
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The rows, and what else there is to say; a table is the rows of a CSV that differ."""
-
-    rows: list[Row]
-    more: Mapping[str, Any] = field(default_factory=dict)
-    table: list[Row] | None = None
 
 
 @dataclass(frozen=True)
@@ -132,250 +94,21 @@ class Endpoint:
         return JsonResponse({"question": question.echo(), **answer.more, "rows": answer.rows})
 
 
-# What the periods of a report are called, of the calendar and of a subscription.
-OF_CALENDAR: dict[str, tuple[Callable[..., Any], str]] = {
-    "day": (calendar_daily_usage, "calendar_date"),
-    "week": (calendar_weekly_usage, "calendar_year_week"),
-    "month": (calendar_monthly_usage, "calendar_year_month"),
-    "quarter": (calendar_quarterly_usage, "calendar_year_quarter"),
-    "year": (calendar_yearly_usage, "calendar_year"),
-}
-OF_SUBSCRIPTION: dict[str, tuple[Callable[..., Any], str]] = {
-    "day": (daily_usage, "year_month"),
-    "month": (customer_monthly_usage, "year_month"),
-    "quarter": (customer_quarterly_usage, "year_quarter"),
-    "year": (customer_yearly_usage, "year"),
-}
-
-
-def answer_usage(question: Question) -> Answer:
-    """Return registered, activated and active users, period by period."""
-    if question.subscription_start is None:
-        report, label = OF_CALENDAR[question.interval]
-        usages = report(question.start, question.end, tz=question.zone)
-    else:
-        report, label = OF_SUBSCRIPTION[question.interval]
-        usages = report(question.subscription_start, question.start, question.end, question.zone)
-    return Answer(
-        [
-            {
-                "label": str(usage["labels"][label]),
-                "start": _stamp(usage["period"]["start"], question.zone),
-                "end": _stamp(usage["period"]["end"], question.zone),
-                "complete": usage.get("complete", True),
-                "registered": usage["usage"]["registered_users"],
-                "activated": usage["usage"]["activated_users"],
-                "active": usage["usage"]["active_users"],
-            }
-            for usage in usages
-        ]
-    )
-
-
-def answer_series(question: Question) -> Answer:
-    """Return how many users were active, period by period."""
-    found = active_series(
-        question.start,
-        question.end,
-        interval=question.interval,
-        window=question.window,
-        tz=question.zone,
-        **_groups(question),
-    )
-    return Answer(_rows(found, question))
-
-
-def answer_growth(question: Question) -> Answer:
-    """Return who is new, retained, resurrected and churned, period by period."""
-    found = growth(
-        question.start,
-        question.end,
-        interval=question.interval,
-        tz=question.zone,
-        **_groups(question),
-    )
-    return Answer(_rows(found, question))
-
-
-def answer_stickiness(question: Question) -> Answer:
-    """Return daily, weekly and monthly actives, and how often users come, period by period."""
-    found = stickiness(
-        question.start,
-        question.end,
-        interval=question.interval,
-        tz=question.zone,
-        **_groups(question),
-    )
-    return Answer(_rows(found, question))
-
-
-def answer_busy(question: Question) -> Answer:
-    """Return how many users are active in each hour of the week."""
-    end = question.end or timezone.now()
-    found = busy_hours(end, question.zone, _members(question))
-    means = found.means or {}
-    return Answer(
-        [
-            {"weekday": weekday, "hour": hour, "active": mean}
-            for weekday in found.days
-            for hour, mean in enumerate(means.get(weekday, (None,) * 24))
-        ]
-    )
-
-
-def answer_retention(question: Question) -> Answer:
-    """Return cohorts, each with how many of its users came back in each period."""
-    found: Retention | Segmented[Retention] = retention(
-        question.start,
-        question.end,
-        interval=question.interval,
-        cohort=question.cohort,
-        mode=question.mode,
-        reference=question.reference,
-        tz=question.zone,
-        **_groups(question),
-    )
-    everyone = found.everyone if isinstance(found, Segmented) else found
-    table = _rows(found, question)
-    return Answer(_cohorts(table), {"mean": list(everyone.mean())}, table)
-
-
-def _cohorts(cells: list[Row]) -> list[Row]:
-    """Cells as they follow each other, gathered into their cohorts."""
-    cohorts: list[Row] = []
-    for cell in cells:
-        of_cohort = {name: cell[name] for name in cell if name not in ("offset", "users", "share")}
-        if cell["offset"] == 0:
-            cohorts.append({**of_cohort, "users": [], "shares": []})
-        cohorts[-1]["users"].append(cell["users"])
-        cohorts[-1]["shares"].append(cell["share"])
-    return cohorts
-
-
-def answer_people(question: Question) -> Answer:
-    """Return a page of users in the order of their primary keys, and when each was last seen.
-
-    Who was active and has been deleted since has a row without a name, so that there are as many
-    rows as users were counted.
-    """
-    first = (question.page - 1) * question.per_page
-    last = first + question.per_page
-    users: dict[Any, Any]
-    if question.list == "active":
-        active = active_users(question.start, question.end, _members(question))
-        keys, total = active.page(first, last), len(active)
-        users = get_user_model()._default_manager.in_bulk(keys)
-    else:
-        listed = _listed(question).order_by("pk")
-        users = {user.pk: user for user in listed[first:last]}
-        keys, total = list(users), listed.count()
-    seen = last_seen_many(keys)
-    return Answer(
-        [
-            {
-                "id": str(key),
-                "username": users[key].get_username() if key in users else None,
-                "last_seen": _maybe_stamp(seen[key], question.zone),
-            }
-            for key in keys
-        ],
-        {"total": total},
-    )
-
-
-def _listed(question: Question) -> QuerySet[Any]:
-    members = _members(question)
-    queryset = None if members is None else members.users()
-    length = timedelta(days=question.days)
-    if question.list == "recent":
-        return recently_seen(length, queryset)
-    if question.list == "inactive":
-        return inactive(length, queryset)
-    return never_seen(queryset)
-
-
-def answer_health(question: Question) -> Answer:
-    """Return since when users are counted, how far digesting has come, and what is set wrong."""
-    alias = router.db_for_write(Souvenir)
-    messages = [*check_settings(), *check_site(), *check_digesting(alias)]
-    known = status()
-    moments = {
-        "counted_since": get_store().first(),
-        "oldest_waiting": known.oldest_waiting,
-        "digested_until": known.digested_until,
-        "pruned_until": known.pruned_until,
-    }
-    return Answer(
-        [
-            {
-                "digests": level.name,
-                "rows": level.rows,
-                "stale": level.stale,
-                "sightings": level.sightings,
-                "bytes": level.size,
-            }
-            for level in known.levels
-        ],
-        {
-            **{name: _maybe_stamp(moment, question.zone) for name, moment in moments.items()},
-            "souvenirs_waiting": known.souvenirs_waiting,
-            "checks": _failed(messages),
-        },
-    )
-
-
-def _failed(messages: list[CheckMessage]) -> list[str]:
-    return sorted({str(message.id) for message in messages if not message.is_silenced()})
-
-
-def _groups(question: Question) -> dict[str, Any]:
-    """The arguments of an insight that say about whom it is; few enough for one answer."""
-    groups = None
-    if question.by is not None:
-        groups = groups_by(question.by)
-        if not groups:
-            raise BadQuestion("by", "Nobody is in a group.")
-        check_groups(question, len(groups))
-    return {"users": _members(question), "by": groups, "exclusive": question.exclusive}
-
-
-def _members(question: Question) -> ActiveUsers | None:
-    return None if question.segment is None else segment(question.segment)
-
-
-def _rows(found: Insight, question: Question) -> list[Row]:
-    return [
-        {
-            name: _stamp(value, question.zone) if isinstance(value, datetime) else value
-            for name, value in row.items()
-        }
-        for row in found.rows()
-    ]
-
-
-def _stamp(moment: datetime, zone: tzinfo) -> str:
-    return iso(local(checked(moment, "moment"), zone))
-
-
-def _maybe_stamp(moment: datetime | None, zone: tzinfo) -> str | None:
-    return None if moment is None else _stamp(moment, zone)
-
-
 ENDPOINTS = (
     Endpoint(
-        questions.USAGE,
+        forms.USAGE,
         answer_usage,
         "Registered, activated and active users, period by period.",
         {**PERIOD, "registered": COUNT, "activated": COUNT, "active": COUNT},
     ),
     Endpoint(
-        questions.SERIES,
+        forms.SERIES,
         answer_series,
         "How many users were active, period by period.",
         {**PERIOD, "value": COUNT},
     ),
     Endpoint(
-        questions.RETENTION,
+        forms.RETENTION,
         answer_retention,
         "Cohorts of users, and how many of each were active in each period from theirs on.",
         {
@@ -388,7 +121,7 @@ ENDPOINTS = (
         table=(*PERIOD, "size", "offset", "users", "share"),
     ),
     Endpoint(
-        questions.GROWTH,
+        forms.GROWTH,
         answer_growth,
         "Who of the active users is new, retained or resurrected, and who has churned.",
         {
@@ -398,7 +131,7 @@ ENDPOINTS = (
         },
     ),
     Endpoint(
-        questions.STICKINESS,
+        forms.STICKINESS,
         answer_stickiness,
         "Daily, weekly and monthly actives at the end of each period, and how often users come.",
         {
@@ -411,14 +144,14 @@ ENDPOINTS = (
         },
     ),
     Endpoint(
-        questions.BUSY,
+        forms.BUSY,
         answer_busy,
         "Users active in each hour of the week, on average over the last four whole weeks of the "
         "range; days of the week are numbered from 1, Monday.",
         {"weekday": NUMBER, "hour": NUMBER, "active": SHARE},
     ),
     Endpoint(
-        questions.PEOPLE,
+        forms.PEOPLE,
         answer_people,
         "Who was active, or was not.",
         {"id": TEXT, "username": MAYBE_TEXT, "last_seen": MAYBE_MOMENT},
@@ -426,7 +159,7 @@ ENDPOINTS = (
         permission=VIEW_PEOPLE,
     ),
     Endpoint(
-        questions.HEALTH,
+        forms.HEALTH,
         answer_health,
         "Since when users are counted, how far digesting has come, and what is set wrong.",
         {

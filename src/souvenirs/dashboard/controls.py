@@ -16,8 +16,9 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from ..segments import segment_names
+from .parameters import IDLE, PRESETS, BadQuestion, Choice, zone_names
 from .places import Place
-from .questions import IDLE, PRESETS, BadQuestion, Choice, Form, Question, zone_names
+from .questions import Form, Question
 
 #: What nobody chooses on a page, but links to it say.
 HIDDEN = {"people": ("interval", "cohort", "mode", "of", "offset", "order")}

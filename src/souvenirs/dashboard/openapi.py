@@ -9,7 +9,7 @@ from django.http import HttpRequest, JsonResponse
 
 from .access import VIEW_USAGE, for_api
 from .api import ENDPOINTS, MAYBE_TEXT, Endpoint
-from .questions import Parameter
+from .parameters import Parameter
 
 ERRORS = {
     "400": "The question cannot be answered.",

@@ -37,17 +37,26 @@ from ..reports import (
 from ..segments import restricted
 from ..stores.reading import PrunedSpan
 from ..usersets import CorruptDigest
-from . import contents, figures
+from . import figures
 from .access import VIEW_PEOPLE, VIEW_USAGE, View, for_pages, may
+from .contents.health import checks_table, levels_table, status_table
+from .contents.overview import (
+    actives_chart,
+    actives_table,
+    busy_table,
+    growth_bars,
+    growth_table,
+    now_note,
+    tile_shape,
+)
+from .contents.people import people_table
+from .contents.retention import retention_table
+from .contents.usage import usage_chart, usage_table
 from .controls import LISTS, OF_DAYS, asked_in, controls, sentence
-from .people import MOST, OF_GROWTH, PER_PAGE
-from .people import people as people_of
-from .places import PAGES, Asked, Place
-from .questions import (
+from .parameters import (
     COHORT,
     DAYS,
     MODE,
-    OF_SUBSCRIPTION,
     RANGE,
     REFERENCE,
     SEGMENT,
@@ -55,11 +64,13 @@ from .questions import (
     TZ,
     BadQuestion,
     Choice,
-    Form,
-    Question,
     Whole,
     Words,
 )
+from .people import MOST, OF_GROWTH, PER_PAGE
+from .people import people as people_of
+from .places import PAGES, Asked, Place
+from .questions import OF_SUBSCRIPTION, Form, Question
 from .shapes import day, minute, number
 from .tables import csv_response
 
@@ -190,32 +201,31 @@ def overview(asked: Asked) -> Context:
         question.zone,
         restricted(None, question.segment),
     )
-    chart = contents.actives_chart(found.chart)
-    usage = contents.usage_chart(found.months)
-    bars = contents.growth_bars(found.growth)
+    actives, usage = actives_chart(found.chart), usage_chart(found.months)
+    bars = growth_bars(found.growth)
     caption = _("Users registered and activated before the end of each month, and active in it")
     return {
         "moment_title": _("Now") if found.is_now else _("Up to %s") % _written(found.moment),
-        "tiles": [contents.tile_shape(tile, asked, found.is_now) for tile in found.tiles],
+        "tiles": [tile_shape(tile, asked, found.is_now) for tile in found.tiles],
         "active_now": number(found.active_now),
         "active_now_url": asked.people_in(found.active_since, found.active_since + figures.NOW),
-        "now_note": contents.now_note(),
+        "now_note": now_note(),
         "actives": {
-            "chart": chart,
-            "top": number(chart.top),
-            "table": contents.actives_table(found.chart, asked),
+            "chart": actives,
+            "top": number(actives.top),
+            "table": actives_table(found.chart, asked),
         },
         "usage": {
             "chart": usage,
             "top": number(usage.top),
-            "table": contents.usage_table(found.months, asked, caption, "month"),
+            "table": usage_table(found.months, asked, caption, "month"),
         },
         "growth": {
             "bars": bars,
             "top": number(bars.top),
-            "table": contents.growth_table(found.growth, asked),
+            "table": growth_table(found.growth, asked),
         },
-        "busy": contents.busy_table(found.busy, asked),
+        "busy": busy_table(found.busy, asked),
     }
 
 
@@ -250,7 +260,7 @@ def retention(asked: Asked) -> Context:
         tz=question.zone,
         users=restricted(None, question.segment),
     )
-    return {"tables": [contents.retention_table(found, asked)]}
+    return {"tables": [retention_table(found, asked)]}
 
 
 PEOPLE = Form(
@@ -293,7 +303,7 @@ def people(asked: Asked) -> Context | HttpResponse:
     is_last = question.page >= MOST // PER_PAGE
     return {
         "range": "" if question.list in OF_DAYS else _said(question)["range"],
-        "tables": [contents.people_table(found, asked, own)],
+        "tables": [people_table(found, asked, own)],
         "turns": {
             "previous": turn(question.page - 1) if question.page > 1 else "",
             "here": _("Page %s") % number(question.page),
@@ -342,7 +352,7 @@ def billing(asked: Asked) -> Context:
     caption = _("Users in each period of the subscription that started on %s") % day(start)
     shown = {"from": asked.written(since)}
     return {
-        "tables": [contents.usage_table(usages, asked, caption, question.interval, shown)],
+        "tables": [usage_table(usages, asked, caption, question.interval, shown)],
     }
 
 
@@ -358,9 +368,9 @@ def health(asked: Asked) -> Context:
     failed = [message for message in found if not message.is_silenced()]
     return {
         "tables": [
-            contents.status_table(progress, find_origin(), asked),
-            contents.levels_table(progress.levels, asked),
-            contents.checks_table(failed),
+            status_table(progress, find_origin(), asked),
+            levels_table(progress.levels, asked),
+            checks_table(failed),
         ]
     }
 

@@ -25,7 +25,8 @@ from ..instants import outward
 from ..querysets import inactive, never_seen, recently_seen
 from ..segments import restricted
 from .controls import OF_DAYS
-from .questions import BadQuestion, Question
+from .parameters import BadQuestion
+from .questions import Question
 
 PER_PAGE = 50
 

@@ -1,0 +1,89 @@
+"""How digesting is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.core.checks import CheckMessage
+from django.utils.translation import gettext as _
+
+from ...digests.status import Level, Status
+from ...insights.layout import Origin
+from ...instants import checked, local
+from ..forms import HEALTH
+from ..places import Asked
+from ..shapes import Cell, Column, Table, header, minute, number, numbers, stretched
+from .common import downloads
+
+
+def status_table(progress: Status, origin: Origin, asked: Asked) -> Table:
+    """Return how far digesting has come."""
+    zone = asked.question.zone
+
+    def written(moment: datetime | None) -> str:
+        return _("none") if moment is None else minute(local(checked(moment, "moment"), zone))
+
+    entries = {
+        _("History begins"): written(origin.first),
+        _("Digested up to"): written(progress.digested_until),
+        _("Souvenirs not digested yet"): number(progress.souvenirs_waiting),
+        _("The oldest of them"): written(progress.oldest_waiting),
+        _("Souvenirs deleted up to"): written(progress.pruned_until),
+    }
+    return Table(
+        caption=_("How far digesting has come"),
+        columns=[Column(_("What"), is_number=False), Column(_("State"), is_number=False)],
+        rows=[[header(name), Cell(text, kind="word")] for name, text in entries.items()],
+        downloads=downloads(asked, HEALTH),
+    )
+
+
+def levels_table(levels: Sequence[Level], asked: Asked) -> Table:
+    """Return what digests take up."""
+    names = {"day": _("Day"), "month": _("Month")}
+    return Table(
+        caption=_("What digests take up"),
+        columns=[
+            Column(_("Digests of a"), is_number=False),
+            Column(_("Rows")),
+            Column(_("Stale")),
+            Column(_("Users in them")),
+            Column(_("Size")),
+        ],
+        rows=[
+            [
+                header(names.get(level.name) or _bucket(level)),
+                *numbers([level.rows, level.stale, level.sightings]),
+                Cell(stretched(level.size)),
+            ]
+            for level in levels
+        ],
+        downloads=downloads(asked, HEALTH),
+    )
+
+
+def _bucket(level: Level) -> str:
+    seconds = int("".join(filter(str.isdigit, level.name)))
+    return _("Bucket of %s minutes") % number(seconds / 60)
+
+
+def checks_table(messages: Sequence[CheckMessage]) -> Table:
+    """Return which system checks have failed."""
+    return Table(
+        caption=_("System checks that failed"),
+        columns=[
+            Column(_("Check"), is_number=False),
+            Column(_("What is wrong"), is_number=False),
+            Column(_("What to do"), is_number=False),
+        ],
+        rows=[
+            [
+                header(str(message.id)),
+                Cell(str(message.msg), kind="word long"),
+                Cell(str(message.hint or ""), kind="word long"),
+            ]
+            for message in messages
+        ],
+        nothing=_("None has failed."),
+    )

@@ -1,0 +1,93 @@
+"""A list of users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ...instants import checked, local
+from ..people import People, orders
+from ..places import Asked
+from ..questions import Question
+from ..shapes import Cell, Column, Download, Table, minute, number
+
+
+def people_table(people: People, asked: Asked, own: Mapping[str, str]) -> Table:
+    """Return a page of a list; ``own`` are the parameters that its links carry on."""
+    question, place = asked.question, asked.place
+    has_joined = "joined" in orders()
+
+    def column(name: str, label: str) -> Column:
+        is_current = question.order.removeprefix("-") == name
+        is_reverse = question.order.startswith("-")
+        order = ("descending" if is_reverse else "ascending") if is_current else ""
+        following = f"-{name}" if is_current and not is_reverse else name
+        url = place.url("people", {**own, "order": following})
+        return Column(label, is_number=False, url=url, order=order)
+
+    def moment(value: datetime | None) -> Cell:
+        if value is None:
+            return Cell(_("never"), kind="word")
+        return Cell(minute(local(checked(value, "moment"), question.zone)), kind="word")
+
+    rows = [
+        [
+            Cell(user.get_username(), is_header=True, url=asked.user_url(user)),
+            *([moment(getattr(user, orders()["joined"]))] if has_joined else []),
+            moment(people.last_seen[user.pk]),
+        ]
+        for user in people.users
+    ]
+    notes = []
+    if people.total is not None:
+        notes.append(
+            ngettext(
+                "%(users)s user. Who has been deleted since is counted, but not listed.",
+                "%(users)s users. Who has been deleted since is counted, but not listed.",
+                people.total,
+            )
+            % {"users": number(people.total)}
+        )
+    return Table(
+        caption=_caption(question),
+        columns=[
+            column("name", _("User")),
+            *([column("joined", _("Registered"))] if has_joined else []),
+            Column(_("Last seen"), is_number=False),
+        ],
+        rows=rows,
+        notes=notes,
+        downloads=[
+            Download(name, place.url("people", {**own, "format": name.lower()}))
+            for name in ("CSV", "JSON")
+        ],
+        nothing=_("Nobody."),
+    )
+
+
+def _caption(question: Question) -> str:
+    days = ngettext("in the last day", "in the last %(days)s days", question.days) % {
+        "days": number(question.days)
+    }
+    captions = {
+        "active": _("Users active in the range"),
+        "recent": _("Users seen %(days)s"),
+        "inactive": _("Users who were seen, but not %(days)s"),
+        "never": _("Users who were never seen"),
+        "new": _("Users first seen in %(period)s"),
+        "retained": _("Users active in %(period)s and in the period before"),
+        "resurrected": _("Users active in %(period)s, not in the period before, but earlier"),
+        "churned": _("Users active in the period before %(period)s, but not in it"),
+        "cohort": _("Users of the cohort %(period)s"),
+    }
+    caption = captions[question.list]
+    if question.list == "cohort" and question.offset is not None:
+        caption = ngettext(
+            "Users of the cohort %(period)s who were active %(offset)s period later",
+            "Users of the cohort %(period)s who were active %(offset)s periods later",
+            question.offset,
+        )
+    return caption % {"days": days, "period": question.of, "offset": question.offset}

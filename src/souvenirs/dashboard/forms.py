@@ -1,0 +1,44 @@
+"""What each kind of answer of the API may be asked for."""
+
+from __future__ import annotations
+
+from .parameters import (
+    BY,
+    COHORT,
+    DAYS,
+    EXCLUSIVE,
+    FORMAT,
+    LIST,
+    MODE,
+    PAGE,
+    PER_PAGE,
+    RANGE,
+    REFERENCE,
+    SEGMENT,
+    SUBSCRIPTION_START,
+    TZ,
+    WINDOW,
+    interval,
+)
+from .questions import Form
+
+USAGE = Form("usage", (*RANGE, interval("month"), TZ, SUBSCRIPTION_START, FORMAT), preset="12mo")
+SERIES = Form(
+    "series", (*RANGE, interval("day"), TZ, WINDOW, SEGMENT, BY, EXCLUSIVE, FORMAT), preset="28d"
+)
+RETENTION = Form(
+    "retention",
+    (*RANGE, interval("month"), TZ, COHORT, MODE, REFERENCE, SEGMENT, BY, EXCLUSIVE, FORMAT),
+    preset="12mo",
+)
+GROWTH = Form(
+    "growth", (*RANGE, interval("month"), TZ, SEGMENT, BY, EXCLUSIVE, FORMAT), preset="12mo"
+)
+PEOPLE = Form("people", (*RANGE, TZ, SEGMENT, LIST, DAYS, PAGE, PER_PAGE, FORMAT), preset="28d")
+STICKINESS = Form(
+    "stickiness", (*RANGE, interval("month"), TZ, SEGMENT, BY, EXCLUSIVE, FORMAT), preset="12mo"
+)
+BUSY = Form("busy", (*RANGE, TZ, SEGMENT, FORMAT), preset="28d")
+HEALTH = Form("health", (TZ, FORMAT))
+
+FORMS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, HEALTH)
