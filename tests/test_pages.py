@@ -653,6 +653,7 @@ def test_downloads_ask_the_api_the_same(world, client):
     assert [query_of(url)["preset"] for url in links(get("retention"), "/api/")] == ["12mo"] * 2
 
 
+@pytest.mark.thorough
 @with_the_admin
 def test_everything_that_is_linked_answers(boss):
     seen, waiting = set(), [reverse("admin:souvenirs_dashboard")]

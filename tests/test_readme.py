@@ -40,6 +40,7 @@ def test_every_check_is_documented():
 EXAMPLE = re.compile(r"^\$ python manage\.py (show_[^\n]*)\n([^`]*)```", re.MULTILINE)
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 @pytest.mark.parametrize("document", ["README.md", "docs/terminal.md"])
 def test_reports_of_gits_history(settings, monkeypatch, document):
