@@ -38,7 +38,7 @@ WAITING = 200
 #: Of gunicorn, on two cores.
 WORKERS, THREADS = 2, 2
 #: Seconds that a reader looks at a page, on average.
-PAUSES = (10.0, 5.0, 0.0)
+PAUSES = (20.0, 10.0)
 
 USAGE = "/admin/souvenirs/usage/"
 

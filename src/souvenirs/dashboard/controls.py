@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any
 
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -50,8 +53,8 @@ class Field:
     kind: str
     value: str
     options: Sequence[Option] = ()
-    #: What the field suggests.
-    list: Sequence[str] = ()
+    #: What the field suggests, as HTML.
+    list: str = ""
     error: str = ""
 
 
@@ -113,7 +116,7 @@ def controls(
         if kind == "select":
             choices = parameter.choices if isinstance(parameter, Choice) else ()
             options = _options(name, choices, value)
-        suggested = sorted(zone_names()) if name == "tz" else ()
+        suggested = _zone_options() if name == "tz" else ""
         fields.append(Field(name, _labels(name), kind, value, options, suggested, error))
     presets: list[Preset] = []
     if is_of_days:
@@ -125,6 +128,13 @@ def controls(
             for name, label in _presets().items()
         ]
     return Controls(fields, presets)
+
+
+@cache
+def _zone_options() -> SafeString:
+    """All time zones, on every page the same hundreds."""
+    names = ((name,) for name in sorted(zone_names()))
+    return format_html_join("", '<option value="{}"></option>', names)
 
 
 def _days_to_choose(place: Place, query: QueryDict, values: dict[str, str]) -> list[Preset]:
