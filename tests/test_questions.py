@@ -150,6 +150,7 @@ def test_echo_of_a_subscription():
         (SERIES, "window=٧", "window"),
         (SERIES, "window=yau", "window"),
         (SERIES, "exclusive=1", "exclusive"),
+        (SERIES, "exclusive=true", "exclusive"),
         (SERIES, "segment=nobody", "segment"),
         (SERIES, "by=segment", "by"),
         (SERIES, "by=password", "by"),
@@ -174,6 +175,12 @@ def test_echo_of_a_subscription():
 )
 def test_what_cannot_be_asked(form, query, field):
     assert refused(form, query).field == field
+
+
+def test_exclusive_is_about_segments():
+    problem = refused(RETENTION, "exclusive=true")
+    assert problem.message == "exclusive is about segments: say which ones with by."
+    assert not ask(RETENTION, "exclusive=false").exclusive
 
 
 def test_week_that_starts_before_time(settings):

@@ -227,7 +227,9 @@ BY = Choice(
     choices=(SETTING, BY_GROUP),
 )
 EXCLUSIVE = Flag(
-    "exclusive", "Whether a user is only in the first of the segments that have them.", False
+    "exclusive",
+    "With by: whether a user is only in the first of the segments that have them.",
+    False,
 )
 WINDOW = Window(
     "window", "Count who was active in so many days up to the end of each period.", most=366

@@ -249,6 +249,8 @@ def _check_size(question: Question) -> None:
 
 
 def _check_users(question: Question) -> None:
+    if question.exclusive and question.by is None:
+        raise BadQuestion("exclusive", "exclusive is about segments: say which ones with by.")
     if question.cohort == "joined" and date_joined_field() is None:
         raise BadQuestion("cohort", "The users of this site do not say when they registered.")
     if question.by == SETTING and not segment_names():

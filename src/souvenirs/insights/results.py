@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..activeusers import ActiveUsers
 from ..counting import active_users_each
-from ..segments import By, BySegment, groups_by
+from ..segments import By, BySegment, groups_if_any
 
 
 class Insight(ABC):
@@ -75,9 +75,9 @@ def segmented(
     exclusive: bool,
 ) -> I | Segmented[I]:
     """Return what is made of the sets; with ``by``, also what is made of each segment's share."""
-    if by is None:
+    groups = groups_if_any(by, exclusive)
+    if groups is None:
         return make(sets)
-    groups = groups_by(by, exclusive=exclusive)
     parts = {name: make([users & group for users in sets]) for name, group in groups.items()}
     return Segmented(parts, make(sets))
 
