@@ -32,10 +32,13 @@ class Accounts(NamedTuple):
 UNKNOWN = Accounts(None, None)
 
 
-def accounts_as_of(instants: Sequence[datetime]) -> list[Accounts]:
+def accounts_as_of(
+    instants: Sequence[datetime], users: models.QuerySet[Any] | None = None
+) -> list[Accounts]:
     """Return the accounts registered before each of these aware moments.
 
-    One query for all of them, whatever their number up to ``Rank.LIMIT``.
+    ``users`` restricts it to some of them. One query for all moments, whatever their number up to
+    ``Rank.LIMIT``.
     """
     joined = date_joined_field()
     if joined is None:
@@ -44,10 +47,25 @@ def accounts_as_of(instants: Sequence[datetime]) -> list[Accounts]:
     totals: list[tuple[int, int]] = []
     for position in range(0, len(ends), Rank.LIMIT):
         since = ends[position - 1] if position else None
-        for more in _counted_between(joined, since, ends[position : position + Rank.LIMIT]):
+        upto = ends[position : position + Rank.LIMIT]
+        for more in _counted_between(joined, since, upto, users):
             registered, activated = totals[-1] if totals else (0, 0)
             totals.append((registered + more[0], activated + more[1]))
     return [Accounts(*totals[bisect_left(ends, utc(instant))]) for instant in instants]
+
+
+def accounts_before(
+    end: datetime, users: models.QuerySet[Any] | None = None
+) -> Iterator[tuple[Any, datetime, bool]]:
+    """Generate each account made before a moment: its primary key, when, and if it is activated.
+
+    Raises ValueError where the user model does not say when that was.
+    """
+    joined, active = _needed_date_joined_field(), is_active_field()
+    accounts = _among(users).filter(**{f"{joined.name}__lt": bound(end)})
+    fields = ["pk", joined.name, *([] if active is None else [active.name])]
+    for pk, moment, *activated in accounts.values_list(*fields).iterator():
+        yield pk, stored(moment), all(activated)
 
 
 def joined_between(start: datetime, end: datetime) -> Iterator[tuple[Any, datetime]]:
@@ -55,12 +73,7 @@ def joined_between(start: datetime, end: datetime) -> Iterator[tuple[Any, dateti
 
     Raises ValueError where the user model does not say.
     """
-    joined = date_joined_field()
-    if joined is None:
-        raise ValueError(
-            f"{get_user_model()._meta.label} does not say when a user registered: name its "
-            "DateTimeField in SOUVENIRS_DATE_JOINED_FIELD."
-        )
+    joined = _needed_date_joined_field()
     within = {f"{joined.name}__gte": bound(start), f"{joined.name}__lt": bound(end)}
     users = get_user_model()._default_manager.order_by().filter(**within)
     for pk, moment in users.values_list("pk", joined.name).iterator():
@@ -68,15 +81,22 @@ def joined_between(start: datetime, end: datetime) -> Iterator[tuple[Any, dateti
 
 
 def _counted_between(
-    joined: models.DateTimeField[Any, Any], since: datetime | None, ends: list[datetime]
+    joined: models.DateTimeField[Any, Any],
+    since: datetime | None,
+    ends: list[datetime],
+    users: models.QuerySet[Any] | None,
 ) -> list[tuple[int, int]]:
     """How many registered, and are activated, from ``since`` to the first end, to the second..."""
     moments = [outward(end) for end in ends]
-    # Most of them registered before the first end: they need no place in a group.
-    groups = _counted(joined, since, moments[0], models.Value(0))
-    if len(moments) > 1:
-        rank = Rank(joined.name, joined, moments)
-        groups = groups.union(_counted(joined, ends[0], moments[-1], rank), all=True)
+    rank = Rank(joined.name, joined, moments)
+    if users is not None:
+        # In one piece, because what restricts it may be a million keys.
+        groups = _counted(joined, since, moments[-1], rank, users)
+    else:
+        # Most of them registered before the first end: they need no place in a group.
+        groups = _counted(joined, since, moments[0], models.Value(0))
+        if len(moments) > 1:
+            groups = groups.union(_counted(joined, ends[0], moments[-1], rank), all=True)
     counts = {rank: (registered, activated) for rank, registered, activated in groups}
     return [counts.get(rank, (0, 0)) for rank in range(len(ends))]
 
@@ -86,17 +106,22 @@ def _counted(
     since: datetime | None,
     until: datetime,
     rank: models.Value | Rank,
+    users: models.QuerySet[Any] | None = None,
 ) -> Any:
     """The rank, and how many registered, and are activated, in ``[since, until)``, by rank."""
-    users = get_user_model()._default_manager.order_by()
-    users = users.filter(**{f"{joined.name}__lt": until})
+    accounts = _among(users).filter(**{f"{joined.name}__lt": until})
     if since is not None:
-        users = users.filter(**{f"{joined.name}__gte": outward(since)})
+        accounts = accounts.filter(**{f"{joined.name}__gte": outward(since)})
     return (
-        users.values(rank=rank)
+        accounts.values(rank=rank)
         .annotate(registered=models.Count("pk"), activated=_activated())
         .values_list("rank", "registered", "activated")
     )
+
+
+def _among(users: models.QuerySet[Any] | None) -> models.QuerySet[Any]:
+    every = get_user_model()._default_manager.all() if users is None else users
+    return every.order_by()
 
 
 def _activated() -> models.Count:
@@ -116,6 +141,16 @@ def date_joined_field() -> models.DateTimeField[Any, Any] | None:
             f"SOUVENIRS_DATE_JOINED_FIELD names {field}, which should be a DateTimeField."
         )
     return field
+
+
+def _needed_date_joined_field() -> models.DateTimeField[Any, Any]:
+    joined = date_joined_field()
+    if joined is None:
+        raise ValueError(
+            f"{get_user_model()._meta.label} does not say when a user registered: name its "
+            "DateTimeField in SOUVENIRS_DATE_JOINED_FIELD."
+        )
+    return joined
 
 
 def is_active_field() -> Any:
