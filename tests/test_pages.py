@@ -124,6 +124,10 @@ def boss(world, client):
     return client
 
 
+def of_version_1(periods):
+    return iter(())
+
+
 def shown(value, digits=0):
     return shapes.number(value, digits)
 
@@ -289,7 +293,10 @@ def test_segment(world, settings):
     assert tiles(response)["28 days"][0] == shown(
         count_active_users(at(2025, 5, 22), NOW, users=few)
     )
-    assert "This report is about everybody" in text(response)
+    months = calendar_monthly_usage(at(2024, 7, 1), NOW, users=few)
+    assert [row[3:] for row in rows(response, "Users registered and activated")] == [
+        [shown(value) for value in usage["usage"].values()] for usage in reversed(list(months))
+    ]
     assert tiles(get("overview", segment="none"))["28 days"][0] == "0"
     assert get("people", **RANGE, list="never", segment="few").status_code == 200
 
@@ -457,6 +464,34 @@ def test_billing_is_the_report(world):
     assert [row[3:] for row in table] == [
         [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
     ]
+
+
+def test_billing_of_a_tenant(world, settings):
+    few = [pk_of(1), pk_of(5)]
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=few)}
+    response = get("billing", subscription_start="2025-01-15", segment="few")
+    usages = list(customer_monthly_usage(at(2025, 1, 15), users=few))
+    table = rows(response, "Users in each period of the subscription")
+    assert [row[3:] for row in table] == [
+        [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
+    ]
+    assert 'name="segment"' in response.content.decode()
+    assert {query_of(url)["segment"] for url in links(response, "from=")} == {"few"}
+    for url in links(response, "/people/?"):
+        query = query_of(url)
+        if "from" in query:
+            [count] = [row[5] for row in table if row[1] == query["from"][:10]]
+            assert str(len(names_in(get("people", **query)))) == count
+
+
+@pytest.mark.parametrize("name", ["overview", "billing"])
+def test_function_of_version_1_reports_on_everybody(world, settings, name):
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1)])}
+    settings.SOUVENIRS_USAGE_REPORTS_FUNCTION = "tests.test_pages.of_version_1"
+    query = {"subscription_start": "2025-01-15"} if name == "billing" else {}
+    assert get(name, **query).status_code == 200
+    refused = get(name, **query, segment="few")
+    assert (refused.status_code, "takes no users=" in text(refused)) == (400, True)
 
 
 def test_billing_asks_for_a_start(world):

@@ -115,6 +115,7 @@ def test_echo_of_a_subscription():
     [
         (SERIES, "form=2016-01-01", "form"),
         (USAGE, "segment=staff", "segment"),
+        (USAGE, "window=7", "window"),
         (HEALTH, "from=2016-01-01", "from"),
         (SERIES, "tz=UTC&tz=UTC", "tz"),
         (SERIES, f"tz={'x' * 5000}", "tz"),

@@ -47,7 +47,7 @@ from ..segments import groups_by, segment
 from ..stores import get_store
 from .figures import busy_hours
 from .parameters import BadQuestion
-from .questions import Question, check_groups, iso
+from .questions import Question, check_groups, check_report, iso
 
 Row = dict[str, Any]
 
@@ -79,15 +79,19 @@ OF_SUBSCRIPTION: dict[str, tuple[Callable[..., Any], str]] = {
 
 def answer_usage(question: Question) -> Answer:
     """Return registered, activated and active users, period by period."""
+    check_report(question)
+    groups = _groups(question)
     if question.subscription_start is None:
         report, label = OF_CALENDAR[question.interval]
-        usages = report(question.start, question.end, tz=question.zone)
+        usages = report(question.start, question.end, tz=question.zone, **groups)
     else:
         report, label = OF_SUBSCRIPTION[question.interval]
-        usages = report(question.subscription_start, question.start, question.end, question.zone)
+        start, end = question.start, question.end
+        usages = report(question.subscription_start, start, end, question.zone, **groups)
     return Answer(
         [
             {
+                **{name: usage[name] for name in ("segment",) if name in usage},
                 "label": str(usage["labels"][label]),
                 "start": _stamp(usage["period"]["start"], question.zone),
                 "end": _stamp(usage["period"]["end"], question.zone),

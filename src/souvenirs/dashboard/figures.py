@@ -113,7 +113,7 @@ def overview(
         chart=chart,
         growth=growth,
         busy=busy,
-        months=list(calendar_monthly_usage(outward(start), outward(moment), tz=zone)),
+        months=list(calendar_monthly_usage(outward(start), outward(moment), tz=zone, users=users)),
     )
 
 

@@ -22,7 +22,11 @@ from .parameters import (
 )
 from .questions import Form
 
-USAGE = Form("usage", (*RANGE, interval("month"), TZ, SUBSCRIPTION_START, FORMAT), preset="12mo")
+USAGE = Form(
+    "usage",
+    (*RANGE, interval("month"), TZ, SUBSCRIPTION_START, SEGMENT, BY, EXCLUSIVE, FORMAT),
+    preset="12mo",
+)
 SERIES = Form(
     "series", (*RANGE, interval("day"), TZ, WINDOW, SEGMENT, BY, EXCLUSIVE, FORMAT), preset="28d"
 )

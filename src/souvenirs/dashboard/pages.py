@@ -70,7 +70,7 @@ from .parameters import (
 from .people import MOST, OF_GROWTH, PER_PAGE
 from .people import people as people_of
 from .places import PAGES, Asked, Place
-from .questions import OF_SUBSCRIPTION, Form, Question
+from .questions import OF_SUBSCRIPTION, Form, Question, check_report
 from .shapes import day, minute, number
 from .tables import csv_response
 
@@ -151,7 +151,7 @@ def _navigation(
         "overview": ("preset", "from", "to", "tz", "segment"),
         "retention": ("preset", "from", "to", "tz", "segment"),
         "people": ("preset", "from", "to", "tz", "segment"),
-        "billing": ("tz",),
+        "billing": ("tz", "segment"),
         "health": ("tz",),
     }
     return [
@@ -191,6 +191,7 @@ def overview(asked: Asked) -> Context:
     """How many were here, and whether it is getting better."""
     question = asked.question
     _check_size(question, MOST_PERIODS)
+    check_report(question)
     start, _end = _range(question)
     # Without an end the range is up to now, and so it has moved on since it was read.
     has_end = question.preset is not None or "to" in asked.query
@@ -335,6 +336,7 @@ BILLING = Form(
         Choice("interval", "", "month", OF_SUBSCRIPTION),
         Whole("recent", "", 24, 1, MOST_PERIODS),
         TZ,
+        SEGMENT,
     ),
 )
 
@@ -347,7 +349,9 @@ def billing(asked: Asked) -> Context:
     if start is None:
         return {"lines": [_("Give the day when a subscription started.")]}
     report = REPORTS[question.interval]
-    usages = list(report(outward(start), tz=question.zone, recent=question.recent))
+    check_report(question)
+    members = restricted(None, question.segment)
+    usages = list(report(outward(start), tz=question.zone, recent=question.recent, users=members))
     since = usages[0]["period"]["start"] if usages else outward(start)
     caption = _("Users in each period of the subscription that started on %s") % day(start)
     shown = {"from": asked.written(since)}

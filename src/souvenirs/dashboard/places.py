@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -63,10 +63,6 @@ class Asked:
     @property
     def sees_people(self) -> bool:
         return may(self.asker, VIEW_PEOPLE)
-
-    def over(self, **changes: Any) -> Asked:
-        """Return it with a question that differs."""
-        return replace(self, question=replace(self.question, **changes))
 
     @property
     def shared(self) -> dict[str, Any]:

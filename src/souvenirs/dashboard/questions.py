@@ -21,6 +21,7 @@ from ..conf import conf
 from ..insights.retention import CohortBy, Mode, Reference
 from ..instants import checked, local, utc
 from ..periods import Grid, calendar_start
+from ..reports import takes_users
 from ..segments import SETTING, segment_names
 from ..values import Rank
 from .parameters import (
@@ -202,6 +203,19 @@ def check_groups(question: Question, groups: int) -> None:
             "by",
             f"The answer for {groups:,} groups has {cells:,} rows, more than {MAX_CELLS:,}: "
             "choose a shorter range or a longer interval.",
+        )
+
+
+def check_report(question: Question) -> None:
+    """Refuse a report on some of the users where a site's own function can only make others.
+
+    Raises BadQuestion.
+    """
+    if (question.segment is not None or question.by is not None) and not takes_users():
+        raise BadQuestion(
+            "by" if question.segment is None else "segment",
+            "Reports of this site are about everybody: the function in "
+            "SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=.",
         )
 
 
