@@ -12,7 +12,9 @@ from urllib.parse import urlencode
 from zoneinfo import available_timezones
 
 import pytest
+from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.core.checks import run_checks
 from django.db import connection
 from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
@@ -21,6 +23,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from souvenirs.checks.site import check_digesting
 from souvenirs.dashboard.access import VIEW_PEOPLE, VIEW_USAGE
 from souvenirs.dashboard.answers import OF_CALENDAR, OF_SUBSCRIPTION
 from souvenirs.dashboard.api import ENDPOINTS
@@ -424,11 +427,54 @@ def test_health(api, history, settings):
         "digested_until": "2016-01-03T13:00:00+00:00",
         "pruned_until": None,
         "souvenirs_waiting": 10,
-        "checks": ["souvenirs.E007", "souvenirs.W010"],
+        "checks": [checks_by_id()["souvenirs.E007"], checks_by_id()["souvenirs.W010"]],
     }
     assert [row["digests"] for row in answer["rows"]] == ["bucket of 3600 s", "day", "month"]
     settings.SILENCED_SYSTEM_CHECKS = ["souvenirs.W010"]
-    assert api("health").json()["checks"] == ["souvenirs.E007"]
+    assert [check["id"] for check in api("health").json()["checks"]] == ["souvenirs.E007"]
+
+
+def checks_by_id():
+    """What the checks of souvenirs say when Django runs them."""
+    return {
+        message.id: {"id": message.id, "message": message.msg, "hint": message.hint}
+        for message in [
+            *run_checks(app_configs=[apps.get_app_config("souvenirs")]),
+            *check_digesting("default"),
+        ]
+    }
+
+
+@pytest.mark.parametrize("is_wrong", [False, True])
+def test_tables_of_health(api, history, settings, is_wrong):
+    if is_wrong:
+        settings.SOUVENIRS_GATE_SIZE = 0
+    list(Digester(START, at(2016, 2, 1)).run())
+    answer = api("health").json()
+
+    def lines(query):
+        response = api("health", query)
+        assert response["Content-Type"].startswith("text/csv")
+        return list(csv.reader(io.StringIO(response.content.decode(), newline="")))
+
+    def shown(value):
+        return "" if value is None else str(value)
+
+    names = ["digests", "rows", "stale", "sightings", "bytes"]
+    levels = [[str(row[name]) for name in names] for row in answer["rows"]]
+    assert lines("format=csv") == lines("table=digests&format=csv") == [names, *levels]
+    state = ["counted_since", "digested_until", "oldest_waiting", "pruned_until"]
+    state.append("souvenirs_waiting")
+    assert lines("table=state&format=csv") == [
+        ["what", "state"],
+        *([name, shown(answer[name])] for name in state),
+    ]
+    names = ["id", "message", "hint"]
+    assert lines("table=checks&format=csv") == [
+        names,
+        *([shown(check[name]) for name in names] for check in answer["checks"]),
+    ]
+    assert any(check["id"] == "souvenirs.E007" for check in answer["checks"]) is is_wrong
 
 
 def test_health_of_an_empty_site(api):

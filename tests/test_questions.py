@@ -117,6 +117,8 @@ def test_echo_of_a_subscription():
         (USAGE, "segment=staff", "segment"),
         (USAGE, "window=7", "window"),
         (HEALTH, "from=2016-01-01", "from"),
+        (HEALTH, "table=people", "table"),
+        (SERIES, "table=checks", "table"),
         (SERIES, "tz=UTC&tz=UTC", "tz"),
         (SERIES, f"tz={'x' * 5000}", "tz"),
         (SERIES, "tz=America", "tz"),

@@ -16,6 +16,7 @@ from .parameters import (
     REFERENCE,
     SEGMENT,
     SUBSCRIPTION_START,
+    TABLE,
     TZ,
     WINDOW,
     interval,
@@ -43,6 +44,6 @@ STICKINESS = Form(
     "stickiness", (*RANGE, interval("month"), TZ, SEGMENT, BY, EXCLUSIVE, FORMAT), preset="12mo"
 )
 BUSY = Form("busy", (*RANGE, TZ, SEGMENT, FORMAT), preset="28d")
-HEALTH = Form("health", (TZ, FORMAT))
+HEALTH = Form("health", (TZ, TABLE, FORMAT))
 
 FORMS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, HEALTH)

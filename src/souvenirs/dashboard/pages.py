@@ -13,20 +13,16 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, TypeAlias
 
-from django.db import router
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ..calendars import INTERVALS
-from ..checks.settings import check_settings
-from ..checks.site import check_digesting, check_site
 from ..digests.status import status
 from ..insights import retention as retention_of
 from ..insights.layout import find_origin
 from ..instants import checked, local, outward
-from ..models import Souvenir
 from ..periods import earlier
 from ..reports import (
     customer_monthly_usage,
@@ -39,6 +35,7 @@ from ..stores.reading import PrunedSpan
 from ..usersets import CorruptDigest
 from . import figures
 from .access import VIEW_PEOPLE, VIEW_USAGE, View, for_pages, may
+from .answers import failed_checks
 from .contents.health import checks_table, levels_table, status_table
 from .contents.overview import (
     actives_chart,
@@ -367,14 +364,11 @@ HEALTH = Form("health", (TZ,))
 def health(asked: Asked) -> Context:
     """How far digesting has come, and what is wrong."""
     progress = status()
-    alias = router.db_for_write(Souvenir)
-    found = [*check_settings(), *check_site(), *check_digesting(alias)]
-    failed = [message for message in found if not message.is_silenced()]
     return {
         "tables": [
             status_table(progress, find_origin(), asked),
             levels_table(progress.levels, asked),
-            checks_table(failed),
+            checks_table(failed_checks(), asked),
         ]
     }
 

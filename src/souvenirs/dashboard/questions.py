@@ -78,6 +78,7 @@ class Question:
     days: int = 30
     page: int = 1
     per_page: int = 100
+    table: str = "digests"
     format: str = "json"
     #: Of pages only: the last periods, a period by its label, a column of a triangle, and words.
     recent: int = 24
