@@ -20,7 +20,7 @@ from souvenirs.dashboard import figures, pages, people, shapes
 from souvenirs.dashboard.access import VIEW_PEOPLE, VIEW_USAGE
 from souvenirs.dashboard.parameters import Words
 from souvenirs.dashboard.routes import PAGES
-from souvenirs.insights import active_series, growth, retention, stickiness
+from souvenirs.insights import active_series, growth, last_seen_many, retention, stickiness
 from souvenirs.models import Digest, Souvenir
 from souvenirs.reports import calendar_monthly_usage, customer_monthly_usage
 from tests.conftest import at, build_user, pk_of
@@ -410,6 +410,79 @@ def test_list_can_be_searched(world):
     assert names_in(get("people", **RANGE, q=name[:-1])) >= {name}
     assert names_in(get("people", **RANGE, q="no such name")) == set()
     assert "Nobody." in text(get("people", **RANGE, q="no such name"))
+
+
+@pytest.mark.parametrize("is_digested", [False, True])
+@pytest.mark.parametrize("order", ["seen", "-seen"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        RANGE,
+        {"list": "recent", "days": "12"},
+        {"list": "inactive", "days": "12"},
+        {"list": "never"},
+        {"list": "new", "of": "2025-02", **RANGE},
+        {"list": "cohort", "of": "2025-02", **RANGE},
+        {"list": "churned", "of": "2025-06", **RANGE},
+        {**RANGE, "segment": "some"},
+        {"list": "inactive", "days": "12", "segment": "some"},
+        {**RANGE, "q": "user"},
+        {"list": "inactive", "days": "12", "q": "user"},
+        {**RANGE, "q": "no such name"},
+    ],
+)
+def test_order_by_when_users_were_last_seen(world, settings, query, order, is_digested):
+    """The same users as in the order of names, sorted by what the column is made of."""
+    settings.SOUVENIRS_SEGMENTS = {"some": Q(pk__in=[pk_of(2), pk_of(3), pk_of(7), pk_of(9)])}
+    if is_digested:
+        digest()
+    listed = people_of(query)
+    moments = last_seen_many(listed)
+    is_reverse = order.startswith("-")
+    expected = sorted(
+        listed, key=lambda user: (moments[user.pk] or START, user.pk), reverse=is_reverse
+    )
+    response = get("people", **query, order=order)
+    shown_names = [row[0] for row in rows(response, "<caption") if row[0] != "Nobody."]
+    assert shown_names == [user.get_username() for user in expected]
+    html = response.content.decode()
+    assert f'aria-sort="{"descending" if is_reverse else "ascending"}"' in html
+    following = "seen" if is_reverse else "-seen"
+    assert {query_of(url)["order"] for url in links(response, f"order={following}")} == {following}
+
+
+def people_of(query):
+    """The users on a list in the order of names."""
+    names = [row[0] for row in rows(get("people", **query), "<caption") if row[0] != "Nobody."]
+    model = get_user_model()
+    return list(model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names}))
+
+
+def test_pages_in_the_order_of_last_seen(world, monkeypatch):
+    monkeypatch.setattr(people, "PER_PAGE", 3)
+    monkeypatch.setattr(pages, "PER_PAGE", 3)
+    moments = last_seen_many(active_users())
+    every = [
+        get_user_model()._default_manager.get(pk=key).get_username()
+        for key in sorted(moments, key=lambda key: (moments[key], key), reverse=True)
+    ]
+    found = [get("people", **RANGE, order="-seen", page=str(number)) for number in (1, 2, 3)]
+    assert [[row[0] for row in rows(each, "Users active")] for each in found] == [
+        every[:3],
+        every[3:6],
+        every[6:],
+    ]
+    assert ['rel="next"' in each.content.decode() for each in found] == [True, True, False]
+    csv = get("people", **RANGE, order="-seen", format="csv").content.decode().splitlines()
+    assert [line.split(",")[1] for line in csv[1:]] == every
+
+
+def test_deleted_users_leave_a_page_shorter(world):
+    gone = max((moment, key) for key, moment in last_seen_many(active_users()).items())[1]
+    get_user_model()._default_manager.filter(pk=gone).delete()
+    response = get("people", **RANGE, order="-seen")
+    assert len(rows(response, "Users active")) == 7
+    assert "8 users. Who has been deleted since" in text(response)
 
 
 def test_order_by_when_users_registered(world):

@@ -268,7 +268,7 @@ PEOPLE = Form(
         Choice("list", "", "active", (*LISTS, "cohort", *OF_GROWTH)),
         DAYS,
         Words("q", ""),
-        Choice("order", "", "name", ("name", "-name", "joined", "-joined")),
+        Choice("order", "", "name", ("name", "-name", "joined", "-joined", "seen", "-seen")),
         Choice("interval", "", "month", tuple(INTERVALS)),
         COHORT,
         MODE,
