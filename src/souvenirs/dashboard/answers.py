@@ -216,7 +216,7 @@ def answer_people(question: Question) -> Answer:
             {
                 "id": str(key),
                 "username": users[key].get_username() if key in users else None,
-                "last_seen": _maybe_stamp(seen[key], question.zone),
+                "last_seen": maybe_stamp(seen[key], question.zone),
             }
             for key in keys
         ],
@@ -253,7 +253,7 @@ def answer_health(question: Question) -> Answer:
         "pruned_until": known.pruned_until,
     }
     state = {
-        **{name: _maybe_stamp(moment, question.zone) for name, moment in moments.items()},
+        **{name: maybe_stamp(moment, question.zone) for name, moment in moments.items()},
         "souvenirs_waiting": known.souvenirs_waiting,
     }
     levels = [
@@ -312,5 +312,6 @@ def _stamp(moment: datetime, zone: tzinfo) -> str:
     return iso(local(checked(moment, "moment"), zone))
 
 
-def _maybe_stamp(moment: datetime | None, zone: tzinfo) -> str | None:
+def maybe_stamp(moment: datetime | None, zone: tzinfo) -> str | None:
+    """Return a moment, if there is one, as the API writes it."""
     return None if moment is None else _stamp(moment, zone)

@@ -35,7 +35,7 @@ from ..stores.reading import PrunedSpan
 from ..usersets import CorruptDigest
 from . import figures
 from .access import VIEW_PEOPLE, VIEW_USAGE, View, for_pages, may
-from .answers import failed_checks
+from .answers import failed_checks, maybe_stamp
 from .contents.health import checks_table, levels_table, status_table
 from .contents.overview import (
     actives_chart,
@@ -64,7 +64,7 @@ from .parameters import (
     Whole,
     Words,
 )
-from .people import MOST, OF_GROWTH, PER_PAGE
+from .people import MOST, OF_GROWTH, PER_PAGE, orders
 from .people import people as people_of
 from .places import PAGES, Asked, Place
 from .questions import OF_SUBSCRIPTION, Form, Question, check_report
@@ -313,9 +313,19 @@ def people(asked: Asked) -> Context | HttpResponse:
 def _people_file(question: Question) -> HttpResponse:
     """The list as the API writes it, as far as somebody could page through it."""
     found = people_of(question, 0, MOST)
-    rows = [{"id": str(user.pk), "username": user.get_username()} for user in found.users]
+    joined = orders().get("joined")
+    rows = [
+        {
+            "id": str(user.pk),
+            "username": user.get_username(),
+            **({"registered": maybe_stamp(getattr(user, joined), question.zone)} if joined else {}),
+            "last_seen": maybe_stamp(found.last_seen[user.pk], question.zone),
+        }
+        for user in found.users
+    ]
     if question.format == "csv":
-        return csv_response("people", ["id", "username"], rows)
+        registered = ["registered"] if joined else []
+        return csv_response("people", ["id", "username", *registered, "last_seen"], rows)
     return JsonResponse({"total": found.total, "rows": rows})
 
 
@@ -352,6 +362,9 @@ def billing(asked: Asked) -> Context:
     since = usages[0]["period"]["start"] if usages else outward(start)
     caption = _("Users in each period of the subscription that started on %s") % day(start)
     shown = {"from": asked.written(since)}
+    if not usages:
+        # That of a subscription to come is empty, and has no end before it begins.
+        shown["to"] = shown["from"]
     return {
         "tables": [usage_table(usages, asked, caption, question.interval, shown)],
     }
