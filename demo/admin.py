@@ -4,6 +4,9 @@ from django.contrib.auth.models import User
 
 from souvenirs.admin import LastSeenAdminMixin
 
+# Where "View site" leads.
+admin.site.site_url = "/you/"
+
 admin.site.unregister(User)
 
 

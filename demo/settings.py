@@ -1,7 +1,6 @@
 """A small Django project that shows the app on real data. Not for production."""
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
@@ -65,8 +64,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # distance from UTC, so that the days of all of them can be told apart.
 SOUVENIRS_RATELIMIT_SECONDS = 900
 
-# Git turned ten in 2015: who began before that, and who after it?
+# Groups of the authors by what they have done, which the command demo puts them into.
 SOUVENIRS_SEGMENTS = {
-    "early": Q(date_joined__lt=datetime(2015, 1, 1, tzinfo=UTC)),
-    "recent": Q(date_joined__gte=datetime(2015, 1, 1, tzinfo=UTC)),
+    "mergers": Q(groups__name="mergers"),
+    "regulars": Q(groups__name="regulars"),
+    "casual": Q(groups__name="casual"),
 }

@@ -4,7 +4,8 @@ from django.urls import include, path
 from demo import views
 
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", views.dashboard, name="dashboard"),
+    path("you/", views.home, name="home"),
     path("admin/", admin.site.urls),
     path("souvenirs/", include("souvenirs.dashboard.urls")),
 ]

@@ -671,6 +671,7 @@ TEXTS = st.one_of(
 )
 
 
+@pytest.mark.thorough
 @hypothesis(
     max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )

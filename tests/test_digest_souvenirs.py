@@ -195,6 +195,7 @@ def test_interruption_keeps_what_is_done_and_nothing_half_done(monkeypatch):
     assert not Digest.objects.filter(level=3600, start__gte=NEXT_DAY.timestamp()).exists()
 
 
+@pytest.mark.thorough
 def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path):
     """A real process, in the middle of the many days that it has to digest."""
     database = tmp_path / "db.sqlite3"
@@ -212,7 +213,7 @@ def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path):
         "from datetime import *; from souvenirs.models import Souvenir\n"
         "start = datetime(2000, 1, 1, tzinfo=UTC)\n"
         "Souvenir.objects.bulk_create(Souvenir(user_id=1, when=start + timedelta(days=n))"
-        " for n in range(9000))"
+        " for n in range(30_000))"
     )
     subprocess.run([sys.executable, "-c", fill], env=environment, check=True)
     with subprocess.Popen(

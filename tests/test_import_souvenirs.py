@@ -599,6 +599,7 @@ for user, when in Souvenir.objects.values_list("user_id", "when"):
 """
 
 
+@pytest.mark.thorough
 def test_a_killed_import_is_finished_by_the_next(elsewhere):
     """Nothing is lost and nothing doubled, however often it was killed in the middle."""
     users = [str(pk_of(number)) for number in range(1, 201)]

@@ -240,6 +240,7 @@ def test_six_queries_whatever_the_range(leave, insight, digested, django_assert_
             insight(start, END, users=get_user_model().objects.all())
 
 
+@pytest.mark.thorough
 def test_six_queries_for_forty_years_of_days(leave, django_assert_max_num_queries):
     leave((1, at(1980, 1, 1)), (2, at(2017, 9, 4)))
     digest()

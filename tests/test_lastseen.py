@@ -497,6 +497,7 @@ def test_whoever_came_after_all_pruned_ones_is_not_searched_for(users, leave):
     assert queries_of(lambda: last_seen_many(keys(1, 2))) == 2
 
 
+@pytest.mark.thorough
 def test_history_of_years_takes_a_fixed_number_of_queries(users, leave):
     leave((1, NOW - 3 * DAY))
     digest()

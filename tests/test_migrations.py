@@ -273,6 +273,7 @@ def any_stage(request, transactional_db):
     request.getfixturevalue(request.param)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("direction", ["forward", "back", "forward again"])
 def test_no_row_is_lost_or_changed(way, direction):
     assert len(way["version 1"].rows) >= 200_000

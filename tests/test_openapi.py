@@ -70,6 +70,7 @@ def application(db):
         signal.connect(close_old_connections)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [endpoint.name for endpoint in ENDPOINTS])
 @pytest.mark.parametrize("mode", ["POSITIVE", "NEGATIVE"])
 def test_api_does_what_its_document_says(application, settings, make_user, leave, name, mode):

@@ -619,7 +619,7 @@ def test_without_time_zones(world, settings, name, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "query", "sentence"),
     [
-        ("overview", {"from": "soon"}, "from must be like 2016-01-31"),
+        ("overview", {"from": "soon"}, "From must be like 2016-01-31"),
         ("overview", {"from": "2025-02-31"}, "a day of the calendar"),
         ("overview", {"from": "2025-02-01", "to": "2025-01-01"}, "is later than"),
         ("overview", {"tz": "America"}, "a name like Europe/Paris"),
@@ -629,8 +629,8 @@ def test_without_time_zones(world, settings, name, monkeypatch):
         ("retention", {"interval": "day", "from": "2025-01-01"}, "more than the 60"),
         ("retention", {"mode": "never"}, "mode must be one of"),
         ("people", {"list": "all"}, "list must be one of"),
-        ("people", {"days": "0", "list": "recent"}, "days must be a whole number"),
-        ("people", {"q": "\0"}, "q must be words"),
+        ("people", {"days": "0", "list": "recent"}, "Days must be a whole number"),
+        ("people", {"q": "\0"}, "Search names must be words"),
         ("people", {"interval": "day", "from": "2020-01-01"}, "more than the 400"),
         ("billing", {"interval": "week"}, "interval must be one of"),
         ("health", {"tz": "../etc"}, "a name like Europe/Paris"),
@@ -762,6 +762,7 @@ def test_downloads_ask_the_api_the_same(world, client):
     assert [query_of(url)["preset"] for url in links(get("retention"), "/api/")] == ["12mo"] * 2
 
 
+@pytest.mark.thorough
 @with_the_admin
 def test_everything_that_is_linked_answers(boss):
     seen, waiting = set(), [reverse("admin:souvenirs_dashboard")]

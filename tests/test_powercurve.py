@@ -35,6 +35,7 @@ def exactly_of(use, days):
     return tuple(counts[n] for n in range(1, days + 1))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("interval", UNITS)
 def test_history_equals_brute_force(leave, zone, interval):

@@ -184,6 +184,7 @@ def test_digest_that_is_gone_is_replaced_by_its_parts(history, monkeypatch):
     assert set(users) == history.naive(at(2025, 1, 1), at(2025, 2, 28))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("level", [DAY, MONTH])
 def test_digest_that_was_never_made_is_not_taken_for_empty(history, level):
     run(Digester().fold())
@@ -198,6 +199,7 @@ def test_corrupt_digest_is_logged_with_the_remedy(history, caplog):
     assert "digest_souvenirs --rebuild" in caplog.text
 
 
+@pytest.mark.thorough
 def test_pruned_history_stays_exact_by_the_hour(history):
     digest()
     run(Pruner(START + timedelta(days=DAYS)).run())
@@ -326,6 +328,7 @@ def test_naive_time_zone(leave, settings):
     assert before == after == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("level", [HOUR, DAY, MONTH])
 def test_version_that_became_zero_is_corrupt(history, level):
     """As one flipped bit makes of a 1."""
@@ -334,6 +337,7 @@ def test_version_that_became_zero_is_corrupt(history, level):
     assert_right(history)
 
 
+@pytest.mark.thorough
 def test_day_that_nobody_has_made_is_no_day_without_users(history):
     run(Digester().fold())
     Digest.objects.filter(level=DAY).update(is_stale=False)

@@ -40,6 +40,7 @@ def test_every_check_is_documented():
 EXAMPLE = re.compile(r"^\$ python manage\.py (show_[^\n]*)\n([^`]*)```", re.MULTILINE)
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 @pytest.mark.parametrize("document", ["README.md", "docs/terminal.md"])
 def test_reports_of_gits_history(settings, monkeypatch, document):
@@ -62,6 +63,14 @@ def shown(command):
     command, pipe, _ = command.partition(" | cat")
     out, err = run(*shlex.split(command), out=None if pipe else Terminal())
     return out + err
+
+
+def test_every_document_can_be_found():
+    names = {path.name for path in (PROJECT / "docs").glob("*.md")} - {"index.md"}
+    index = (PROJECT / "docs/index.md").read_text()
+    navigation = (PROJECT / "mkdocs.yml").read_text()
+    assert names - set(re.findall(r"^\| .* \| \[.*\]\((\w+\.md)\) \|$", index, re.M)) == set()
+    assert names - set(re.findall(r"^  - .*: (\w+\.md)$", navigation, re.M)) == set()
 
 
 def test_links_lead_somewhere():

@@ -205,6 +205,7 @@ def test_bad_input_exits_with_1_and_no_traceback(argument):
     assert err.count("\n") == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_closed_pipe_ends_quietly(tmp_path):
     """As with ``| head -1``: the reader goes away while there is much to write."""

@@ -234,6 +234,7 @@ def test_bytes_do_not_match_in_another_place(other):
         UserSet.from_bytes(users(1).to_bytes(LABEL), other)
 
 
+@pytest.mark.thorough
 def test_every_flipped_bit_is_found():
     containers = [1, 2], range(70_000, 75_000), range(2**31, 2**31 + 9_999, 2)  # one of each kind
     data = UserSet.union(map(UserSet.from_ids, containers)).to_bytes(LABEL)

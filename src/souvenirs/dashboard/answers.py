@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage
 from django.db import router
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from ..activeusers import ActiveUsers
 from ..checks.settings import check_settings
@@ -289,7 +290,7 @@ def _groups(question: Question) -> dict[str, Any]:
     if question.by is not None:
         groups = groups_by(question.by)
         if not groups:
-            raise BadQuestion("by", "Nobody is in a group.")
+            raise BadQuestion("by", gettext_noop("Nobody is in a group."))
         check_groups(question, len(groups))
     return {"users": _members(question), "by": groups, "exclusive": question.exclusive}
 

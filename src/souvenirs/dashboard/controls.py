@@ -12,13 +12,14 @@ from typing import Any
 
 from django.http import QueryDict
 from django.utils import timezone
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from ..segments import segment_names
 from .parameters import IDLE, PRESETS, BadQuestion, Choice, zone_names
 from .places import Place
 from .questions import Form, Question
+from .shapes import number
 
 #: What nobody chooses on a page, but links to it say.
 HIDDEN = {"people": ("interval", "cohort", "mode", "of", "offset", "order")}
@@ -104,8 +105,10 @@ def controls(
         if name in IDLE.get(values.get("list"), ()):
             continue
         is_wrong = problem is not None and problem.field == name and not is_hidden
-        error = sentence(problem) if problem and is_wrong else ""
         kind = "hidden" if is_hidden else _kind(name, value)
+        # What cannot be chosen was not chosen: it is what the URL says, and has its name there.
+        label = "" if kind == "select" else _labels(name)
+        error = sentence(problem, label) if problem and is_wrong else ""
         options: list[Option] = []
         if kind == "select":
             choices = parameter.choices if isinstance(parameter, Choice) else ()
@@ -189,22 +192,10 @@ def parsed_day(text: str) -> date | None:
         return None
 
 
-def sentence(problem: BadQuestion) -> str:
-    """Say what is wrong: just what, in English, and what is wanted, in other languages."""
-    wanted = {
-        "from": _("Give a day like 2016-01-31, not later than the end of the range."),
-        "to": _("Give a day like 2016-01-31, or none for today."),
-        "preset": _("Choose a range, or give its two days."),
-        "interval": _("Choose a longer interval or a shorter range."),
-        "tz": _("Give the name of a time zone, like Europe/Paris or UTC."),
-        "segment": _("Choose a segment of the list."),
-        "subscription_start": _("Give a day like 2016-01-31."),
-        "recent": _("Give a whole number of periods, not too many."),
-        "days": _("Give a whole number of days."),
-    }
-    if (get_language() or "en").startswith("en"):
-        return problem.message
-    return wanted.get(problem.field, problem.message)
+def sentence(problem: BadQuestion, label: str = "") -> str:
+    """Say what is wrong in the language of the reader, and at a field, by its label."""
+    translated = _(problem.sentence)
+    return problem.filled_in(translated, label or problem.field, number)
 
 
 def _options(name: str, choices: Sequence[str], value: str) -> list[Option]:

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from ..calendars import INTERVALS
 from ..digests.status import status
@@ -390,11 +391,12 @@ def _check_size(question: Question, most: int) -> None:
     if question.periods > most:
         raise BadQuestion(
             "interval",
-            _(
+            gettext_noop(
                 "The range has %(periods)s periods, more than the %(most)s that this page shows: "
                 "choose a shorter range or a longer interval."
-            )
-            % {"periods": number(question.periods), "most": number(most)},
+            ),
+            periods=question.periods,
+            most=most,
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
@@ -14,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from dateutil.relativedelta import relativedelta
+from django.utils.translation import gettext_noop
 
 from ..calendars import INTERVALS
 from ..insights.series import WINDOWS
@@ -39,12 +41,30 @@ T = TypeVar("T")
 
 
 class BadQuestion(ValueError):
-    """A parameter, or the range that they make, cannot be answered: which one, and why."""
+    """A parameter, or the range that they make, cannot be answered: which one, and why.
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(field, message)
+    Why is a sentence that is marked for translation, with places for its values, and for the
+    parameter's ``name``: the API says it in English, a page in the language of its reader.
+    """
+
+    def __init__(self, field: str, sentence: str, **values: object) -> None:
+        super().__init__(field, sentence, values)
         self.field = field
-        self.message = message
+        self.sentence = sentence
+        self.values = values
+
+    @property
+    def message(self) -> str:
+        """The sentence in English."""
+        return self.filled_in(self.sentence, self.field, "{:,}".format)
+
+    def filled_in(self, sentence: str, name: str, number: Callable[[int], str]) -> str:
+        """Return the sentence, or its translation, with the values in their places."""
+        texts = {
+            key: number(value) if isinstance(value, int) else value
+            for key, value in self.values.items()
+        }
+        return sentence % {"name": name, **texts}
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}"
@@ -66,9 +86,6 @@ class Parameter(ABC, Generic[T]):
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of what may be written."""
 
-    def _bad(self, text: str, wanted: str) -> BadQuestion:
-        return BadQuestion(self.name, f"{self.name} must be {wanted}, not {shown(text)}.")
-
 
 @dataclass(frozen=True)
 class Choice(Parameter[str]):
@@ -78,7 +95,12 @@ class Choice(Parameter[str]):
 
     def read(self, text: str) -> str:
         if text not in self.choices:
-            raise self._bad(text, f"one of {', '.join(self.choices)}")
+            raise BadQuestion(
+                self.name,
+                gettext_noop("%(name)s must be one of %(choices)s, not %(value)s."),
+                choices=", ".join(self.choices),
+                value=shown(text),
+            )
         return text
 
     def schema(self) -> dict[str, Any]:
@@ -95,7 +117,15 @@ class Whole(Parameter[int]):
     def read(self, text: str) -> int:
         number = int(text) if re.fullmatch("[0-9]{1,9}", text) else None
         if number is None or not self.least <= number <= self.most:
-            raise self._bad(text, f"a whole number from {self.least:,} to {self.most:,}")
+            raise BadQuestion(
+                self.name,
+                gettext_noop(
+                    "%(name)s must be a whole number from %(least)s to %(most)s, not %(value)s."
+                ),
+                least=self.least,
+                most=self.most,
+                value=shown(text),
+            )
         return number
 
     def schema(self) -> dict[str, Any]:
@@ -112,8 +142,16 @@ class Window(Whole):
         try:
             return super().read(text)
         except BadQuestion:
-            wanted = f"{', '.join(WINDOWS)} or a number of days up to {self.most:,}"
-            raise self._bad(text, wanted) from None
+            raise BadQuestion(
+                self.name,
+                gettext_noop(
+                    "%(name)s must be %(choices)s or a number of days up to %(most)s, "
+                    "not %(value)s."
+                ),
+                choices=", ".join(WINDOWS),
+                most=self.most,
+                value=shown(text),
+            ) from None
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [{"type": "string", "enum": list(WINDOWS)}, super().schema()]}
@@ -125,7 +163,11 @@ class Flag(Parameter[bool]):
 
     def read(self, text: str) -> bool:
         if text not in ("true", "false"):
-            raise self._bad(text, "true or false")
+            raise BadQuestion(
+                self.name,
+                gettext_noop("%(name)s must be true or false, not %(value)s."),
+                value=shown(text),
+            )
         return text == "true"
 
     def schema(self) -> dict[str, Any]:
@@ -139,7 +181,11 @@ class Zone(Parameter[tzinfo]):
     def read(self, text: str) -> tzinfo:
         # The file system has other names, and reading one of these fails in ways of its own.
         if text not in zone_names():
-            raise self._bad(text, "a name like Europe/Paris or UTC")
+            raise BadQuestion(
+                self.name,
+                gettext_noop("%(name)s must be a name like Europe/Paris or UTC, not %(value)s."),
+                value=shown(text),
+            )
         return ZoneInfo(text)
 
     def schema(self) -> dict[str, Any]:
@@ -152,10 +198,13 @@ class Segment(Parameter[str]):
 
     def read(self, text: str) -> str:
         names = segment_names()
-        if text not in names:
-            known = f"one of {', '.join(names)}" if names else "named in SOUVENIRS_SEGMENTS"
-            raise self._bad(text, known)
-        return text
+        if not names:
+            raise BadQuestion(
+                self.name,
+                gettext_noop("%(name)s must be named in SOUVENIRS_SEGMENTS, not %(value)s."),
+                value=shown(text),
+            )
+        return Choice(self.name, "", choices=tuple(names)).read(text)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH}
@@ -167,7 +216,11 @@ class Words(Parameter[str]):
 
     def read(self, text: str) -> str:
         if "\0" in text:
-            raise self._bad(text, "words")
+            raise BadQuestion(
+                self.name,
+                gettext_noop("%(name)s must be words, not %(value)s."),
+                value=shown(text),
+            )
         return text
 
     def schema(self) -> dict[str, Any]:
@@ -189,7 +242,13 @@ class Moment(Parameter[str]):
 
     def read(self, text: str) -> str:
         if not re.fullmatch(self.PATTERN, text):
-            raise self._bad(text, "like 2016-01-31 or 2016-01-31T12:00:00Z")
+            raise BadQuestion(
+                self.name,
+                gettext_noop(
+                    "%(name)s must be like 2016-01-31 or 2016-01-31T12:00:00Z, not %(value)s."
+                ),
+                value=shown(text),
+            )
         return text.replace(" ", "+")
 
     def moment(self, text: str, zone: tzinfo) -> datetime:
@@ -198,10 +257,19 @@ class Moment(Parameter[str]):
             moment = datetime.fromisoformat(text)
             return moment.astimezone(zone) if moment.tzinfo else on_clock(moment, zone)
         except ValueError:
-            raise self._bad(text, "a day of the calendar and a time of the clock") from None
+            raise BadQuestion(
+                self.name,
+                gettext_noop(
+                    "%(name)s must be a day of the calendar and a time of the clock, not %(value)s."
+                ),
+                value=shown(text),
+            ) from None
         except OverflowError:
             raise BadQuestion(
-                self.name, f"{self.name} is out of range in {zone}: {shown(text)}."
+                self.name,
+                gettext_noop("%(name)s is out of range in %(zone)s: %(value)s."),
+                zone=str(zone),
+                value=shown(text),
             ) from None
 
     def schema(self) -> dict[str, Any]:

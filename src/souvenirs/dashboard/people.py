@@ -15,7 +15,7 @@ from typing import Any, cast
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from ..accounts import date_joined_field
 from ..activeusers import ActiveUsers
@@ -132,7 +132,9 @@ def _set(question: Question, members: ActiveUsers | None) -> ActiveUsers:
         periods = growth(start, end, interval=question.interval, tz=question.zone, users=members)
         return periods.users(question.of or "", cast(Part, question.list))
     except LookupError:
-        raise BadQuestion("of", _("There is no such number: start from a table.")) from None
+        raise BadQuestion(
+            "of", gettext_noop("There is no such number: start from a table.")
+        ) from None
 
 
 def _outward(moment: datetime | None) -> datetime | None:
@@ -153,6 +155,8 @@ def _ordered(users: QuerySet[Any], order: str) -> QuerySet[Any]:
     # Nobody on a list of those never seen was seen before anybody else.
     field = "pk" if name == SEEN else orders().get(name)
     if field is None:
-        raise BadQuestion("order", _("The users of this site do not say when they registered."))
+        raise BadQuestion(
+            "order", gettext_noop("The users of this site do not say when they registered.")
+        )
     sign = "-" if order.startswith("-") else ""
     return users.order_by(f"{sign}{field}", f"{sign}pk")

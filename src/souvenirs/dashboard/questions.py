@@ -14,6 +14,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from ..accounts import date_joined_field
 from ..calendars import INTERVALS
@@ -144,12 +145,20 @@ class Form:
             if name not in known:
                 raise BadQuestion(
                     name[:MAX_LENGTH],
-                    f"There is no parameter {shown(name)}: there are {', '.join(known)}.",
+                    gettext_noop("There is no parameter %(value)s: there are %(choices)s."),
+                    value=shown(name),
+                    choices=", ".join(known),
                 )
             if len(texts) > 1:
-                raise BadQuestion(name, f"{name} is given {len(texts):,} times.")
+                raise BadQuestion(
+                    name, gettext_noop("%(name)s is given %(times)s times."), times=len(texts)
+                )
             if len(texts[0]) > MAX_LENGTH:
-                raise BadQuestion(name, f"{name} is longer than {MAX_LENGTH} characters.")
+                raise BadQuestion(
+                    name,
+                    gettext_noop("%(name)s is longer than %(most)s characters."),
+                    most=MAX_LENGTH,
+                )
         return {
             name: parameter.read(str(query[name])) if name in query else parameter.default
             for name, parameter in known.items()
@@ -160,7 +169,11 @@ class Form:
         idle = IDLE.get(values.get("list"), ())
         for name in idle:
             if name in query:
-                raise BadQuestion(name, f"{name} says nothing about the list {values['list']}.")
+                raise BadQuestion(
+                    name,
+                    gettext_noop("%(name)s says nothing about the list %(list)s."),
+                    list=values["list"],
+                )
         return tuple(each.name for each in self.parameters if each.name not in idle)
 
     def _range(self, values: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
@@ -169,9 +182,14 @@ class Form:
             return {}
         first, last, preset = (values.pop(parameter.name) for parameter in RANGE)
         if preset and (first or last):
-            raise BadQuestion("preset", "preset is a range of its own: leave out from and to.")
+            raise BadQuestion(
+                "preset",
+                gettext_noop("%(name)s is a range of its own: leave out from and to."),
+            )
         if last and not first:
-            raise BadQuestion("from", "from is missing: a range cannot have only an end.")
+            raise BadQuestion(
+                "from", gettext_noop("%(name)s is missing: a range cannot have only an end.")
+            )
         if not first:
             preset = preset or self.preset
             start, end = preset_range(preset, zone)
@@ -180,7 +198,10 @@ class Form:
         end = TO.moment(last, zone) if last else local(checked(timezone.now(), "now"), zone)
         if utc(start) > utc(end):
             raise BadQuestion(
-                "from", f"from {start.isoformat()} is later than to {end.isoformat()}."
+                "from",
+                gettext_noop("%(name)s %(start)s is later than to %(end)s."),
+                start=start.isoformat(),
+                end=end.isoformat(),
             )
         return {"start": start, "end": end}
 
@@ -202,8 +223,13 @@ def check_groups(question: Question, groups: int) -> None:
     if cells > MAX_CELLS:
         raise BadQuestion(
             "by",
-            f"The answer for {groups:,} groups has {cells:,} rows, more than {MAX_CELLS:,}: "
-            "choose a shorter range or a longer interval.",
+            gettext_noop(
+                "The answer for %(groups)s groups has %(cells)s rows, more than %(most)s: "
+                "choose a shorter range or a longer interval."
+            ),
+            groups=groups,
+            cells=cells,
+            most=MAX_CELLS,
         )
 
 
@@ -215,8 +241,10 @@ def check_report(question: Question) -> None:
     if (question.segment is not None or question.by is not None) and not takes_users():
         raise BadQuestion(
             "by" if question.segment is None else "segment",
-            "Reports of this site are about everybody: the function in "
-            "SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=.",
+            gettext_noop(
+                "Reports of this site are about everybody: the function in "
+                "SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=."
+            ),
         )
 
 
@@ -228,7 +256,9 @@ def _periods_in(question: Question) -> int:
     try:
         anchor = subscription or calendar_start(start, step, question.zone, conf.WEEK_START)
     except ValueError:
-        raise BadQuestion("from", "from is out of range: its period starts before it.") from None
+        raise BadQuestion(
+            "from", gettext_noop("%(name)s is out of range: its period starts before it.")
+        ) from None
     grid = Grid(checked(anchor, "from"), step, question.zone)
     first, last = grid.number(start), grid.number(utc(end) - MICROSECOND)
     return max(0, last + 1 - max(0, first))
@@ -239,39 +269,60 @@ def _check_size(question: Question) -> None:
     if question.subscription_start and question.interval not in OF_SUBSCRIPTION:
         raise BadQuestion(
             "interval",
-            f"interval of a subscription must be one of {', '.join(OF_SUBSCRIPTION)}, "
-            f"not {question.interval!r}.",
+            gettext_noop("%(name)s of a subscription must be one of %(choices)s, not %(value)s."),
+            choices=", ".join(OF_SUBSCRIPTION),
+            value=shown(question.interval),
         )
     if count > MAX_PERIODS:
         raise BadQuestion(
             "from",
-            f"The range has {count:,} periods, more than {MAX_PERIODS:,}: "
-            "choose a shorter range or a longer interval.",
+            gettext_noop(
+                "The range has %(periods)s periods, more than %(most)s: "
+                "choose a shorter range or a longer interval."
+            ),
+            periods=count,
+            most=MAX_PERIODS,
         )
     if question.cells > MAX_CELLS:
         raise BadQuestion(
             "from",
-            f"The range has {question.cells:,} cells of retention, more than {MAX_CELLS:,}: "
-            "choose a shorter range or a longer interval.",
+            gettext_noop(
+                "The range has %(cells)s cells of retention, more than %(most)s: "
+                "choose a shorter range or a longer interval."
+            ),
+            cells=question.cells,
+            most=MAX_CELLS,
         )
     if question.window is not None and question.start and question.end:
         days = (utc(question.end) - utc(question.start)).days + question.window
         if days > MAX_DAYS:
             raise BadQuestion(
                 "from",
-                f"The windows have {days:,} days, more than {MAX_DAYS:,}: choose a shorter range.",
+                gettext_noop(
+                    "The windows have %(days)s days, more than %(most)s: choose a shorter range."
+                ),
+                days=days,
+                most=MAX_DAYS,
             )
 
 
 def _check_users(question: Question) -> None:
     if question.exclusive and question.by is None:
-        raise BadQuestion("exclusive", "exclusive is about segments: say which ones with by.")
+        raise BadQuestion(
+            "exclusive", gettext_noop("%(name)s is about segments: say which ones with by.")
+        )
     if question.cohort == "joined" and date_joined_field() is None:
-        raise BadQuestion("cohort", "The users of this site do not say when they registered.")
+        raise BadQuestion(
+            "cohort", gettext_noop("The users of this site do not say when they registered.")
+        )
     if question.by == SETTING and not segment_names():
-        raise BadQuestion("by", "There are no segments: name some in SOUVENIRS_SEGMENTS.")
+        raise BadQuestion(
+            "by", gettext_noop("There are no segments: name some in SOUVENIRS_SEGMENTS.")
+        )
     if question.by == BY_GROUP:
         try:
             get_user_model()._meta.get_field("groups")
         except FieldDoesNotExist:
-            raise BadQuestion("by", "The users of this site have no groups.") from None
+            raise BadQuestion(
+                "by", gettext_noop("The users of this site have no groups.")
+            ) from None

@@ -1,0 +1,121 @@
+"""The demo shows what it says: the authors of git, in groups that mean something, on its pages."""
+
+import csv
+import gzip
+import re
+from collections import defaultdict
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+
+from demo import settings as demo
+from demo.management.commands import demo as command
+from souvenirs.control import count_active_users
+from souvenirs.segments import segment
+from tests.conftest import at
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.above_the_store,
+    pytest.mark.skipif(
+        get_user_model()._meta.label != "auth.User", reason="the demo has users of Django's"
+    ),
+]
+
+DATA = Path(demo.__file__).parent / "data"
+
+
+def history():
+    with gzip.open(DATA / "gitgit_commits.csv.gz", "rt", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+@pytest.fixture(scope="module")
+def members():
+    """Who is in each group, by the words of the README of the data and nothing else."""
+    days, mergers = defaultdict(set), set()
+    for row in history():
+        days[int(row["user_id"])].add(row["when"][:10])
+        if row["activity"] == "merge":
+            mergers.add(int(row["user_id"]))
+    casual = {author for author, each in days.items() if len(each) <= 3}
+    return {"mergers": mergers, "regulars": days.keys() - casual, "casual": casual}
+
+
+@pytest.fixture
+def authors(settings):
+    settings.SOUVENIRS_SEGMENTS = demo.SOUVENIRS_SEGMENTS
+    command.Command(stdout=StringIO()).create_users()
+
+
+def test_segments_are_who_the_readme_says(authors, members):
+    assert {name: set(segment(name)) for name in demo.SOUVENIRS_SEGMENTS} == members
+    told = re.findall(r"^\| `(\w+)` \| .* \| ([\d,]+) \|$", (DATA / "README.md").read_text(), re.M)
+    assert told == [(name, f"{len(users):,}") for name, users in members.items()]
+
+
+def test_segments_are_groups_and_made_once(authors, members):
+    command.Command(stdout=StringIO()).create_users()
+    assert {group.name: group.user_set.count() for group in Group.objects.all()} == {
+        name: len(users) for name, users in members.items()
+    }
+
+
+def test_who_was_active_of_each_group(authors, members):
+    """In each year, as counted by hand."""
+    call_command("import_souvenirs", str(DATA / "gitgit_commits.csv.gz"), stdout=StringIO())
+    active = defaultdict(set)
+    for row in history():
+        active[int(row["when"][:4])].add(int(row["user_id"]))
+    for year in (2005, 2015, 2025):
+        span = at(year, 1, 1), at(year + 1, 1, 1)
+        expected = {name: len(active[year] & users) for name, users in members.items()}
+        assert dict(count_active_users(*span, by="segment")) == expected
+        assert dict(count_active_users(*span, by="groups__name")) == expected
+
+
+@pytest.fixture
+def served(settings, tmp_path, monkeypatch):
+    """What the demo prints before it serves, and the arguments that it serves with."""
+    settings.ROOT_URLCONF = "demo.urls"
+    settings.LOGIN_URL = demo.LOGIN_URL
+    monkeypatch.setattr(command, "LOGIN", tmp_path / ".login")
+    monkeypatch.setenv("DEMO_PORT", "8765")
+    started = []
+    monkeypatch.setattr(command.os, "execv", lambda _, arguments: started.extend(arguments))
+
+    def serve():
+        out = StringIO()
+        shown = command.Command(stdout=out, no_color=True)
+        shown.serve(shown.create_login())
+        return out.getvalue(), started
+
+    return serve
+
+
+def test_printed_address_leads_to_the_pages_in_one_step(served, client):
+    printed, started = served()
+    site, path, name, password = re.search(
+        r"http://(\S+?)(/\S*)  sign in as (\S+) / (\S+)", printed
+    ).groups()
+    assert started[-1] == site == "127.0.0.1:8765"
+    login = client.get(path, follow=True)
+    assert login.templates[0].name == "admin/login.html"
+    words = {"username": name, "password": password, "next": login.context["next"]}
+    page = client.post(login.redirect_chain[-1][0], words, follow=True)
+    assert (page.status_code, len(page.redirect_chain)) == (200, 1)
+    assert page.templates[0].name == "souvenirs/dashboard/overview.html"
+    assert "From Aug. 1, 2025, before Aug. 21, 2026" in page.content.decode()
+
+
+def test_login_stays_and_works_on_every_database(served, client):
+    first, _ = served()
+    assert served()[0] == first
+    get_user_model().objects.get(username="demo").delete()
+    assert served()[0] == first
+    name, password = re.search(r"sign in as (\S+) / (\S+)", first).groups()
+    assert client.login(username=name, password=password)
