@@ -19,13 +19,15 @@ from playwright.sync_api import sync_playwright
 
 PROJECT = Path(__file__).parents[1]
 IMAGES = PROJECT / "docs" / "images"
+USAGE = "/admin/souvenirs/usage/"
 RANGE = "from=2025-08-01&to=2026-08-21"
 SHOTS = {
     # Name: path, width, height, colour scheme.
-    "overview": (f"?{RANGE}", 1280, 1150, "light"),
-    "retention": (f"retention/?{RANGE}", 1280, 900, "dark"),
-    "people": ("people/?list=inactive&days=180", 1280, 800, "light"),
-    "phone": (f"?{RANGE}", 390, 900, "dark"),
+    "overview": (f"{USAGE}?{RANGE}", 1280, 1150, "light"),
+    "retention": (f"{USAGE}retention/?{RANGE}", 1280, 900, "dark"),
+    "people": (f"{USAGE}people/?list=inactive&days=180", 1280, 800, "light"),
+    "user": ("/admin/auth/user/3/change/", 1280, 620, "light"),
+    "phone": (f"{USAGE}?{RANGE}", 390, 900, "dark"),
 }
 
 
@@ -94,7 +96,7 @@ def take(chromium: str, site: str, session: str) -> None:
             context = browser.new_context(viewport=size, color_scheme=scheme)
             context.add_cookies([{"name": "sessionid", "value": session, "url": site}])
             page = context.new_page()
-            page.goto(f"{site}/admin/souvenirs/usage/{path}")
+            page.goto(f"{site}{path}")
             page.wait_for_load_state("networkidle")
             page.screenshot(path=IMAGES / f"{name}.png")
             print(IMAGES / f"{name}.png")

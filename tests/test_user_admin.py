@@ -367,6 +367,15 @@ def test_new_user_has_no_strip(world):
     assert "active_year" not in flatten_fieldsets(Admin(MODEL, site).get_fieldsets(asked()))
 
 
+def test_strip_comes_right_after_the_first_section(world, monkeypatch):
+    sets = ((None, {"fields": ["password"]}), ("More", {"fields": ["last_login"]}))
+    monkeypatch.setattr(Admin, "fieldsets", sets)
+    user = MODEL._default_manager.get(pk=pk_of(1))
+    first, ours, *others = Admin(MODEL, site).get_fieldsets(asked(), user)
+    assert ours == ("Activity", {"fields": ["active_year"]})
+    assert [first, *others] == list(sets)
+
+
 def test_strip_is_where_it_is_put(boss, monkeypatch):
     sets = [(None, {"fields": ["password", ("last_login", "active_year"), "active_year"]})]
     monkeypatch.setattr(Admin, "fieldsets", sets)

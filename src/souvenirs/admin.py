@@ -94,6 +94,9 @@ class SouvenirAdmin(ReadOnlyAdmin):
     sortable_by = ()
     change_list_template = "souvenirs/dashboard/souvenirs.html"
 
+    class Media:
+        css = {"all": ["souvenirs/dashboard.css"]}
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related(None)
 

@@ -4,6 +4,7 @@ import gzip
 import os
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -22,6 +23,7 @@ QUIET = [
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'"
 )
+AXE = Path(__file__).parent / "vendor/axe-core/axe.min.js"
 RANGE = "from=2025-01-01&to=2025-06-18"
 
 
@@ -42,11 +44,22 @@ def chromium(django_db_setup):
         browser.close()
 
 
-class Visit:
-    """One person with one window, and everything that went wrong in it."""
+def sightings():
+    """When each of eight users was there, who come more or less often."""
+    for number in range(1, 9):
+        for day in range(10 * number, 168 - 5 * number, number):
+            yield number, at(2025, 1, 1) + timedelta(days=day, hours=(7 * number + day) % 24)
 
-    def __init__(self, context, site):
+
+class Visit:
+    """One person with one window, and everything that went wrong in it.
+
+    ``policy`` is for a theme that needs more than the strict one.
+    """
+
+    def __init__(self, context, site, policy=POLICY):
         self.site = site
+        self.policy = policy
         self.wrong = []
         self.loaded = {}
         self.page = context.new_page()
@@ -70,7 +83,7 @@ class Visit:
             response = route.fetch(max_redirects=0)
             body = response.body()
             self.loaded[url] = len(gzip.compress(body))
-            headers = {**response.headers, "content-security-policy": POLICY}
+            headers = {**response.headers, "content-security-policy": self.policy}
             route.fulfill(status=response.status, headers=headers, body=body)
 
     def open(self, path):
@@ -80,8 +93,8 @@ class Visit:
 
     def sign_in(self):
         page = self.open("/admin/login/")
-        page.fill("#id_username", "ann")
-        page.fill("#id_password", "a password")
+        page.fill("[name=username]", "ann")
+        page.fill("[name=password]", "a password")
         page.click("[type=submit]")
         page.wait_for_url("**/admin/")
         return page
@@ -112,10 +125,29 @@ def people(transactional_db, settings, make_user, leave):
     get_user_model().objects.create_superuser("ann", password="a password", pk=100)
     for number in range(1, 9):
         make_user(number, joined=at(2025, 1, 1))
-    leave(
-        *(
-            (number, at(2025, 1, 1) + timedelta(days=day, hours=(7 * number + day) % 24))
-            for number in range(1, 9)
-            for day in range(10 * number, 168 - 5 * number, number)
-        )
+    leave(*sightings())
+
+
+def serious(page, region):
+    """What axe-core finds in a region that keeps somebody from using it."""
+    page.evaluate(AXE.read_text())
+    # It would fetch stylesheets once more, which the policy does not allow.
+    found = page.evaluate("region => axe.run(region, { preload: false })", region)
+    return [
+        (each["id"], each["nodes"][0]["html"])
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def overflow(page):
+    """How far the page can be scrolled sideways."""
+    return page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
+
+
+def follow(page, where):
+    """Click, and wait for the page that it leads to."""
+    with page.expect_navigation():
+        page.click(where) if isinstance(where, str) else where.click()

@@ -115,7 +115,6 @@ class Chart:
     def data(self) -> dict[str, Any]:
         """What the script needs."""
         return {
-            "period": _("Period"),
             "labels": list(self.labels),
             "lines": [{"name": line.name, "values": list(line.values)} for line in self.lines],
         }

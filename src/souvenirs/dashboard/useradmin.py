@@ -183,7 +183,9 @@ class LastSeenAdminMixin(ModelAdmin):
             return list(_without_strip(fieldsets))
         if STRIP in flatten_fieldsets(fieldsets):
             return fieldsets
-        return [*fieldsets, (_("Activity"), {"fields": [STRIP]})]
+        # Below whom the form is about, and not below everything that can be changed.
+        ours = (_("Activity"), {"fields": [STRIP]})
+        return [*fieldsets[:1], ours, *fieldsets[1:]]
 
 
 def _can_sort(users: QuerySet[Any]) -> bool:

@@ -8,18 +8,16 @@
   const format = new Intl.NumberFormat(document.documentElement.lang || undefined);
   const written = (value) => (value === null || value === undefined ? "–" : format.format(value));
 
-  const colours = () => {
-    const style = getComputedStyle(document.documentElement);
-    const of = (name) => style.getPropertyValue(name).trim();
+  const colours = (place, keys) => {
+    const style = getComputedStyle(place);
     return {
-      lines: [of("--souvenirs-1"), of("--souvenirs-2"), of("--souvenirs-3")],
-      text: of("--body-quiet-color"),
-      grid: of("--hairline-color"),
+      lines: keys.map((key) => getComputedStyle(key).stroke),
+      text: style.color,
+      grid: style.borderBlockStartColor,
     };
   };
 
-  const options = (data, width) => {
-    const { lines, text, grid } = colours();
+  const options = (data, width, { lines, text, grid }, tell) => {
     const isRtl = document.documentElement.dir === "rtl";
     const font = "12px system-ui, sans-serif";
     const axis = { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
@@ -35,7 +33,8 @@
           ...axis,
           grid: { show: false },
           space: 90,
-          size: 32,
+          size: 36,
+          gap: 10,
           incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500],
           values: (plot, splits) => splits.map((place) => data.labels[place] ?? ""),
         },
@@ -47,31 +46,51 @@
           values: (plot, splits) => splits.map(written),
         },
       ],
-      legend: { markers: { show: false } },
+      legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
+      hooks: { setCursor: [(plot) => tell(plot.cursor.idx)] },
       series: [
-        { value: (plot, place) => data.labels[place] ?? "–", label: data.period },
+        {},
         ...data.lines.map((line, n) => ({
-          label: line.name,
           stroke: lines[n],
           dash: DASHES[n],
           width: 2,
           points: { show: data.labels.length === 1 },
-          value: (plot, value) => written(value),
         })),
       ],
+    };
+  };
+
+  // Beside the names of the lines: what is under the pointer, or else the last of it.
+  const teller = (data, legend) => {
+    const places = data.lines.map((line, n) => {
+      const value = document.createElement("b");
+      legend.children[n].append(value);
+      return value;
+    });
+    const period = document.createElement("li");
+    period.className = "souvenirs-at";
+    legend.append(period);
+    return (index) => {
+      const place = index ?? data.labels.length - 1;
+      period.textContent = data.labels[place] ?? "";
+      places.forEach((value, n) => (value.textContent = written(data.lines[n].values[place])));
     };
   };
 
   const draw = (place) => {
     const data = JSON.parse(document.getElementById(place.dataset.chart).textContent);
     const columns = [data.labels.map((label, n) => n), ...data.lines.map((line) => line.values)];
+    const legend = place.closest("figure").querySelector("ul");
+    const keys = [...legend.querySelectorAll("path")];
+    const tell = teller(data, legend);
     let plot;
     const again = () => {
       plot?.destroy();
-      plot = new uPlot(options(data, place.clientWidth), columns, place);
+      plot = new uPlot(options(data, place.clientWidth, colours(place, keys), tell), columns, place);
     };
     place.replaceChildren();
+    tell(null);
     again();
     new ResizeObserver(() => {
       if (place.clientWidth !== plot.width) plot.setSize({ width: place.clientWidth, height: HEIGHT });
@@ -81,6 +100,8 @@
 
   const plots = [...document.querySelectorAll("[data-chart]")].map(draw);
   const redraw = () => plots.forEach((again) => again());
-  new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  new MutationObserver(redraw).observe(document.documentElement, {
+    attributeFilter: ["data-theme", "data-bs-theme", "class"],
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 })();
