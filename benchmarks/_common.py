@@ -88,8 +88,10 @@ def set_up() -> None:
             },
         },
         INSTALLED_APPS=[
+            "django.contrib.admin",
             "django.contrib.auth",
             "django.contrib.contenttypes",
+            "django.contrib.messages",
             "django.contrib.sessions",
             "souvenirs",
             *_others.apps(),
@@ -173,19 +175,24 @@ def digits(number: float) -> int:
 
 
 @contextmanager
-def scratch(engine: str) -> Iterator[BaseDatabaseWrapper]:
-    """A migrated database of its own, dropped in the end."""
+def scratch(engine: str, keep: str | None = None) -> Iterator[BaseDatabaseWrapper]:
+    """A migrated database of its own, dropped in the end; with ``keep`` one of that name, kept."""
     connection = connections[engine]
     with tempfile.TemporaryDirectory(prefix=NAME) as folder:
+        if keep:
+            connection.settings_dict["TEST"]["NAME"] = keep
         if engine == "sqlite":
-            connection.settings_dict["TEST"]["NAME"] = str(Path(folder) / "benchmark.sqlite3")
+            place = Path(tempfile.gettempdir() if keep else folder)
+            connection.settings_dict["TEST"]["NAME"] = str(place / f"{keep or NAME}.sqlite3")
         before = connection.settings_dict["NAME"]
         current.alias = engine
-        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        connection.creation.create_test_db(
+            verbosity=0, autoclobber=True, serialize=False, keepdb=bool(keep)
+        )
         try:
             yield connection
         finally:
-            connection.creation.destroy_test_db(before, verbosity=0)
+            connection.creation.destroy_test_db(before, verbosity=0, keepdb=bool(keep))
             current.alias = "default"
 
 

@@ -13,6 +13,7 @@ from random import Random
 
 from _version1 import OldSouvenir
 from django.contrib.auth.models import User
+from django.core.management.color import no_style
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from souvenirs.models import Digest, Souvenir
@@ -29,16 +30,16 @@ USER_COLUMNS = (
     "id, username, date_joined, is_active, password, email, first_name, last_name, "
     "is_superuser, is_staff"
 )
-PASSWORD = "pbkdf2_sha256$1000000$" + "x" * 66
+PASSWORD = "pbkdf2_sha256$1000000$" + "x" * 22 + "$" + "x" * 44
 CHUNK = 1 << 20
 
 
 class Files:
     """The rows as tab-separated text, made once for all engines."""
 
-    def __init__(self, folder: Path, rows: int, users: int, days: int) -> None:
-        self.users_total, self.days = users, days
-        self.start = END - timedelta(days=days)
+    def __init__(self, folder: Path, rows: int, users: int, days: int, end: datetime = END) -> None:
+        self.users_total, self.days, self.end = users, days, end
+        self.start = end - timedelta(days=days)
         self.random = Random(SEED)
         self.users = folder / "users.tsv"
         self.souvenirs = folder / "souvenirs.tsv"
@@ -51,7 +52,7 @@ class Files:
 
     def _user_lines(self) -> Iterator[str]:
         first = self.start - timedelta(days=self.days)
-        step = (END - first) / self.users_total
+        step = (self.end - first) / self.users_total
         for number in range(1, self.users_total + 1):
             joined = (first + step * (number - 1)).replace(tzinfo=None)
             active = int(self.random.random() < 0.9)
@@ -87,8 +88,8 @@ class Files:
                 yield f"{user}\t{prefix}:{minute:02d}:{second:02d}.{micro:06d}\n"
 
 
-def load(connection: BaseDatabaseWrapper, files: Files) -> None:
-    """Fill the tables; the indexes come after the rows, as that is quicker."""
+def load(connection: BaseDatabaseWrapper, files: Files, with_old: bool = True) -> None:
+    """Fill the tables, with that of 1.0.2; the indexes come after the rows, as that is quicker."""
     quote = connection.ops.quote_name
     copy = COPIES[connection.vendor]
     table, old_table = quote(Souvenir._meta.db_table), quote(OldSouvenir._meta.db_table)
@@ -101,18 +102,23 @@ def load(connection: BaseDatabaseWrapper, files: Files) -> None:
     with connection.schema_editor() as editor:
         for index in Souvenir._meta.indexes:
             editor.add_index(Souvenir, index)
-        editor.create_model(OldSouvenir)
-        editor.execute(
-            f"INSERT INTO {old_table} ({columns}) SELECT {columns} FROM {table} ORDER BY id"
-        )
+        if with_old:
+            editor.create_model(OldSouvenir)
+            editor.execute(
+                f"INSERT INTO {old_table} ({columns}) SELECT {columns} FROM {table} ORDER BY id"
+            )
+    with connection.cursor() as cursor:
+        # The rows came with their keys.
+        for sql in connection.ops.sequence_reset_sql(no_style(), [User]):
+            cursor.execute(sql)
     settle(connection)
 
 
 def settle(connection: BaseDatabaseWrapper) -> None:
     """Do what the server would have done by itself by the time somebody asks for a report."""
-    tables = [model._meta.db_table for model in (User, Souvenir, OldSouvenir, Digest)]
+    tables = {model._meta.db_table for model in (User, Souvenir, OldSouvenir, Digest)}
     with connection.cursor() as cursor:
-        for table in tables:
+        for table in tables.intersection(connection.introspection.table_names(cursor)):
             if connection.vendor == "postgresql":
                 cursor.execute(f"VACUUM ANALYZE {table}")
             if connection.vendor == "mysql":

@@ -278,28 +278,28 @@ def site_settings(
     }
 
 
-def start(name: str, kind: str, site: dict[str, Any]) -> Server:
+def start(name: str, kind: str, site: dict[str, Any], workers: int = 1, threads: int = 2) -> Server:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", name, "_site:application"]
     if name == "gunicorn":
-        command += [f"--bind={HOST}:{port}", "--workers=1", "--worker-class=gthread"]
-        command += ["--threads=2", "--log-level=warning", "--no-control-socket"]
+        command += [f"--bind={HOST}:{port}", f"--workers={workers}", f"--threads={threads}"]
+        command += ["--worker-class=gthread", "--log-level=warning", "--no-control-socket"]
     else:
         command += [f"--host={HOST}", f"--port={port}", "--log-level=warning", "--no-access-log"]
     environment = os.environ | {"SOUVENIRS_BENCH_SITE": json.dumps(site, default=str)}
     return Server(kind, subprocess.Popen(command, cwd=FOLDER, env=environment), port)
 
 
-def wait_for(server: Server) -> None:
+def wait_for(server: Server, page: str = "never") -> None:
     """Until it answers an anonymous visitor."""
     began = monotonic()
     while monotonic() - began < START:
         if server.process.poll() is not None:
             break
         try:
-            fetch(connect(server.port), "never")
+            fetch(connect(server.port), page)
         except ConnectionError:
             sleep(0.1)
         else:

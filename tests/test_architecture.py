@@ -19,7 +19,7 @@ LAYERS = [
         "usersets",
         "buckets",
     },
-    {"periods", "values", "breaker", "logs", "caches", "indexes"},
+    {"periods", "values", "keysets", "breaker", "logs", "caches", "indexes"},
     {"timeouts", "calendars"},
     {"models", "utils", "accounts", "ratelimit", "identity"},
     {"stores", "exclusions"},

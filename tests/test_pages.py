@@ -22,7 +22,12 @@ from souvenirs.dashboard.parameters import Words
 from souvenirs.dashboard.routes import PAGES
 from souvenirs.insights import active_series, growth, last_seen_many, retention, stickiness
 from souvenirs.models import Digest, Souvenir
-from souvenirs.reports import calendar_monthly_usage, customer_monthly_usage
+from souvenirs.querysets import inactive, never_seen, recently_seen
+from souvenirs.reports import (
+    _usage_for_periods,
+    calendar_monthly_usage,
+    customer_monthly_usage,
+)
 from tests.conftest import at, build_user, pk_of
 from tests.digests import digest
 
@@ -234,6 +239,60 @@ def test_tables_of_the_overview_are_the_insights(world):
     assert [row[3:] for row in rows(response, "Users registered and activated")] == [
         [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
     ]
+
+
+def test_all_numbers_are_about_the_segment(world, settings):
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1), pk_of(5)])}
+    few = get("overview", **RANGE, segment="few")
+    usages = list(calendar_monthly_usage(START, END, users=[pk_of(1), pk_of(5)]))
+    assert [row[3:] for row in rows(few, "Users registered and activated")] == [
+        [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
+    ]
+    found = growth(START, END, users=[pk_of(1), pk_of(5)])
+    assert [row[1] for row in rows(few, "New users were never seen before")] == [
+        shown(each.active) for each in reversed(found.periods)
+    ]
+
+
+def with_one_more(periods):
+    for usage in _usage_for_periods(periods):
+        usage["usage"]["registered_users"] = 4_321
+        yield usage
+
+
+def test_months_are_those_of_the_function_of_the_site(world, settings):
+    settings.SOUVENIRS_USAGE_REPORTS_FUNCTION = "tests.test_pages.with_one_more"
+    found = rows(get("overview", **RANGE), "Users registered and activated")
+    assert {row[3] for row in found} == {"4,321"}
+
+
+@pytest.mark.parametrize("days", [1, 3, 30, 400])
+@pytest.mark.parametrize("is_digested", [False, True])
+def test_lists_of_days_are_those_of_the_querysets(world, is_digested, days):
+    if is_digested:
+        digest()
+    users, length = get_user_model().objects.all(), timedelta(days=days)
+    expected = {
+        "recent": recently_seen(length),
+        "inactive": inactive(length),
+        "never": never_seen(),
+    }
+    for name, queryset in expected.items():
+        assert set(people.seen(name, length, users)) == set(queryset)
+
+
+def test_cells_are_written_as_html():
+    text = "</td><b>'&\""
+    escaped = "&lt;/td&gt;&lt;b&gt;&#x27;&amp;&quot;"
+    assert str(shapes.Cell("1")) == "<td>1</td>"
+    assert str(shapes.Cell("1", note="2", url="/?a&b", kind="s1")) == (
+        '<td class="s1"><a href="/?a&amp;b">1</a> <small>2</small></td>'
+    )
+    assert str(shapes.Cell(text, text, text, text, is_header=True, spoken=text)) == (
+        f'<th scope="row" class="{escaped}"><a href="{escaped}">'
+        f'<span aria-hidden="true">{escaped}</span>'
+        f'<span class="souvenirs-spoken">{escaped}</span></a> <small>{escaped}</small></th>'
+    )
 
 
 def test_busy_hours_are_means_of_four_weeks(world):
@@ -817,12 +876,15 @@ def test_whole_page_takes_twelve_queries(
     client.force_login(user)
     if is_digested:
         digest()
+    lists = [{"list": "new", "of": "2025-01"}, {"list": "cohort", "of": "2025-01"}, {}]
+    lists = [{**each, **RANGE} for each in lists]
+    lists += [{"list": name, "days": "3"} for name in ("recent", "inactive")] + [{"list": "never"}]
     for name in PAGES:
-        lists = [{"list": "new", "of": "2025-01", **RANGE}, {"list": "inactive"}, {}]
-        segments = [{}, {"segment": "few"}] if name in ("overview", "retention") else [{}]
-        for query in lists if name == "people" else segments:
-            # One more finds who is in a segment.
-            with django_assert_max_num_queries(12 + ("segment" in query)):
+        queries = lists if name == "people" else [{}]
+        if name not in ("billing", "health"):
+            queries = [*queries, *({**query, "segment": "few"} for query in queries)]
+        for query in queries:
+            with django_assert_max_num_queries(12):
                 response = client.get(reverse(f"admin:souvenirs_{name}"), query)
             assert response.status_code == 200
 

@@ -1,7 +1,9 @@
 import pytest
 
 from souvenirs.insights import stickiness
-from tests.conftest import at
+from souvenirs.insights.layout import lay
+from souvenirs.insights.stickiness import plan_stickiness
+from tests.conftest import at, pk_of
 from tests.oracle import DAY, END, NOW, START, UNITS, ZONES, Oracle, gives_its_users, sightings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
@@ -120,3 +122,17 @@ def test_rows(leave):
         "tz": "UTC",
         "rows": found.rows(),
     }
+
+
+def test_days_before_the_first_souvenir_are_not_read(leave, set_now):
+    set_now(at(2025, 7, 1))
+    leave((1, at(2025, 6, 1)), (1, at(2025, 6, 3)))
+    plan = plan_stickiness(lay(at(1925, 1, 1), at(2025, 7, 1), "month", "UTC"))
+    assert len(plan.ranges) == 29 + 30
+    found = stickiness(at(1925, 1, 1), at(2025, 7, 1), tz="UTC")
+    assert len(found.periods) == 12 * 100 + 6
+    assert [each.mau for each in found.periods[-2:]] == [None, 1]
+    assert found.users("2025-06", "dau").pks == frozenset()
+    assert found.users("2025-06", "mau").pks == {pk_of(1)}
+    for part in ("active", "dau", "wau", "mau"):
+        assert not found.users("2025-05", part)

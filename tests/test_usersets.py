@@ -320,3 +320,23 @@ def test_checksum_reaches_the_ends_of_time(start):
         for name in ("Pacific/Auckland", "Pacific/Honolulu")
     )
     assert checksum_of(east, 0) != checksum_of(west, 0)
+
+
+# Flags
+
+
+@given(st.sets(st.integers(0, 5_000), min_size=1))
+def test_flags_and_bits_say_who_is_in_the_set(ids):
+    users = UserSet.from_ids(ids)
+    flags, bits = users.flags(), users.bits()
+    places = range(max(ids) + 1)
+    assert list(flags) == [place in ids for place in places]
+    assert [bits[place // 8] >> place % 8 & 1 for place in places] == list(flags)
+    assert len(bits) == max(ids) // 8 + 1
+
+
+@pytest.mark.parametrize(
+    ("ids", "is_dense"), [([], False), ([0], True), ([63], True), ([64], False), ([1, 127], True)]
+)
+def test_a_set_is_dense_where_flags_take_little_room(ids, is_dense):
+    assert UserSet.from_ids(ids).is_dense is is_dense

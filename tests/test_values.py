@@ -1,8 +1,10 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import NotSupportedError, connection
+from django.db.models import IntegerField
 
 from souvenirs.models import Souvenir
+from souvenirs.usersets import UserSet
 from souvenirs.values import IsOneOf, Rank, values_table
 from tests.conftest import INSTANT, at, pk_of
 
@@ -63,6 +65,21 @@ def test_is_one_of_takes_more_values_than_engines_take_parameters(make_user):
 def test_is_one_of_nothing_is_nobody(make_user):
     make_user()
     assert not get_user_model().objects.filter(IsOneOf("pk", USER, [])).exists()
+
+
+@pytest.mark.skipif(
+    not isinstance(get_user_model()._meta.pk, IntegerField), reason="keys are no numbers"
+)
+@pytest.mark.parametrize("ids", [{1, 2, 5}, {5}, {1, 3, 4, 6, 99}, {0, 2}, {1, 5, 2**31 - 1}])
+def test_is_one_of_numbers_whether_they_are_many_or_few(make_user, ids):
+    """The flags of a dense set end with its greatest number; there are users beyond it."""
+    for _ in range(7):
+        make_user()
+    users = get_user_model().objects.filter(pk__gte=0)
+    condition = IsOneOf("pk", USER, UserSet.from_ids(ids))
+    keys = {user.pk for user in users}
+    assert {user.pk for user in users.filter(condition)} == keys & ids
+    assert {user.pk for user in users.exclude(condition)} == keys - ids
 
 
 @pytest.mark.parametrize(

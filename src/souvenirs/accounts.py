@@ -9,7 +9,7 @@ second every registered user counts as activated, which is the rule of Django's 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +18,8 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
 
 from .conf import Conf, Setting, conf
-from .instants import bound, outward, stored, utc
+from .instants import bound, outward, utc
+from .keysets import Keys, keys_by
 from .values import Rank
 
 
@@ -54,30 +55,44 @@ def accounts_as_of(
     return [Accounts(*totals[bisect_left(ends, utc(instant))]) for instant in instants]
 
 
-def accounts_before(
-    end: datetime, users: models.QuerySet[Any] | None = None
-) -> Iterator[tuple[Any, datetime, bool]]:
-    """Generate each account made before a moment: its primary key, when, and if it is activated.
+def new_accounts(
+    ends: Sequence[datetime], users: models.QuerySet[Any] | None = None
+) -> list[tuple[Keys, Keys]]:
+    """Return who registered before each of these moments, but not before the one that precedes it.
 
-    Raises ValueError where the user model does not say when that was.
+    The moments are in UTC and in order; who is activated among them comes second. ``users``
+    restricts it to some of them. Raises ValueError where the user model does not say when a user
+    registered.
     """
     joined, active = _needed_date_joined_field(), is_active_field()
-    accounts = _among(users).filter(**{f"{joined.name}__lt": bound(end)})
-    fields = ["pk", joined.name, *([] if active is None else [active.name])]
-    for pk, moment, *activated in accounts.values_list(*fields).iterator():
-        yield pk, stored(moment), all(activated)
+    new: list[tuple[Keys, Keys]] = []
+    for position in range(0, len(ends), Rank.LIMIT):
+        upto = [outward(end) for end in ends[position : position + Rank.LIMIT]]
+        accounts = _among(users).filter(**{f"{joined.name}__lt": upto[-1]})
+        if position:
+            accounts = accounts.filter(**{f"{joined.name}__gte": outward(ends[position - 1])})
+        rank = Rank(joined.name, joined, upto)
+        registered = activated = keys_by(accounts, rank)
+        if active is not None:
+            activated = keys_by(accounts.filter(**{active.name: True}), rank)
+        nobody: Keys = frozenset()
+        places = range(len(upto))
+        new += [(registered.get(n, nobody), activated.get(n, nobody)) for n in places]
+    return new
 
 
-def joined_between(start: datetime, end: datetime) -> Iterator[tuple[Any, datetime]]:
-    """Generate the primary key of each user who registered in ``[start, end)``, and when, in UTC.
+def joined_each(starts: Sequence[datetime], end: datetime) -> list[Keys]:
+    """Return who registered from each of these moments to the next one, the last up to ``end``.
 
     Raises ValueError where the user model does not say.
     """
     joined = _needed_date_joined_field()
-    within = {f"{joined.name}__gte": bound(start), f"{joined.name}__lt": bound(end)}
-    users = get_user_model()._default_manager.order_by().filter(**within)
-    for pk, moment in users.values_list("pk", joined.name).iterator():
-        yield pk, stored(moment)
+    if not starts:
+        return []
+    within = {f"{joined.name}__gte": bound(starts[0]), f"{joined.name}__lt": bound(end)}
+    users = get_user_model()._default_manager.filter(**within)
+    found = keys_by(users, Rank(joined.name, joined, [bound(start) for start in starts[1:]]))
+    return [found.get(place, frozenset()) for place in range(len(starts))]
 
 
 def _counted_between(
@@ -93,8 +108,8 @@ def _counted_between(
         # In one piece, because what restricts it may be a million keys.
         groups = _counted(joined, since, moments[-1], rank, users)
     else:
-        # Most of them registered before the first end: they need no place in a group.
-        groups = _counted(joined, since, moments[0], models.Value(0))
+        # Most of them registered before the first end: nobody has to put them into a group.
+        groups = _counted(joined, since, moments[0])
         if len(moments) > 1:
             groups = groups.union(_counted(joined, ends[0], moments[-1], rank), all=True)
     counts = {rank: (registered, activated) for rank, registered, activated in groups}
@@ -105,16 +120,24 @@ def _counted(
     joined: models.DateTimeField[Any, Any],
     since: datetime | None,
     until: datetime,
-    rank: models.Value | Rank,
+    rank: Rank | None = None,
     users: models.QuerySet[Any] | None = None,
 ) -> Any:
-    """The rank, and how many registered, and are activated, in ``[since, until)``, by rank."""
+    """How many registered, and are activated, in ``[since, until)``, by rank; all of rank 0."""
     accounts = _among(users).filter(**{f"{joined.name}__lt": until})
     if since is not None:
         accounts = accounts.filter(**{f"{joined.name}__gte": outward(since)})
+    active = is_active_field()
+    activated = (
+        models.F("pk")
+        if active is None
+        else models.Case(models.When(models.Q(**{active.name: True}), then=models.F("pk")))
+    )
+    if rank is None:
+        return accounts.values_list(models.Value(0), _Count("pk"), _Count(activated))
     return (
         accounts.values(rank=rank)
-        .annotate(registered=models.Count("pk"), activated=_activated())
+        .annotate(registered=models.Count("pk"), activated=models.Count(activated))
         .values_list("rank", "registered", "activated")
     )
 
@@ -124,9 +147,11 @@ def _among(users: models.QuerySet[Any] | None) -> models.QuerySet[Any]:
     return every.order_by()
 
 
-def _activated() -> models.Count:
-    active = is_active_field()
-    return models.Count("pk", filter=None if active is None else models.Q(**{active.name: True}))
+class _Count(models.Func):
+    """Counts all rows of a query: to the ORM it is no aggregate, which would group them."""
+
+    function = "COUNT"
+    output_field = models.IntegerField()
 
 
 def date_joined_field() -> models.DateTimeField[Any, Any] | None:

@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import IntegerField, QuerySet
 
+from .keysets import keys_in
 from .models import Souvenir
 from .recording import primary_key
 from .stores import Group, Users
@@ -111,9 +112,19 @@ class ActiveUsers(Set[Hashable]):
         MySQL the primary keys, written out, have to fit into ``max_allowed_packet``. Users deleted
         since they were active are in the set, but no longer in the queryset.
         """
-        user_model = get_user_model()
-        key = Souvenir._meta.get_field("user")
-        return user_model._default_manager.filter(IsOneOf("pk", key, self._users))
+        return self.among(get_user_model()._default_manager.all())
+
+    def among(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return those in a queryset of users who are in the set."""
+        return queryset.filter(self._condition)
+
+    def without(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return those in a queryset of users who are not in the set."""
+        return queryset.exclude(self._condition)
+
+    @property
+    def _condition(self) -> IsOneOf:
+        return IsOneOf("pk", Souvenir._meta.get_field("user"), self._users)
 
 
 def group_of(users: Any) -> Group:
@@ -143,7 +154,7 @@ def _users_of(users: Any) -> Users:
                 f"users is a queryset of {users.model._meta.label}: "
                 f"give one of {get_user_model()._meta.label}."
             )
-        return frozenset(users.values_list("pk", flat=True))
+        return keys_in(users)
     if isinstance(users, str | bytes) or not isinstance(users, Iterable):
         raise TypeError(f"users must be a queryset, or users or primary keys, not {users!r}.")
     # Where keys are numbers, most are given as such, and need no second look.

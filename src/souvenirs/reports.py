@@ -25,9 +25,9 @@ asked now, and not as of then.
 
 A report asks the database at most four questions, whatever its range (one more for each further
 4,000 periods, and one where users are not their own numbers, see :mod:`souvenirs.stores.numbers`);
-groups are asked for besides, and ``by`` adds two, however many segments there are. One of more than
-100,000 periods is refused with ValueError, as are a naive datetime under ``USE_TZ``, a start later
-than the end and ``exclusive`` without ``by``.
+groups are asked for besides, and ``by`` adds three, however many segments there are. One of more
+than 100,000 periods is refused with ValueError, as are a naive datetime under ``USE_TZ``, a start
+later than the end and ``exclusive`` without ``by``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from .accounts import UNKNOWN, Accounts, accounts_as_of, accounts_before, date_joined_field
+from .accounts import UNKNOWN, Accounts, accounts_as_of, date_joined_field, new_accounts
 from .activeusers import ActiveUsers, group_of
 from .calendars import (
     label_calendar_date,
@@ -420,14 +420,7 @@ def _accounts_of_each(
         return
     moments = sorted({utc(end) for end in ends})
     among = groups[0]
-    new: list[tuple[list[Any], list[Any]]] = [([], []) for _ in moments]
-    for pk, joined, is_activated in accounts_before(
-        moments[-1], None if among is None else among.users()
-    ):
-        registered, activated = new[bisect_right(moments, joined)]
-        registered.append(pk)
-        if is_activated:
-            activated.append(pk)
+    new = new_accounts(moments, None if among is None else among.users())
     by_then = [
         list(accumulate((ActiveUsers(each) for each in kind), or_))
         for kind in zip(*new, strict=True)

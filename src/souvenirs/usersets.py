@@ -24,6 +24,9 @@ from xxhash import xxh3_64_digest, xxh3_64_intdigest
 #: The greatest number that a user may have.
 MAX_ID = 2**32 - 1
 
+#: As many numbers for each one in a set are few enough to write a flag for each.
+DENSE = 64
+
 FORMAT = b"USR\x01"
 #: Format, number of users, checksum.
 HEADER = struct.Struct("<4sqQ")
@@ -115,6 +118,31 @@ class UserSet:
     def page(self, start: int, stop: int) -> list[int]:
         """Return the numbers from one position up to another, without reading those before."""
         return list(self._bitmap[start:stop])
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether as many as one number of so many, up to the greatest, is in the set."""
+        return bool(self._bitmap) and self._bitmap.max() < DENSE * len(self._bitmap)
+
+    def flags(self) -> bytes:
+        """Return a byte for each number up to the greatest: 1 where it is in the set, 0 elsewhere.
+
+        Only for a dense set, which takes little more room like that.
+        """
+        flags = bytearray(self._bitmap.max() + 1)
+        for number in self._bitmap:
+            flags[number] = 1
+        return bytes(flags)
+
+    def bits(self) -> bytes:
+        """Return :meth:`flags` as bits, eight to a byte, the least number in the lowest one."""
+        flags = self.flags()
+        size = -(-len(flags) // 8)
+        bits = 0
+        for place in range(8):
+            # Each byte of this number is 0 or 1: it has room for seven more.
+            bits |= int.from_bytes(flags[place::8], "little") << place
+        return bits.to_bytes(size, "little")
 
     def count_common(self, other: UserSet) -> int:
         """Return ``len(self & other)`` without making that set."""

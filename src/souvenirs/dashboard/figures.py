@@ -10,11 +10,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from ..accounts import accounts_as_of
 from ..activeusers import ActiveUsers
 from ..buckets import HOUR
 from ..conf import conf
 from ..insights.growth import Growth, plan_growth
-from ..insights.layout import MICROSECOND, Origin, Range, find_origin, lay
+from ..insights.layout import MICROSECOND, Layout, Origin, Range, find_origin, lay
 from ..insights.results import Plan, ratio, read
 from ..insights.stickiness import Stickiness, plan_stickiness
 from ..insights.trailing import trailing_counts
@@ -92,18 +93,21 @@ def overview(
     moment, days = _last_day(end or now, now, zone)
     start = earlier(checked(start, "start"), moment)
     origin = find_origin()
-    layout = lay(outward(start), outward(moment), interval, zone, origin=origin)
-    spread = lay(outward(start), outward(moment), spread_over(start, moment), zone, origin=origin)
-    tiles, chart, growth, busy, active_now = read(
-        [
-            _plan_tiles(days, moment, origin),
-            plan_stickiness(spread),
-            plan_growth(layout),
-            _plan_busy_hours(days, origin),
-            Plan([(outward(now - NOW), outward(now))], lambda sets: len(sets[0])),
-        ],
-        users,
-    )
+
+    def laid(interval: str) -> Layout:
+        return lay(outward(start), outward(moment), interval, zone, origin=origin)
+
+    plans: list[Plan[Any]] = [
+        _plan_tiles(days, moment, origin),
+        plan_stickiness(laid(spread_over(start, moment))),
+        plan_growth(laid(interval)),
+        _plan_busy_hours(days, origin),
+        Plan([(outward(now - NOW), outward(now))], lambda sets: len(sets[0])),
+    ]
+    # A function of the site counts in its own way.
+    if not conf.USAGE_REPORTS_FUNCTION:
+        plans.append(_plan_usage(laid("month"), users))
+    tiles, chart, growth, busy, active_now, *months = read(plans, users)
     return Overview(
         moment=moment,
         is_now=utc(moment) == utc(now),
@@ -113,7 +117,9 @@ def overview(
         chart=chart,
         growth=growth,
         busy=busy,
-        months=list(calendar_monthly_usage(outward(start), outward(moment), tz=zone, users=users)),
+        months=months[0]
+        if months
+        else list(calendar_monthly_usage(outward(start), outward(moment), tz=zone, users=users)),
     )
 
 
@@ -226,6 +232,32 @@ def _plan_tiles(days: Grid, moment: datetime, origin: Origin) -> Plan[tuple[Tile
         )
 
     return Plan([(outward(start) if start else None, outward(end)) for start, end in ranges], make)
+
+
+def _plan_usage(months: Layout, users: Any) -> Plan[list[dict[str, Any]]]:
+    """Plan the report of calendar months, as :mod:`souvenirs.reports` writes it."""
+    among = None if users is None else ActiveUsers(users).users()
+
+    def make(sets: Sequence[ActiveUsers]) -> list[dict[str, Any]]:
+        ends = [checked(period.end, "end") for period in months.periods]
+        known = accounts_as_of(ends, among)
+        report = []
+        for period, active, accounts in zip(months.periods, sets, known, strict=True):
+            usage: dict[str, Any] = {
+                "period": {"start": period.start, "end": period.end},
+                "labels": {"calendar_year_month": period.label},
+                "usage": {
+                    "registered_users": accounts.registered,
+                    "activated_users": accounts.activated,
+                    "active_users": len(active) if period.known else None,
+                },
+            }
+            if not period.complete:
+                usage["complete"] = False
+            report.append(usage)
+        return report
+
+    return Plan(months.ranges, make)
 
 
 def _days_before(moment: datetime, number: int) -> datetime:

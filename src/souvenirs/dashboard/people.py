@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.db.models import IntegerField, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from ..accounts import date_joined_field
 from ..activeusers import ActiveUsers
-from ..counting import active_users
+from ..counting import active_users, active_users_each
 from ..insights import growth, retention
 from ..insights.growth import Part
 from ..insights.lastseen import last_seen_many
@@ -59,15 +59,11 @@ def people(question: Question, first: int, last: int) -> People:
     """Return the users of a list from one position up to another. Raises BadQuestion."""
     members = restricted(None, question.segment)
     found = None if question.list in OF_DAYS else _set(question, members)
-    users = _users_of_days(question, members) if found is None else found.users()
-    total = None if found is None else len(found)
-    if question.q:
-        name = get_user_model().USERNAME_FIELD
-        users, total = users.filter(**{f"{name}__icontains": question.q}), None
     if question.order.removeprefix("-") == SEEN and question.list != "never":
-        return _by_last_seen(
-            question, first, last, users, members if found is None else found, total
-        )
+        return _by_last_seen(question, first, last, members, found)
+    users, total = _users(question, members, found), None if found is None else len(found)
+    if question.q:
+        users, total = _searched(users, question.q), None
     rows = list(_ordered(users, question.order)[first : last + 1])
     shown = rows[: last - first]
     return People(shown, last_seen_many(shown), total, len(rows) > len(shown))
@@ -77,21 +73,22 @@ def _by_last_seen(
     question: Question,
     first: int,
     last: int,
-    users: QuerySet[Any],
-    among: ActiveUsers | None,
-    total: int | None,
+    members: ActiveUsers | None,
+    found: ActiveUsers | None,
 ) -> People:
+    among, total = (members, None) if found is None else (found, len(found))
     bounds: dict[str, datetime] = {}
     if question.q:
         # All of them, because digests know no names.
-        among = ActiveUsers(users.order_by().values_list("pk", flat=True))
+        users = _searched(_users(question, members, found), question.q)
+        among, total = ActiveUsers(users), None
     elif question.list in OF_DAYS:
         cutoff = checked(timezone.now(), "now") - timedelta(days=question.days)
         bounds = {"before" if question.list == "inactive" else "since": outward(cutoff)}
     elif question.list == "active" and question.start is not None:
         # Everybody was seen then, or later.
         bounds = {"since": outward(question.start)}
-    found = page_by_last_seen(
+    listed = page_by_last_seen(
         first,
         last + 1,
         among=among,
@@ -99,18 +96,43 @@ def _by_last_seen(
         is_descending=question.order.startswith("-"),
         **bounds,
     )
-    shown = dict(found[: last - first])
+    shown = dict(listed[: last - first])
     named = {user.pk: user for user in ActiveUsers(shown).users()}
     rows = [named[key] for key in shown if key in named]
-    return People(rows, shown, total, len(found) > len(shown))
+    return People(rows, shown, total, len(listed) > len(shown))
 
 
-def _users_of_days(question: Question, members: ActiveUsers | None) -> QuerySet[Any]:
-    among = None if members is None else members.users()
-    length = timedelta(days=question.days)
-    if question.list == "recent":
-        return recently_seen(length, among)
-    return never_seen(among) if question.list == "never" else inactive(length, among)
+def _users(
+    question: Question, members: ActiveUsers | None, found: ActiveUsers | None
+) -> QuerySet[Any]:
+    """The users of a list, which has been found already unless it is one of the last days."""
+    if found is not None:
+        return found.users()
+    everybody = get_user_model()._default_manager.all()
+    users = seen(question.list, timedelta(days=question.days), everybody)
+    return users if members is None else members.among(users)
+
+
+def _searched(users: QuerySet[Any], words: str) -> QuerySet[Any]:
+    return users.filter(**{f"{get_user_model().USERNAME_FIELD}__icontains": words})
+
+
+def seen(name: str, length: timedelta, users: QuerySet[Any]) -> QuerySet[Any]:
+    """Return those of the users who are in a list, as :mod:`souvenirs.querysets` says who is.
+
+    Here the sets are read at once, where users are numbers in them: who of a million is in one can
+    be told in any order of the rows, and while they are searched.
+    """
+    if not isinstance(users.model._meta.pk, IntegerField):
+        if name == "never":
+            return never_seen(users)
+        return recently_seen(length, users) if name == "recent" else inactive(length, users)
+    if name == "never":
+        return active_users_each([(None, None)], rounded=True)[0].without(users)
+    cutoff = outward(checked(timezone.now(), "now") - length)
+    ranges = [(cutoff, None), (None, cutoff)]
+    recent, *before = active_users_each(ranges if name == "inactive" else ranges[:1], rounded=True)
+    return (before[0] - recent if before else recent).among(users)
 
 
 def _set(question: Question, members: ActiveUsers | None) -> ActiveUsers:

@@ -1,8 +1,9 @@
 """What templates are made of: tables, lines and bars, with every number written out.
 
-Templates only lay out; what a number is called, how it is written and where it leads is said here
-and in :mod:`souvenirs.dashboard.contents`. Nothing needs a style attribute: widths are attributes
-of SVG, and shades are classes, ``s0`` to ``s10``.
+Templates lay out all but the cells of tables, of which a page has thousands; what a number is
+called, how it is written and where it leads is said here and in
+:mod:`souvenirs.dashboard.contents`. Nothing needs a style attribute: widths are attributes of SVG,
+and shades are classes, ``s0`` to ``s10``.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from html import escape
 from typing import Any
 
 from django.utils.formats import date_format, number_format
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
@@ -36,6 +38,21 @@ class Cell:
     is_header: bool = False
     #: What a screen reader says beside the text.
     spoken: str = ""
+
+    def __str__(self) -> SafeString:
+        """Return it as HTML, which as a template would take ten times as long."""
+        inside = escape(self.text)
+        if self.spoken:
+            inside = f'<span aria-hidden="true">{inside}</span>'
+            inside += f'<span class="souvenirs-spoken">{escape(self.spoken)}</span>'
+        if self.url:
+            inside = f'<a href="{escape(self.url)}">{inside}</a>'
+        if self.note:
+            inside += f" <small>{escape(self.note)}</small>"
+        kind = f' class="{escape(self.kind)}"' if self.kind else ""
+        if self.is_header:
+            return SafeString(f'<th scope="row"{kind}>{inside}</th>')
+        return SafeString(f"<td{kind}>{inside}</td>")
 
 
 @dataclass(frozen=True)
@@ -273,7 +290,7 @@ def number(value: float | None, digits: int = 0) -> str:
     if value is None:
         return UNKNOWN
     # Django cuts digits off; nothing at all is written without any.
-    rounded = Decimal(f"{value:.{digits if value else 0}f}")
+    rounded = f"{value:.{digits if value else 0}f}"
     return number_format(rounded, use_l10n=True, force_grouping=True)
 
 

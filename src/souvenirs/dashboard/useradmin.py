@@ -25,11 +25,11 @@ from ..insights.lastseen import active_days, last_seen, last_seen_many
 from ..instants import checked, local, outward, zone_for
 from ..models import Souvenir
 from ..periods import WEEK, calendar_start
-from ..querysets import inactive, never_seen, recently_seen
 from ..stores import get_store
 from ..stores.reading import PrunedSpan
 from ..usersets import CorruptDigest
 from .access import VIEW_PEOPLE, may
+from .people import seen
 from .shapes import UNKNOWN, minute, weeks
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ class InactiveFor(admin.SimpleListFilter):
         if value not in dict(self.lookup_choices):
             raise IncorrectLookupParameters
         if value == "recently":
-            return recently_seen(timedelta(days=7), queryset)
+            return seen("recent", timedelta(days=7), queryset)
         if value == "never":
-            return never_seen(queryset)
-        return inactive(timedelta(days=int(value)), queryset)
+            return seen("never", timedelta(), queryset)
+        return seen("inactive", timedelta(days=int(value)), queryset)
 
 
 class LastSeenChanges(Changes):

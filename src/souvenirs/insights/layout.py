@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
@@ -81,6 +81,11 @@ class Layout:
     def start_of(self, number: int) -> datetime:
         """Return where a period starts, counted from the first one, also before that."""
         return outward(self._grid.boundary(self._first + number))
+
+    def known(self) -> Layout:
+        """Return it from the first period on of which anything is known."""
+        unknown = sum(not period.known for period in self.periods)
+        return replace(self, periods=self.periods[unknown:], _first=self._first + unknown)
 
     def before(self) -> Range:
         """Return the period before the first one; a day that a zone left out is none."""

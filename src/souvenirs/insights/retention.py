@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import accumulate, count
 from typing import Any, Literal, get_args, overload
 
-from ..accounts import joined_between
+from ..accounts import joined_each
 from ..activeusers import ActiveUsers
 from ..counting import active_users_each
 from ..instants import checked, utc
@@ -388,12 +387,8 @@ def _from_each_on(active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
 def _joined(layout: Layout, group: ActiveUsers | None) -> list[ActiveUsers]:
     """Who registered in each period, of the group."""
     starts = [utc(checked(period.start, "start")) for period in layout.periods]
-    members: list[list[Any]] = [[] for _ in starts]
-    if starts:
-        end = utc(checked(layout.periods[-1].end, "end"))
-        for pk, joined in joined_between(starts[0], end):
-            members[bisect_right(starts, joined) - 1].append(pk)
-    joined_in = [ActiveUsers(pks) for pks in members]
+    end = utc(checked(layout.periods[-1].end, "end")) if starts else utc(layout.now)
+    joined_in = [ActiveUsers(keys) for keys in joined_each(starts, end)]
     return joined_in if group is None else [each & group for each in joined_in]
 
 

@@ -153,7 +153,8 @@ def stickiness(
 
 def plan_stickiness(layout: Layout) -> Plan[Stickiness]:
     """Plan :func:`stickiness` of the periods of a layout."""
-    days = layout.days(before=max(WINDOWS.values()) - 1)
+    # However many days there are before the first souvenir, nobody reads them.
+    days = layout.known().days(before=max(WINDOWS.values()) - 1)
     return Plan(days.ranges, partial(_stickiness, layout, days))
 
 
@@ -165,24 +166,23 @@ def _stickiness(layout: Layout, days: Days, sets: Sequence[ActiveUsers]) -> Stic
         for length in WINDOWS.values()
     ]
     has_begun = list(map(layout.has_begun, days.ranges))
-    counted = zip(layout.periods, days.positions, active, *named, strict=True)
+    unknown = len(layout.periods) - len(days.positions)
+    counted = zip(layout.periods[unknown:], days.positions, active, *named, strict=True)
     periods = [
-        StickinessOfPeriod(
-            period,
-            active,
-            _mean(sets[first:last], has_begun[first:last]),
-            *trailing,
-        )
-        if period.known
-        else StickinessOfPeriod(period, None, None, None, None, None)
-        for period, (first, last), active, *trailing in counted
+        *(StickinessOfPeriod(each, *[None] * 5) for each in layout.periods[:unknown]),
+        *(
+            StickinessOfPeriod(
+                period, active, _mean(sets[first:last], has_begun[first:last]), *trailing
+            )
+            for period, (first, last), active, *trailing in counted
+        ),
     ]
     return Stickiness(
         layout.interval.name,
         str(layout.zone),
         tuple(periods),
         _days=tuple(sets),
-        _positions=tuple(days.positions),
+        _positions=(*[(0, 0)] * unknown, *days.positions),
     )
 
 

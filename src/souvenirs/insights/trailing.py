@@ -14,12 +14,15 @@ def trailing_counts(
 
     Neither end of a window may be before that of the window before it. What reaches up to a pivot
     is united once, from there backwards, and what comes after it as it comes: a year of thirty days
-    takes two unions a day, not thirty.
+    takes two unions a day, not thirty. A window of one day takes none.
     """
     pivot = 0
     heads: dict[int, ActiveUsers] = {}
     tail, reached = ActiveUsers(), 0
     for first, last in windows:
+        if last - first == 1:
+            yield len(days[first])
+            continue
         if first >= pivot:
             pivot = reached = last
             tail = head = ActiveUsers()

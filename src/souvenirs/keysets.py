@@ -1,0 +1,92 @@
+"""The primary keys that a queryset finds, as sets: a million in one piece, not row by row."""
+
+from __future__ import annotations
+
+import json
+import sys
+from array import array
+from collections.abc import Collection, Hashable
+from typing import Any, TypeAlias
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connections, models
+
+from .usersets import UserSet
+
+#: Keys from 0 up to here are numbers in sets, see :mod:`souvenirs.stores.numbers`.
+LIMIT = 2**31
+
+#: As numbers where all of them are, and else as they are.
+Keys: TypeAlias = UserSet | frozenset[Hashable]
+
+#: All whole numbers of a group as one value, as the engine makes it fastest.
+PACKED = {
+    "postgresql": "string_agg(int8send(k), ''::bytea)",
+    "sqlite": "json_group_array(k)",
+}
+
+
+def keys_in(rows: models.QuerySet[Any]) -> Keys:
+    """Return the primary keys of the rows of a queryset, in one query."""
+    connection = connections[rows.db]
+    pack = _packing(rows, connection)
+    if pack is None:
+        return frozenset(rows.values_list("pk", flat=True))
+    found = _fetch(rows.values_list("pk"), ["k"], pack, connection)
+    return _keys(_unpacked(found[0][0])) if found else UserSet()
+
+
+def keys_by(rows: models.QuerySet[Any], group: models.Expression) -> dict[Any, Keys]:
+    """Return the primary keys of the rows of a queryset by the value of an expression."""
+    connection = connections[rows.db]
+    pack = _packing(rows, connection)
+    pairs = rows.order_by().values_list(group, "pk")
+    if pack is None:
+        members: dict[Any, list[Hashable]] = {}
+        for value, key in pairs.iterator():
+            members.setdefault(value, []).append(key)
+        return {value: frozenset(keys) for value, keys in members.items()}
+    found = _fetch(pairs, ["g", "k"], f"g, {pack}", connection, "GROUP BY g")
+    return {value: _keys(_unpacked(packed)) for value, packed in found}
+
+
+def _packing(rows: models.QuerySet[Any], connection: Any) -> str | None:
+    """The SQL that packs the keys; None where they are no whole numbers, or the engine cannot."""
+    is_whole = isinstance(rows.model._meta.pk, models.IntegerField)
+    return PACKED.get(connection.vendor) if is_whole else None
+
+
+def _fetch(
+    rows: models.QuerySet[Any, Any],
+    columns: list[str],
+    select: str,
+    connection: Any,
+    grouping: str = "",
+) -> list[tuple[Any, ...]]:
+    try:
+        sql, params = rows.query.get_compiler(rows.db).as_sql()
+    except EmptyResultSet:
+        return []
+    with connection.cursor() as cursor:
+        sql = f"WITH q({', '.join(columns)}) AS ({sql}) SELECT {select} FROM q {grouping}"
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
+
+
+def _unpacked(packed: Any) -> Collection[int]:
+    if packed is None:
+        return ()
+    if isinstance(packed, str):
+        return list(json.loads(packed))
+    numbers = array("q", bytes(packed))
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
+
+
+def _keys(keys: Collection[int]) -> Keys:
+    try:
+        users = UserSet.from_ids(array("I", keys))
+    except OverflowError:
+        return frozenset(keys)
+    return users if not users or users.max() < LIMIT else frozenset(users)

@@ -1,0 +1,63 @@
+"""Primary keys read in one piece are those that the rows have."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db.models import IntegerField, Value
+from django.db.models.functions import Length
+
+from souvenirs import keysets
+from souvenirs.keysets import keys_by, keys_in
+from souvenirs.models import Souvenir
+from souvenirs.usersets import UserSet
+from tests.conftest import at, pk_of
+
+pytestmark = pytest.mark.django_db
+
+HAS_NUMBERS = isinstance(get_user_model()._meta.pk, IntegerField)
+
+
+@pytest.fixture(params=[True, False], ids=["packed", "row by row"])
+def users(request, make_user, monkeypatch):
+    if not request.param:
+        monkeypatch.setattr(keysets, "PACKED", {})
+    for _ in range(5):
+        make_user()
+    return get_user_model().objects.order_by("pk")
+
+
+def test_keys_are_those_of_the_rows(users, django_assert_num_queries):
+    pks = [user.pk for user in users]
+    with django_assert_num_queries(1):
+        assert set(keys_in(users)) == set(pks)
+    assert set(keys_in(users.filter(pk=pks[1]))) == {pks[1]}
+    assert set(keys_in(users.all()[1:3])) == set(pks[1:3])
+    assert set(keys_in(users.distinct())) == set(pks)
+    assert not keys_in(users.none())
+    assert not keys_in(users.filter(pk=pks[0]).exclude(pk=pks[0]))
+
+
+def test_keys_by_a_value(users, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        found = keys_by(users, Value(7))
+    assert {value: set(keys) for value, keys in found.items()} == {7: {user.pk for user in users}}
+    assert keys_by(users.none(), Value(7)) == {}
+    name = get_user_model().USERNAME_FIELD
+    lengths = keys_by(users, Length(name))
+    assert sum(map(len, lengths.values())) == 5
+    for user in users:
+        assert user.pk in lengths[len(user.get_username())]
+
+
+@pytest.mark.skipif(not HAS_NUMBERS, reason="keys are no numbers")
+def test_numbers_are_a_set_of_numbers(users):
+    if keysets.PACKED:
+        assert isinstance(keys_in(users), UserSet)
+
+
+@pytest.mark.parametrize("key", [-1, 2**31, 2**32, 2**40])
+def test_a_key_that_is_no_number_in_sets_leaves_them_as_they_are(db, key):
+    for number in (5, key):
+        Souvenir(pk=number, user_id=pk_of(1), when=at(2025, 1, 1)).save(force_insert=True)
+    found = keys_in(Souvenir.objects.all())
+    assert type(found) is frozenset
+    assert found == {5, key}
