@@ -12,14 +12,18 @@ from urllib.parse import urlencode
 from zoneinfo import available_timezones
 
 import pytest
+from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.core.checks import run_checks
 from django.db import connection
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from souvenirs.checks.site import check_digesting
 from souvenirs.dashboard.access import VIEW_PEOPLE, VIEW_USAGE
 from souvenirs.dashboard.answers import OF_CALENDAR, OF_SUBSCRIPTION
 from souvenirs.dashboard.api import ENDPOINTS
@@ -31,13 +35,20 @@ from souvenirs.digests.pruning import Pruner
 from souvenirs.insights import growth, retention, stickiness
 from souvenirs.insights.series import active_series
 from souvenirs.models import Digest, Souvenir
-from souvenirs.reports import calendar_monthly_usage, customer_monthly_usage
+from souvenirs.reports import (
+    calendar_monthly_usage,
+    calendar_quarterly_usage,
+    customer_monthly_usage,
+)
 from tests.conftest import at, build_user, pk_of
 from tests.test_api_access import Person
 
 pytestmark = pytest.mark.django_db
 
 DOCS = (Path(__file__).parents[1] / "docs/api.md").read_text()
+
+#: Endpoint, query and answer of each example.
+ANSWERS_OF_DOCS = re.findall(r'api/(\w+)\?([^"]*)"\n([^`]*)```', DOCS)
 
 START, END = at(2016, 1, 1), at(2016, 7, 1)
 RANGE = "from=2016-01-01&to=2016-07-01"
@@ -211,6 +222,49 @@ def test_usage_of_a_subscription_is_its_report(api, history, knows_users):
     assert found[0]["start"] == "2016-02-29T00:00:00+00:00"
 
 
+@pytest.mark.parametrize("subscription", ["", "&subscription_start=2016-01-31"])
+def test_usage_of_a_segment_is_its_report(api, history, knows_users, settings, subscription):
+    settings.SOUVENIRS_SEGMENTS = {"even": lambda: [pk_of(2), pk_of(4)]}
+    found = rows(api("usage", f"{RANGE}{subscription}&segment=even"))
+    group = [pk_of(2), pk_of(4)]
+    if subscription:
+        expected = customer_monthly_usage(at(2016, 1, 31), START, END, users=group)
+    else:
+        expected = calendar_monthly_usage(START, END, users=group)
+    label = "year_month" if subscription else "calendar_year_month"
+    assert [tuple(row[name] for name in COUNTS) for row in found] == [
+        usage_row(usage, label) for usage in expected
+    ]
+    assert [row["active"] for row in found][:3] == ([2, 1, 0] if not subscription else [1, 0, 1])
+
+
+@pytest.mark.parametrize("exclusive", ["false", "true"])
+def test_usage_of_each_segment(api, history, knows_users, settings, exclusive):
+    segments = {"even": [pk_of(2), pk_of(4)], "late": [pk_of(4), pk_of(5)]}
+    settings.SOUVENIRS_SEGMENTS = {name: lambda pks=pks: pks for name, pks in segments.items()}
+    query = f"{RANGE}&interval=quarter&by=segment&exclusive={exclusive}"
+    expected = calendar_quarterly_usage(START, END, by=segments, exclusive=exclusive == "true")
+    found = rows(api("usage", query))
+    assert [(row["segment"], *(row[name] for name in COUNTS)) for row in found] == [
+        (usage["segment"], *usage_row(usage, "calendar_year_quarter")) for usage in expected
+    ]
+    assert [row["segment"] for row in found] == [None, None, "even", "even", "late", "late"]
+    [everyone, *_] = table(api("usage", query + "&format=csv"))
+    assert list(everyone)[:2] == ["segment", "label"]
+
+
+def of_version_1(periods):
+    return iter(())
+
+
+@pytest.mark.parametrize("field", ["segment", "by"])
+def test_usage_by_a_function_that_knows_no_segments(api, settings, field):
+    settings.SOUVENIRS_SEGMENTS = {"few": list, "segment": list}
+    settings.SOUVENIRS_USAGE_REPORTS_FUNCTION = "tests.test_api.of_version_1"
+    assert rows(api("usage", RANGE)) == []
+    assert sentence(api("usage", f"{RANGE}&{field}=segment")) == field
+
+
 @pytest.mark.parametrize(
     ("interval", "subscription"),
     [*((name, "") for name in OF_CALENDAR), *((name, START) for name in OF_SUBSCRIPTION)],
@@ -373,11 +427,54 @@ def test_health(api, history, settings):
         "digested_until": "2016-01-03T13:00:00+00:00",
         "pruned_until": None,
         "souvenirs_waiting": 10,
-        "checks": ["souvenirs.E007", "souvenirs.W010"],
+        "checks": [checks_by_id()["souvenirs.E007"], checks_by_id()["souvenirs.W010"]],
     }
     assert [row["digests"] for row in answer["rows"]] == ["bucket of 3600 s", "day", "month"]
     settings.SILENCED_SYSTEM_CHECKS = ["souvenirs.W010"]
-    assert api("health").json()["checks"] == ["souvenirs.E007"]
+    assert [check["id"] for check in api("health").json()["checks"]] == ["souvenirs.E007"]
+
+
+def checks_by_id():
+    """What the checks of souvenirs say when Django runs them."""
+    return {
+        message.id: {"id": message.id, "message": message.msg, "hint": message.hint}
+        for message in [
+            *run_checks(app_configs=[apps.get_app_config("souvenirs")]),
+            *check_digesting("default"),
+        ]
+    }
+
+
+@pytest.mark.parametrize("is_wrong", [False, True])
+def test_tables_of_health(api, history, settings, is_wrong):
+    if is_wrong:
+        settings.SOUVENIRS_GATE_SIZE = 0
+    list(Digester(START, at(2016, 2, 1)).run())
+    answer = api("health").json()
+
+    def lines(query):
+        response = api("health", query)
+        assert response["Content-Type"].startswith("text/csv")
+        return list(csv.reader(io.StringIO(response.content.decode(), newline="")))
+
+    def shown(value):
+        return "" if value is None else str(value)
+
+    names = ["digests", "rows", "stale", "sightings", "bytes"]
+    levels = [[str(row[name]) for name in names] for row in answer["rows"]]
+    assert lines("format=csv") == lines("table=digests&format=csv") == [names, *levels]
+    state = ["counted_since", "digested_until", "oldest_waiting", "pruned_until"]
+    state.append("souvenirs_waiting")
+    assert lines("table=state&format=csv") == [
+        ["what", "state"],
+        *([name, shown(answer[name])] for name in state),
+    ]
+    names = ["id", "message", "hint"]
+    assert lines("table=checks&format=csv") == [
+        names,
+        *([shown(check[name]) for name in names] for check in answer["checks"]),
+    ]
+    assert any(check["id"] == "souvenirs.E007" for check in answer["checks"]) is is_wrong
 
 
 def test_health_of_an_empty_site(api):
@@ -637,7 +734,20 @@ def test_token_of_django_rest_framework(client, settings, make_holder):
 def test_answer_of_the_docs(api, leave):
     """The one that docs/api.md shows, of the people of the documentation."""
     leave((1, at(2016, 1, 4)), (2, at(2016, 1, 20)), (1, at(2016, 2, 8)), (3, at(2016, 2, 8)))
-    shown = re.findall(r'api/(\w+)\?([^"]*)"\n([^`]*)```', DOCS)
+    shown = [each for each in ANSWERS_OF_DOCS if "format=csv" not in each[1]]
     assert len(shown) == 2
     for name, query, answer in shown:
         assert api(name, query).json() == json.loads(answer)
+
+
+@pytest.mark.skipif(
+    get_user_model()._meta.label != "auth.User", reason="the example is of Django's own user model"
+)
+def test_table_of_the_docs(api, make_user, leave, settings):
+    for number, day in ((1, at(2016, 1, 4)), (2, at(2016, 1, 20)), (3, at(2016, 2, 8))):
+        make_user(number, joined=day)
+        leave((number, day))
+    leave((1, at(2016, 2, 8)))
+    settings.SOUVENIRS_SEGMENTS = {"Acme": Q(pk__in=[1, 2]), "Globex": Q(pk=3)}
+    [(name, query, answer)] = [each for each in ANSWERS_OF_DOCS if "format=csv" in each[1]]
+    assert api(name, query).content.decode().splitlines() == answer.splitlines()

@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 
 from souvenirs.control import ActiveUsers, active_users, count_active_users
-from souvenirs.models import Souvenir
+from souvenirs.models import Digest, Souvenir, Usage
 from souvenirs.usersets import UserSet
 from tests.conftest import INSTANT, at, pk_of
 
@@ -98,6 +98,35 @@ def test_any_queryset_counts_distinct_users(make_user, leave, queryset):
 def test_sliced_queryset_is_refused():
     with pytest.raises(ValueError, match="qs is sliced"):
         count_active_users(qs=Souvenir.objects.all()[:5])
+
+
+@pytest.mark.parametrize(
+    ("qs", "error", "message"),
+    [
+        (lambda: get_user_model()._default_manager.all(), ValueError, "qs is a queryset of .*: "),
+        (lambda: Digest.objects.all(), ValueError, "Digest: give one of souvenirs.Souvenir"),
+        (lambda: Souvenir.objects, TypeError, "qs must be a queryset of souvenirs, not <"),
+        (lambda: [1, 2], TypeError, r"qs must be a queryset of souvenirs, not \[1, 2\]"),
+    ],
+)
+@pytest.mark.parametrize("by", [None, {"one": [1]}])
+def test_what_is_no_queryset_of_souvenirs_is_refused(qs, error, message, by):
+    with pytest.raises(error, match=message):
+        count_active_users(qs=qs(), by=by)
+
+
+def test_queryset_of_a_proxy_is_one_of_souvenirs(leave):
+    leave((1, NOON))
+    assert count_active_users(qs=Usage.objects.all()) == 1
+
+
+@pytest.mark.parametrize("function", [count_active_users, active_users])
+def test_exclusive_without_segments_is_refused(function, django_assert_num_queries):
+    with (
+        django_assert_num_queries(0),
+        pytest.raises(ValueError, match="exclusive is about segments: say which ones with by"),
+    ):
+        function(exclusive=True)
 
 
 @pytest.mark.parametrize("function", [count_active_users, active_users])

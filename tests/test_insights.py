@@ -287,6 +287,12 @@ def test_by_gives_each_segment_and_everyone(leave, insight, exclusive):
 
 
 @every_insight
+def test_exclusive_is_about_segments(db, insight):
+    with pytest.raises(ValueError, match="exclusive is about segments"):
+        insight(START, END, exclusive=True)
+
+
+@every_insight
 def test_rows_of_segments(leave, insight):
     leave(*sightings())
     found = insight(START, END, by={"one": [pk_of(1)]})

@@ -116,6 +116,8 @@ def make_sense(query, zone, days):
     for name in ("tz", "segment", "subscription_start"):
         if name in query:
             query[name] = {"tz": zone, "segment": "staff"}.get(name, str(days[0]))
+    if "by" not in query:
+        query.pop("exclusive", None)
     if "preset" not in query and "from" in query:
         query["from"], query["to"] = map(str, days)
     else:

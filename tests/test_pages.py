@@ -20,7 +20,7 @@ from souvenirs.dashboard import figures, pages, people, shapes
 from souvenirs.dashboard.access import VIEW_PEOPLE, VIEW_USAGE
 from souvenirs.dashboard.parameters import Words
 from souvenirs.dashboard.routes import PAGES
-from souvenirs.insights import active_series, growth, retention, stickiness
+from souvenirs.insights import active_series, growth, last_seen_many, retention, stickiness
 from souvenirs.models import Digest, Souvenir
 from souvenirs.querysets import inactive, never_seen, recently_seen
 from souvenirs.reports import (
@@ -127,6 +127,10 @@ def boss(world, client):
     user.save()
     client.force_login(user)
     return client
+
+
+def of_version_1(periods):
+    return iter(())
 
 
 def shown(value, digits=0):
@@ -237,12 +241,10 @@ def test_tables_of_the_overview_are_the_insights(world):
     ]
 
 
-def test_numbers_of_months_are_about_everybody_and_those_of_the_others_about_the_segment(
-    world, settings
-):
+def test_all_numbers_are_about_the_segment(world, settings):
     settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1), pk_of(5)])}
     few = get("overview", **RANGE, segment="few")
-    usages = list(calendar_monthly_usage(START, END))
+    usages = list(calendar_monthly_usage(START, END, users=[pk_of(1), pk_of(5)]))
     assert [row[3:] for row in rows(few, "Users registered and activated")] == [
         [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
     ]
@@ -350,7 +352,10 @@ def test_segment(world, settings):
     assert tiles(response)["28 days"][0] == shown(
         count_active_users(at(2025, 5, 22), NOW, users=few)
     )
-    assert "This report is about everybody" in text(response)
+    months = calendar_monthly_usage(at(2024, 7, 1), NOW, users=few)
+    assert [row[3:] for row in rows(response, "Users registered and activated")] == [
+        [shown(value) for value in usage["usage"].values()] for usage in reversed(list(months))
+    ]
     assert tiles(get("overview", segment="none"))["28 days"][0] == "0"
     assert get("people", **RANGE, list="never", segment="few").status_code == 200
 
@@ -466,6 +471,79 @@ def test_list_can_be_searched(world):
     assert "Nobody." in text(get("people", **RANGE, q="no such name"))
 
 
+@pytest.mark.parametrize("is_digested", [False, True])
+@pytest.mark.parametrize("order", ["seen", "-seen"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        RANGE,
+        {"list": "recent", "days": "12"},
+        {"list": "inactive", "days": "12"},
+        {"list": "never"},
+        {"list": "new", "of": "2025-02", **RANGE},
+        {"list": "cohort", "of": "2025-02", **RANGE},
+        {"list": "churned", "of": "2025-06", **RANGE},
+        {**RANGE, "segment": "some"},
+        {"list": "inactive", "days": "12", "segment": "some"},
+        {**RANGE, "q": "user"},
+        {"list": "inactive", "days": "12", "q": "user"},
+        {**RANGE, "q": "no such name"},
+    ],
+)
+def test_order_by_when_users_were_last_seen(world, settings, query, order, is_digested):
+    """The same users as in the order of names, sorted by what the column is made of."""
+    settings.SOUVENIRS_SEGMENTS = {"some": Q(pk__in=[pk_of(2), pk_of(3), pk_of(7), pk_of(9)])}
+    if is_digested:
+        digest()
+    listed = people_of(query)
+    moments = last_seen_many(listed)
+    is_reverse = order.startswith("-")
+    expected = sorted(
+        listed, key=lambda user: (moments[user.pk] or START, user.pk), reverse=is_reverse
+    )
+    response = get("people", **query, order=order)
+    shown_names = [row[0] for row in rows(response, "<caption") if row[0] != "Nobody."]
+    assert shown_names == [user.get_username() for user in expected]
+    html = response.content.decode()
+    assert f'aria-sort="{"descending" if is_reverse else "ascending"}"' in html
+    following = "seen" if is_reverse else "-seen"
+    assert {query_of(url)["order"] for url in links(response, f"order={following}")} == {following}
+
+
+def people_of(query):
+    """The users on a list in the order of names."""
+    names = [row[0] for row in rows(get("people", **query), "<caption") if row[0] != "Nobody."]
+    model = get_user_model()
+    return list(model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names}))
+
+
+def test_pages_in_the_order_of_last_seen(world, monkeypatch):
+    monkeypatch.setattr(people, "PER_PAGE", 3)
+    monkeypatch.setattr(pages, "PER_PAGE", 3)
+    moments = last_seen_many(active_users())
+    every = [
+        get_user_model()._default_manager.get(pk=key).get_username()
+        for key in sorted(moments, key=lambda key: (moments[key], key), reverse=True)
+    ]
+    found = [get("people", **RANGE, order="-seen", page=str(number)) for number in (1, 2, 3)]
+    assert [[row[0] for row in rows(each, "Users active")] for each in found] == [
+        every[:3],
+        every[3:6],
+        every[6:],
+    ]
+    assert ['rel="next"' in each.content.decode() for each in found] == [True, True, False]
+    csv = get("people", **RANGE, order="-seen", format="csv").content.decode().splitlines()
+    assert [line.split(",")[1] for line in csv[1:]] == every
+
+
+def test_deleted_users_leave_a_page_shorter(world):
+    gone = max((moment, key) for key, moment in last_seen_many(active_users()).items())[1]
+    get_user_model()._default_manager.filter(pk=gone).delete()
+    response = get("people", **RANGE, order="-seen")
+    assert len(rows(response, "Users active")) == 7
+    assert "8 users. Who has been deleted since" in text(response)
+
+
 def test_order_by_when_users_registered(world):
     response = get("people", **RANGE, order="-joined")
     if people.orders().get("joined") is None:
@@ -485,7 +563,8 @@ def test_people_as_files(world):
     csv = get("people", **RANGE, list="new", of="2025-01", format="csv")
     expected = growth(START, END).users("2025-01", "new")
     lines = csv.content.decode().splitlines()
-    assert lines[0] == "id,username"
+    registered = "registered," if people.orders().get("joined") else ""
+    assert lines[0] == f"id,username,{registered}last_seen"
     assert {line.split(",")[0] for line in lines[1:]} == {str(key) for key in expected}
     response = get("people", **RANGE, list="new", of="2025-01", format="json")
     assert f'"total": {len(expected)}' in response.content.decode()
@@ -518,6 +597,34 @@ def test_billing_is_the_report(world):
     assert [row[3:] for row in table] == [
         [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
     ]
+
+
+def test_billing_of_a_tenant(world, settings):
+    few = [pk_of(1), pk_of(5)]
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=few)}
+    response = get("billing", subscription_start="2025-01-15", segment="few")
+    usages = list(customer_monthly_usage(at(2025, 1, 15), users=few))
+    table = rows(response, "Users in each period of the subscription")
+    assert [row[3:] for row in table] == [
+        [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
+    ]
+    assert 'name="segment"' in response.content.decode()
+    assert {query_of(url)["segment"] for url in links(response, "from=")} == {"few"}
+    for url in links(response, "/people/?"):
+        query = query_of(url)
+        if "from" in query:
+            [count] = [row[5] for row in table if row[1] == query["from"][:10]]
+            assert str(len(names_in(get("people", **query)))) == count
+
+
+@pytest.mark.parametrize("name", ["overview", "billing"])
+def test_function_of_version_1_reports_on_everybody(world, settings, name):
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1)])}
+    settings.SOUVENIRS_USAGE_REPORTS_FUNCTION = "tests.test_pages.of_version_1"
+    query = {"subscription_start": "2025-01-15"} if name == "billing" else {}
+    assert get(name, **query).status_code == 200
+    refused = get(name, **query, segment="few")
+    assert (refused.status_code, "takes no users=" in text(refused)) == (400, True)
 
 
 def test_billing_asks_for_a_start(world):

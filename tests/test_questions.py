@@ -115,7 +115,10 @@ def test_echo_of_a_subscription():
     [
         (SERIES, "form=2016-01-01", "form"),
         (USAGE, "segment=staff", "segment"),
+        (USAGE, "window=7", "window"),
         (HEALTH, "from=2016-01-01", "from"),
+        (HEALTH, "table=people", "table"),
+        (SERIES, "table=checks", "table"),
         (SERIES, "tz=UTC&tz=UTC", "tz"),
         (SERIES, f"tz={'x' * 5000}", "tz"),
         (SERIES, "tz=America", "tz"),
@@ -150,6 +153,7 @@ def test_echo_of_a_subscription():
         (SERIES, "window=٧", "window"),
         (SERIES, "window=yau", "window"),
         (SERIES, "exclusive=1", "exclusive"),
+        (SERIES, "exclusive=true", "exclusive"),
         (SERIES, "segment=nobody", "segment"),
         (SERIES, "by=segment", "by"),
         (SERIES, "by=password", "by"),
@@ -174,6 +178,12 @@ def test_echo_of_a_subscription():
 )
 def test_what_cannot_be_asked(form, query, field):
     assert refused(form, query).field == field
+
+
+def test_exclusive_is_about_segments():
+    problem = refused(RETENTION, "exclusive=true")
+    assert problem.message == "exclusive is about segments: say which ones with by."
+    assert not ask(RETENTION, "exclusive=false").exclusive
 
 
 def test_week_that_starts_before_time(settings):

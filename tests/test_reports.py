@@ -240,7 +240,7 @@ def test_recent_period_up_to_the_second_half_past_two_of_a_night():
 def test_recent_periods_are_the_only_ones_counted(monkeypatch):
     counted = []
 
-    def count_each(self, ranges):
+    def count_each(self, ranges, among):
         counted.extend(ranges)
         return Counted([0] * len(ranges), None)
 

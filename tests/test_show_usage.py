@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
 from souvenirs.management.commands.show_usage import Command as ShowUsage
-from tests.conftest import at
+from tests.conftest import at, pk_of
 
 pytestmark = pytest.mark.django_db
 
@@ -257,6 +257,101 @@ def test_json_of_a_report_that_a_project_made():
     out = StringIO()
     call_command(Command(), "--calendar", "--json", stdout=out)
     assert json.loads(out.getvalue()) == [{"month": "2016-01", "revenue": 100}]
+
+
+@pytest.fixture
+def _segments(settings):
+    settings.SOUVENIRS_SEGMENTS = {
+        "one": lambda: [pk_of(1)],
+        "=007": lambda: [pk_of(1), pk_of(2)],
+        "1e3": list,
+    }
+
+
+YEARS = ("--calendar", "--yearly")
+
+
+@pytest.mark.usefixtures("_history", "_segments")
+@pytest.mark.parametrize("arguments", [YEARS, ("--subscription-start=2016-01-05", "--yearly")])
+def test_only_the_users_of_a_segment(arguments):
+    found = rows(*arguments, "--segment=one")
+    assert [row[-1] for row in found] == ["1", "0"]
+    assert len(found[0]) == 6
+    joined = {(row[-3], row[-2]) for row in found}
+    assert joined <= ({("1", "1")} if KNOWS_DATES else {("", "")})
+
+
+@pytest.mark.usefixtures("_history", "_segments")
+def test_each_segment_follows_everyone():
+    out, err = run(*YEARS, "--by-segment")
+    found = [line.split() for line in out.splitlines()]
+    assert found[0][:2] == ["segment", "year"]
+    assert [(row[0], row[1], row[-1]) for row in found[2:]] == [
+        ("everyone", "2017*", "1"),
+        ("everyone", "2016", "1"),
+        ("one", "2017*", "0"),
+        ("one", "2016", "1"),
+        ("=007", "2017*", "1"),
+        ("=007", "2016", "1"),
+        ("1e3", "2017*", "0"),
+        ("1e3", "2016", "0"),
+    ]
+    assert "Segments can overlap" in err
+
+
+@pytest.mark.usefixtures("_history", "_segments")
+def test_exclusive_segments_do_not_overlap():
+    out, err = run(*YEARS, "--by-segment", "--exclusive", "--ascending")
+    found = {tuple(line.split()[:2]): line.split()[-1] for line in out.splitlines()[2:]}
+    assert (found["one", "2016"], found["=007", "2016"], found["=007", "2017*"]) == ("1", "0", "1")
+    assert "overlap" not in err
+
+
+@pytest.mark.usefixtures("_history", "_segments")
+def test_recent_periods_of_each_segment():
+    found = rows(*YEARS, "--by-segment", "--recent=1")
+    assert [row[:2] for row in found] == [[name, "2017"] for name in ("", "one", "'=007", "1e3")]
+    ascending = rows(*YEARS, "--by-segment", "--recent=2")
+    assert [row[1] for row in ascending] == ["2016", "2017"] * 4
+
+
+@pytest.mark.usefixtures("_history", "_segments")
+def test_json_of_each_segment():
+    found = json.loads(run(*YEARS, "--by-segment", "--json")[0])
+    assert [entry["segment"] for entry in found] == [
+        name for name in (None, "one", "=007", "1e3") for _ in range(2)
+    ]
+    everyone = json.loads(run(*YEARS, "--json")[0])
+    assert [{"segment": None, **entry} for entry in everyone] == found[:2]
+
+
+@pytest.mark.usefixtures("_segments")
+def test_segments_of_a_report_that_a_project_made():
+    class Command(ShowUsage):
+        def monthly_report(self, options):
+            return ["month", "revenue"], [["2016-01", 100]]
+
+    out = StringIO()
+    call_command(Command(), "--calendar", "--by-segment", "--csv", stdout=out)
+    assert out.getvalue().split() == ["segment,month,revenue", ",2016-01,100"]
+
+
+@pytest.mark.usefixtures("_segments")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--segment=gone"], "'gone' is not a segment: it must be one of one, =007, 1e3"),
+        (["--exclusive"], "--exclusive requires --by-segment"),
+    ],
+)
+def test_bad_segment_is_one_sentence(arguments, message):
+    with pytest.raises(CommandError, match=message):
+        run("--calendar", *arguments)
+
+
+def test_segments_have_to_be_there():
+    with pytest.raises(CommandError, match="--by-segment needs segments"):
+        run("--calendar", "--by-segment")
 
 
 def test_formats_exclude_each_other():

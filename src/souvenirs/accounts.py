@@ -33,10 +33,13 @@ class Accounts(NamedTuple):
 UNKNOWN = Accounts(None, None)
 
 
-def accounts_as_of(instants: Sequence[datetime]) -> list[Accounts]:
+def accounts_as_of(
+    instants: Sequence[datetime], users: models.QuerySet[Any] | None = None
+) -> list[Accounts]:
     """Return the accounts registered before each of these aware moments.
 
-    One query for all of them, whatever their number up to ``Rank.LIMIT``.
+    ``users`` restricts it to some of them. One query for all moments, whatever their number up to
+    ``Rank.LIMIT``.
     """
     joined = date_joined_field()
     if joined is None:
@@ -45,10 +48,37 @@ def accounts_as_of(instants: Sequence[datetime]) -> list[Accounts]:
     totals: list[tuple[int, int]] = []
     for position in range(0, len(ends), Rank.LIMIT):
         since = ends[position - 1] if position else None
-        for more in _counted_between(joined, since, ends[position : position + Rank.LIMIT]):
+        upto = ends[position : position + Rank.LIMIT]
+        for more in _counted_between(joined, since, upto, users):
             registered, activated = totals[-1] if totals else (0, 0)
             totals.append((registered + more[0], activated + more[1]))
     return [Accounts(*totals[bisect_left(ends, utc(instant))]) for instant in instants]
+
+
+def new_accounts(
+    ends: Sequence[datetime], users: models.QuerySet[Any] | None = None
+) -> list[tuple[Keys, Keys]]:
+    """Return who registered before each of these moments, but not before the one that precedes it.
+
+    The moments are in UTC and in order; who is activated among them comes second. ``users``
+    restricts it to some of them. Raises ValueError where the user model does not say when a user
+    registered.
+    """
+    joined, active = _needed_date_joined_field(), is_active_field()
+    new: list[tuple[Keys, Keys]] = []
+    for position in range(0, len(ends), Rank.LIMIT):
+        upto = [outward(end) for end in ends[position : position + Rank.LIMIT]]
+        accounts = _among(users).filter(**{f"{joined.name}__lt": upto[-1]})
+        if position:
+            accounts = accounts.filter(**{f"{joined.name}__gte": outward(ends[position - 1])})
+        rank = Rank(joined.name, joined, upto)
+        registered = activated = keys_by(accounts, rank)
+        if active is not None:
+            activated = keys_by(accounts.filter(**{active.name: True}), rank)
+        nobody: Keys = frozenset()
+        places = range(len(upto))
+        new += [(registered.get(n, nobody), activated.get(n, nobody)) for n in places]
+    return new
 
 
 def joined_each(starts: Sequence[datetime], end: datetime) -> list[Keys]:
@@ -56,12 +86,7 @@ def joined_each(starts: Sequence[datetime], end: datetime) -> list[Keys]:
 
     Raises ValueError where the user model does not say.
     """
-    joined = date_joined_field()
-    if joined is None:
-        raise ValueError(
-            f"{get_user_model()._meta.label} does not say when a user registered: name its "
-            "DateTimeField in SOUVENIRS_DATE_JOINED_FIELD."
-        )
+    joined = _needed_date_joined_field()
     if not starts:
         return []
     within = {f"{joined.name}__gte": bound(starts[0]), f"{joined.name}__lt": bound(end)}
@@ -71,24 +96,26 @@ def joined_each(starts: Sequence[datetime], end: datetime) -> list[Keys]:
 
 
 def _counted_between(
-    joined: models.DateTimeField[Any, Any], since: datetime | None, ends: list[datetime]
+    joined: models.DateTimeField[Any, Any],
+    since: datetime | None,
+    ends: list[datetime],
+    users: models.QuerySet[Any] | None,
 ) -> list[tuple[int, int]]:
     """How many registered, and are activated, from ``since`` to the first end, to the second..."""
     moments = [outward(end) for end in ends]
+    rank = Rank(joined.name, joined, moments)
     if len(moments) == 1:
-        groups = _counted(joined, since, moments[0])
-    else:
-        rank: Any = Rank(joined.name, joined, moments)
+        groups = _counted(joined, since, moments[0], None, users)
+    elif users is not None or connections[_among(users).db].vendor == "postgresql":
+        # In one piece, as what restricts it may be a million keys, and one engine groups by hashes.
         # Most of them registered before the first end.
-        first = {f"{joined.name}__lt": moments[0]}
-        if connections[get_user_model()._default_manager.db].vendor == "postgresql":
-            rank = models.Case(models.When(**first, then=0), default=rank)
-            groups = _counted(joined, since, moments[-1], rank)
-        else:
-            # To put all of them into groups costs other engines more than to read them twice.
-            groups = _counted(joined, since, moments[0]).union(
-                _counted(joined, ends[0], moments[-1], rank), all=True
-            )
+        first = models.When(**{f"{joined.name}__lt": moments[0]}, then=0)
+        groups = _counted(joined, since, moments[-1], models.Case(first, default=rank), users)
+    else:
+        # To put all of them into groups costs other engines more than to read them twice.
+        groups = _counted(joined, since, moments[0]).union(
+            _counted(joined, ends[0], moments[-1], rank), all=True
+        )
     counts = {rank: (registered, activated) for rank, registered, activated in groups}
     return [counts.get(rank, (0, 0)) for rank in range(len(ends))]
 
@@ -98,12 +125,12 @@ def _counted(
     since: datetime | None,
     until: datetime,
     rank: models.Expression | None = None,
+    users: models.QuerySet[Any] | None = None,
 ) -> Any:
     """How many registered, and are activated, in ``[since, until)``, by rank; all of rank 0."""
-    users = get_user_model()._default_manager.order_by()
-    users = users.filter(**{f"{joined.name}__lt": until})
+    accounts = _among(users).filter(**{f"{joined.name}__lt": until})
     if since is not None:
-        users = users.filter(**{f"{joined.name}__gte": outward(since)})
+        accounts = accounts.filter(**{f"{joined.name}__gte": outward(since)})
     active = is_active_field()
     activated = (
         models.F("pk")
@@ -111,12 +138,17 @@ def _counted(
         else models.Case(models.When(models.Q(**{active.name: True}), then=models.F("pk")))
     )
     if rank is None:
-        return users.values_list(models.Value(0), _Count("pk"), _Count(activated))
+        return accounts.values_list(models.Value(0), _Count("pk"), _Count(activated))
     return (
-        users.values(rank=rank)
+        accounts.values(rank=rank)
         .annotate(registered=models.Count("pk"), activated=models.Count(activated))
         .values_list("rank", "registered", "activated")
     )
+
+
+def _among(users: models.QuerySet[Any] | None) -> models.QuerySet[Any]:
+    every = get_user_model()._default_manager.all() if users is None else users
+    return every.order_by()
 
 
 class _Count(models.Func):
@@ -138,6 +170,16 @@ def date_joined_field() -> models.DateTimeField[Any, Any] | None:
             f"SOUVENIRS_DATE_JOINED_FIELD names {field}, which should be a DateTimeField."
         )
     return field
+
+
+def _needed_date_joined_field() -> models.DateTimeField[Any, Any]:
+    joined = date_joined_field()
+    if joined is None:
+        raise ValueError(
+            f"{get_user_model()._meta.label} does not say when a user registered: name its "
+            "DateTimeField in SOUVENIRS_DATE_JOINED_FIELD."
+        )
+    return joined
 
 
 def is_active_field() -> Any:

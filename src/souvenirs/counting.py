@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from .activeusers import ActiveUsers, group_of
 from .instants import bound, checked_range
 from .models import Souvenir
-from .segments import By, BySegment, groups_by
+from .segments import By, BySegment, groups_if_any
 from .stores import Group, get_store
 from .values import IsOneOf
 
@@ -55,13 +55,13 @@ def active_users(
 
     Exact at every instant, except inside a bucket whose souvenirs have been pruned, where
     PrunedSpan, a ValueError, says what is left. Raises ValueError for a naive datetime under
-    ``USE_TZ`` and for a start later than the end, and CorruptDigest where a digest is corrupt and
-    nothing else knows its users.
+    ``USE_TZ``, a start later than the end and ``exclusive`` without ``by``, and CorruptDigest where
+    a digest is corrupt and nothing else knows its users.
     """
+    groups = groups_if_any(by, exclusive)
     [found] = active_users_each([(start, end)], users)
-    if by is None:
+    if groups is None:
         return found
-    groups = groups_by(by, exclusive)
     return BySegment({name: found & group for name, group in groups.items()}, found)
 
 
@@ -118,19 +118,33 @@ def count_active_users(
     """Return how many users were active in ``[start, end)``: the length of :func:`active_users`.
 
     ``qs`` is a queryset of souvenirs to count in instead of all of them; it may be filtered, joined
-    and ordered, but not sliced, which raises ValueError. It knows nothing of souvenirs that have
-    been pruned. ``by`` gives the count of each segment too.
+    and ordered. It knows nothing of souvenirs that have been pruned. ``by`` gives the count of each
+    segment too. Raises what :func:`active_users` raises, ValueError also for a queryset of
+    something else or a sliced one, and TypeError for what is none.
     """
     first, last = checked_range(start, end)
+    if qs is not None:
+        _check(qs)
     group = group_of(users)
-    if by is not None:
+    groups = groups_if_any(by, exclusive)
+    if groups is not None:
         found = _found(first, last, qs, group)
-        groups = groups_by(by, exclusive)
         counts = {name: found.count_common(members) for name, members in groups.items()}
         return BySegment(counts, len(found))
     if qs is None:
         return get_store().count_each([(first, last)], group).counts[0]
     return _users_in(qs, first, last, group).count()
+
+
+def _check(qs: object) -> None:
+    if not isinstance(qs, QuerySet):
+        raise TypeError(f"qs must be a queryset of souvenirs, not {qs!r}.")
+    if not issubclass(qs.model, Souvenir):
+        raise ValueError(
+            f"qs is a queryset of {qs.model._meta.label}: give one of {Souvenir._meta.label}."
+        )
+    if qs.query.is_sliced:
+        raise ValueError("qs is sliced: filter the souvenirs instead of slicing them.")
 
 
 def _found(
@@ -145,8 +159,6 @@ def _users_in(
     qs: QuerySet[Souvenir], start: datetime | None, end: datetime | None, group: Group
 ) -> QuerySet[Souvenir, tuple[Any]]:
     """The primary key of each user with one of these souvenirs."""
-    if qs.query.is_sliced:
-        raise ValueError("qs is sliced: filter the souvenirs instead of slicing them.")
     if start is not None:
         qs = qs.filter(when__gte=bound(start))
     if end is not None:

@@ -17,22 +17,34 @@ Every report is a generator of dicts that are yours to change::
 
 Ranges are half-open, ``[start, end)``, and ``end`` is now by default. ``tz`` is the time zone in
 which the periods are laid, see :mod:`souvenirs.periods`. ``recent`` keeps only the last so many
-periods, and only these are counted. A report asks the database at most four questions, whatever its
-range (one more for each further 4,000 periods, and one where users are not their own numbers, see
-:mod:`souvenirs.stores.numbers`). One of more than 100,000 periods is refused with ValueError, as
-are a naive datetime under ``USE_TZ`` and a start later than the end.
+periods, and only these are counted. ``users`` restricts a report to a group: a queryset of users,
+or users or primary keys in any iterable. ``by`` and ``exclusive`` are those of
+:mod:`souvenirs.insights`: the periods of everyone come first, then those of each segment, and each
+dict begins with the name of its ``"segment"``, which is None for everyone. Who is in a group is
+asked now, and not as of then.
+
+A report asks the database at most four questions, whatever its range (one more for each further
+4,000 periods, and one where users are not their own numbers, see :mod:`souvenirs.stores.numbers`);
+groups are asked for besides, and ``by`` adds three, however many segments there are. One of more
+than 100,000 periods is refused with ValueError, as are a naive datetime under ``USE_TZ``, a start
+later than the end and ``exclusive`` without ``by``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import inspect
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from itertools import accumulate
+from operator import or_
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from .accounts import accounts_as_of
+from .accounts import UNKNOWN, Accounts, accounts_as_of, date_joined_field, new_accounts
+from .activeusers import ActiveUsers, group_of
 from .calendars import (
     label_calendar_date,
     label_calendar_year,
@@ -42,6 +54,7 @@ from .calendars import (
     middle_of_week,
 )
 from .conf import conf, function_in
+from .counting import active_users_each
 from .instants import checked, checked_range, local, outward, utc
 from .periods import (
     DAY,
@@ -55,6 +68,7 @@ from .periods import (
     earlier,
     months_between,
 )
+from .segments import By, groups_if_any
 from .stores import get_store
 
 Usage = dict[str, Any]
@@ -64,12 +78,24 @@ Labels = dict[str, Any]
 MAX_PERIODS = 100_000
 
 
+class Whom(NamedTuple):
+    """Whom a report is about, as its caller says."""
+
+    users: Any
+    by: By | None
+    exclusive: bool
+
+
 def daily_usage(
     subscription_start: datetime,
     start: datetime | None = None,
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
+    *,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
 ) -> Iterator[Usage]:
     """Generate usage per day from the subscription's time of day, labelled as its month is.
 
@@ -80,7 +106,7 @@ def daily_usage(
     def labels(number: int) -> Labels:
         return _month_labels(months_between(grid.wall(0), grid.wall(number)) + 1)
 
-    return _report(grid, labels, start, end, recent)
+    return _report(grid, labels, start, end, recent, Whom(users, by, exclusive))
 
 
 def customer_monthly_usage(
@@ -89,13 +115,24 @@ def customer_monthly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
+    *,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
 ) -> Iterator[Usage]:
     """Generate usage per subscription month: ``Y01 M01`` starts with the subscription.
 
     Months that end at or before ``start`` are left out; the others keep their numbers.
     """
     grid = Grid(subscription_start, MONTH, tz)
-    return _report(grid, lambda number: _month_labels(number + 1), start, end, recent)
+    return _report(
+        grid,
+        lambda number: _month_labels(number + 1),
+        start,
+        end,
+        recent,
+        Whom(users, by, exclusive),
+    )
 
 
 def customer_quarterly_usage(
@@ -104,6 +141,10 @@ def customer_quarterly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
+    *,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
 ) -> Iterator[Usage]:
     """Generate usage per subscription quarter, ``Y01 Q1``; see :func:`customer_monthly_usage`."""
 
@@ -111,7 +152,14 @@ def customer_quarterly_usage(
         quarter = number + 1
         return {"year_quarter": label_year_quarter_q(quarter), "year": label_year_q(quarter)}
 
-    return _report(Grid(subscription_start, QUARTER, tz), labels, start, end, recent)
+    return _report(
+        Grid(subscription_start, QUARTER, tz),
+        labels,
+        start,
+        end,
+        recent,
+        Whom(users, by, exclusive),
+    )
 
 
 def customer_yearly_usage(
@@ -120,10 +168,21 @@ def customer_yearly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
+    *,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
 ) -> Iterator[Usage]:
     """Generate usage per subscription year, ``Y01``; see :func:`customer_monthly_usage`."""
     grid = Grid(subscription_start, YEAR, tz)
-    return _report(grid, lambda number: {"year": label_year_y(number + 1)}, start, end, recent)
+    return _report(
+        grid,
+        lambda number: {"year": label_year_y(number + 1)},
+        start,
+        end,
+        recent,
+        Whom(users, by, exclusive),
+    )
 
 
 def calendar_daily_usage(
@@ -131,6 +190,10 @@ def calendar_daily_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
+    *,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
 ) -> Iterator[Usage]:
     """Generate usage per calendar day, from the day that holds ``start``."""
 
@@ -141,7 +204,8 @@ def calendar_daily_usage(
             "calendar_year": label_calendar_year(day),
         }
 
-    return _calendar_report(DAY, labels, start, end, tz, recent)
+    whom = Whom(users, by, exclusive)
+    return _calendar_report(DAY, labels, start, end, tz, recent, whom)
 
 
 def calendar_weekly_usage(
@@ -150,6 +214,10 @@ def calendar_weekly_usage(
     tz: str | tzinfo | None = None,
     recent: int | None = None,
     week_start: int | None = None,
+    *,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
 ) -> Iterator[Usage]:
     """Generate usage per calendar week, from the week that holds ``start``.
 
@@ -163,7 +231,8 @@ def calendar_weekly_usage(
             "calendar_year": middle_of_week(day).isocalendar().year,
         }
 
-    return _calendar_report(WEEK, labels, start, end, tz, recent, week_start)
+    whom = Whom(users, by, exclusive)
+    return _calendar_report(WEEK, labels, start, end, tz, recent, whom, week_start)
 
 
 def calendar_monthly_usage(
@@ -171,6 +240,10 @@ def calendar_monthly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
+    *,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
 ) -> Iterator[Usage]:
     """Generate usage per calendar month, from the month that holds ``start``."""
 
@@ -180,7 +253,8 @@ def calendar_monthly_usage(
             "calendar_year": label_calendar_year(day),
         }
 
-    return _calendar_report(MONTH, labels, start, end, tz, recent)
+    whom = Whom(users, by, exclusive)
+    return _calendar_report(MONTH, labels, start, end, tz, recent, whom)
 
 
 def calendar_quarterly_usage(
@@ -188,6 +262,10 @@ def calendar_quarterly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
+    *,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
 ) -> Iterator[Usage]:
     """Generate usage per calendar quarter, from the quarter that holds ``start``."""
 
@@ -197,7 +275,8 @@ def calendar_quarterly_usage(
             "calendar_year": label_calendar_year(day),
         }
 
-    return _calendar_report(QUARTER, labels, start, end, tz, recent)
+    whom = Whom(users, by, exclusive)
+    return _calendar_report(QUARTER, labels, start, end, tz, recent, whom)
 
 
 def calendar_yearly_usage(
@@ -205,13 +284,18 @@ def calendar_yearly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
+    *,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
 ) -> Iterator[Usage]:
     """Generate usage per calendar year, from the year that holds ``start``."""
 
     def labels(day: datetime) -> Labels:
         return {"calendar_year": label_calendar_year(day)}
 
-    return _calendar_report(YEAR, labels, start, end, tz, recent)
+    whom = Whom(users, by, exclusive)
+    return _calendar_report(YEAR, labels, start, end, tz, recent, whom)
 
 
 def _calendar_report(
@@ -221,12 +305,13 @@ def _calendar_report(
     end: datetime | None,
     tz: str | tzinfo | None,
     recent: int | None,
+    whom: Whom,
     week_start: int | None = None,
 ) -> Iterator[Usage]:
     first_day = conf.WEEK_START if week_start is None else week_start
     anchor = calendar_start(start, step, tz, first_day)
     grid = Grid(anchor, step, anchor.tzinfo)
-    return _report(grid, lambda number: labels(grid.wall(number)), start, end, recent)
+    return _report(grid, lambda number: labels(grid.wall(number)), start, end, recent, whom)
 
 
 def _report(
@@ -235,7 +320,9 @@ def _report(
     start: datetime | None,
     end: datetime | None,
     recent: int | None,
+    whom: Whom,
 ) -> Iterator[Usage]:
+    groups = _groups(whom)
     since, until = checked_range(start, end)
     if recent is not None and not (isinstance(recent, int) and recent >= 1):
         raise ValueError(f"recent must be at least 1, not {recent!r}.")
@@ -252,30 +339,108 @@ def _report(
             f"The range has {count:,} periods, more than {MAX_PERIODS:,}: "
             "choose a shorter range or longer periods."
         )
-    return _rows(grid, labels, first, until, now)
+    rows = _rows(grid, labels, first, until, now, groups)
+    if whom.by is None:
+        return (usage for _, usage in rows)
+    return ({"segment": segment, **usage} for segment, usage in rows)
+
+
+def _groups(whom: Whom) -> dict[str | None, ActiveUsers | None]:
+    """Everyone whom a report is about, whose name is None, and those in each segment.
+
+    None is everybody.
+    """
+    # Read once: a queryset is a query, and an iterator is empty after that.
+    group = None if whom.users is None else ActiveUsers(whom.users)
+    segments = groups_if_any(whom.by, whom.exclusive) or {}
+    if (group is not None or whom.by is not None) and not takes_users():
+        raise ImproperlyConfigured(
+            f"{conf.USAGE_REPORTS_FUNCTION!r} in SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=, "
+            "which a report about some of the users needs."
+        )
+    groups: dict[str | None, ActiveUsers | None] = {None: group}
+    for name, members in segments.items():
+        groups[name] = members if group is None else members & group
+    return groups
 
 
 def _rows(
-    grid: Grid, labels: Callable[[int], Labels], first: int, end: datetime, now: datetime
-) -> Iterator[Usage]:
+    grid: Grid,
+    labels: Callable[[int], Labels],
+    first: int,
+    end: datetime,
+    now: datetime,
+    groups: Mapping[str | None, ActiveUsers | None],
+) -> Iterator[tuple[str | None, Usage]]:
     spans = list(grid.spans(first, end))
     periods = [
         (outward(start), outward(local(earlier(following, end), grid.zone)))
         for _, start, following in spans
     ]
-    for (number, _, following), usage in zip(spans, usage_for_periods(iter(periods)), strict=False):
-        usage.update(labels=labels(number))
-        if utc(following) > utc(now):
-            usage["complete"] = False
-        yield usage
+    for segment, usages in zip(groups, _usage_of_each(periods, list(groups.values())), strict=True):
+        for (number, _, following), usage in zip(spans, usages, strict=False):
+            usage.update(labels=labels(number))
+            if utc(following) > utc(now):
+                usage["complete"] = False
+            yield segment, usage
+
+
+def _usage_of_each(
+    periods: list[tuple[datetime, datetime]], groups: Sequence[ActiveUsers | None]
+) -> Iterator[Iterable[Usage]]:
+    """Generate the usage of the periods by each of some groups; the first has all of the others."""
+    if len(groups) > 1 and usage_reports_function() is _usage_for_periods:
+        yield from _read_together(periods, groups)
+        return
+    for group in groups:
+        # As ever where it is about everybody: the function may be one of version 1.
+        whom = {} if group is None else {"users": group}
+        yield usage_for_periods(iter(periods), **whom)
+
+
+def _read_together(
+    periods: list[tuple[datetime, datetime]], groups: Sequence[ActiveUsers | None]
+) -> Iterator[Iterable[Usage]]:
+    ranges = [_checked_period(start, end) for start, end in periods]
+    everyone = groups[0]
+    first = get_store().first()
+    sets = active_users_each(ranges, everyone)
+    accounts = _accounts_of_each([end for _, end in ranges], groups)
+    for group, known in zip(groups, accounts, strict=True):
+        counts = [len(users) if group is None else users.count_common(group) for users in sets]
+        yield _usages(periods, counts, first, known)
+
+
+def _accounts_of_each(
+    ends: list[datetime], groups: Sequence[ActiveUsers | None]
+) -> Iterator[list[Accounts]]:
+    """Generate the accounts of each group as of each end, all from one reading of the users."""
+    if not ends or date_joined_field() is None:
+        yield from ([UNKNOWN] * len(ends) for _ in groups)
+        return
+    moments = sorted({utc(end) for end in ends})
+    among = groups[0]
+    new = new_accounts(moments, None if among is None else among.users())
+    by_then = [
+        list(accumulate((ActiveUsers(each) for each in kind), or_))
+        for kind in zip(*new, strict=True)
+    ]
+    places = [bisect_right(moments, utc(end)) - 1 for end in ends]
+    for group in groups:
+        registered, activated = (
+            [len(users) if group is None else users.count_common(group) for users in kind]
+            for kind in by_then
+        )
+        yield [Accounts(registered[place], activated[place]) for place in places]
 
 
 def usage_for_periods(*args: Any, **kwargs: Any) -> Iterable[Usage]:
     """Return the usage of periods, by the function in ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` if set.
 
     That function takes what :func:`_usage_for_periods` takes and yields what it yields, one dict
-    for each period in turn; it may call it and add to its dicts. Raises ImproperlyConfigured where
-    the setting names nothing that can be called.
+    for each period in turn; it may call it and add to its dicts. It is given ``users`` only where a
+    report is about some of them: one that does not take them can only report on everybody. Raises
+    ImproperlyConfigured where the setting names nothing that can be called.
     """
     return usage_reports_function()(*args, **kwargs)
 
@@ -290,16 +455,40 @@ def usage_reports_function() -> Callable[..., Iterable[Usage]]:
     return function
 
 
-def _usage_for_periods(periods: Iterable[tuple[datetime, datetime]]) -> Iterator[Usage]:
-    """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels."""
+def takes_users() -> bool:
+    """Return whether there can be reports about some of the users."""
+    try:
+        inspect.signature(usage_reports_function()).bind([], users=None)
+    except TypeError:
+        return False
+    return True
+
+
+def _usage_for_periods(
+    periods: Iterable[tuple[datetime, datetime]], *, users: Any = None
+) -> Iterator[Usage]:
+    """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels.
+
+    ``users`` restricts it to a group.
+    """
     periods = list(periods)
     ranges = [_checked_period(start, end) for start, end in periods]
-    active, first = get_store().count_each(ranges)
-    accounts = accounts_as_of([end for _, end in ranges])
+    group = None if users is None else ActiveUsers(users)
+    active, first = get_store().count_each(ranges, group_of(group))
+    among = None if group is None else group.users()
+    accounts = accounts_as_of([end for _, end in ranges], among)
+    yield from _usages(periods, active, first, accounts)
+
+
+def _usages(
+    periods: Iterable[tuple[datetime, datetime]],
+    active: Iterable[int],
+    first: datetime | None,
+    accounts: Iterable[Accounts],
+) -> Iterator[Usage]:
     now = utc(checked(timezone.now(), "now"))
-    for (start, end), (_, until), users, (registered, activated) in zip(
-        periods, ranges, active, accounts, strict=True
-    ):
+    for (start, end), users, (registered, activated) in zip(periods, active, accounts, strict=True):
+        _, until = _checked_period(start, end)
         known = first is not None and utc(first) < utc(until)
         usage: Usage = {
             "period": {"start": start, "end": end},

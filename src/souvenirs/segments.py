@@ -66,6 +66,18 @@ def groups_by(by: By, exclusive: bool = False) -> dict[str, ActiveUsers]:
     return _first_match(groups) if exclusive else groups
 
 
+def groups_if_any(by: By | None, exclusive: bool) -> dict[str, ActiveUsers] | None:
+    """Return what :func:`groups_by` returns; None where nobody asks for segments.
+
+    Raises ValueError also where they are to be exclusive, but there is no ``by``.
+    """
+    if by is not None:
+        return groups_by(by, exclusive)
+    if exclusive:
+        raise ValueError("exclusive is about segments: say which ones with by.")
+    return None
+
+
 def _groups_by(by: By) -> dict[str, ActiveUsers]:
     if isinstance(by, Mapping):
         named = {str(name): _users_of(name, group) for name, group in by.items()}

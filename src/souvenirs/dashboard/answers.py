@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage
@@ -48,18 +48,25 @@ from ..segments import groups_by, segment
 from ..stores import get_store
 from .figures import busy_hours
 from .parameters import BadQuestion
-from .questions import Question, check_groups, iso
+from .questions import Question, check_groups, check_report, iso
 
 Row = dict[str, Any]
 
 
+class Table(NamedTuple):
+    """Rows for a CSV, and which columns of them."""
+
+    columns: tuple[str, ...]
+    rows: list[Row]
+
+
 @dataclass(frozen=True)
 class Answer:
-    """The rows, and what else there is to say; a table is the rows of a CSV that differ."""
+    """The rows, and what else there is to say; and a CSV where that is no table of the rows."""
 
     rows: list[Row]
     more: Mapping[str, Any] = field(default_factory=dict)
-    table: list[Row] | None = None
+    table: Table | None = None
 
 
 # What the periods of a report are called, of the calendar and of a subscription.
@@ -80,15 +87,19 @@ OF_SUBSCRIPTION: dict[str, tuple[Callable[..., Any], str]] = {
 
 def answer_usage(question: Question) -> Answer:
     """Return registered, activated and active users, period by period."""
+    check_report(question)
+    groups = _groups(question)
     if question.subscription_start is None:
         report, label = OF_CALENDAR[question.interval]
-        usages = report(question.start, question.end, tz=question.zone)
+        usages = report(question.start, question.end, tz=question.zone, **groups)
     else:
         report, label = OF_SUBSCRIPTION[question.interval]
-        usages = report(question.subscription_start, question.start, question.end, question.zone)
+        start, end = question.start, question.end
+        usages = report(question.subscription_start, start, end, question.zone, **groups)
     return Answer(
         [
             {
+                **{name: usage[name] for name in ("segment",) if name in usage},
                 "label": str(usage["labels"][label]),
                 "start": _stamp(usage["period"]["start"], question.zone),
                 "end": _stamp(usage["period"]["end"], question.zone),
@@ -166,8 +177,9 @@ def answer_retention(question: Question) -> Answer:
         **_groups(question),
     )
     everyone = found.everyone if isinstance(found, Segmented) else found
-    table = _rows(found, question)
-    return Answer(_cohorts(table), {"mean": list(everyone.mean())}, table)
+    cells = _rows(found, question)
+    columns = ("label", "start", "end", "complete", "size", "offset", "users", "share")
+    return Answer(_cohorts(cells), {"mean": list(everyone.mean())}, Table(columns, cells))
 
 
 def _cohorts(cells: list[Row]) -> list[Row]:
@@ -205,7 +217,7 @@ def answer_people(question: Question) -> Answer:
             {
                 "id": str(key),
                 "username": users[key].get_username() if key in users else None,
-                "last_seen": _maybe_stamp(seen[key], question.zone),
+                "last_seen": maybe_stamp(seen[key], question.zone),
             }
             for key in keys
         ],
@@ -226,36 +238,50 @@ def _listed(question: Question) -> QuerySet[Any]:
 
 def answer_health(question: Question) -> Answer:
     """Return since when users are counted, how far digesting has come, and what is set wrong."""
-    alias = router.db_for_write(Souvenir)
-    messages = [*check_settings(), *check_site(), *check_digesting(alias)]
+    checks = [
+        {
+            "id": str(message.id),
+            "message": str(message.msg),
+            "hint": str(message.hint) if message.hint else None,
+        }
+        for message in failed_checks()
+    ]
     known = status()
     moments = {
         "counted_since": get_store().first(),
-        "oldest_waiting": known.oldest_waiting,
         "digested_until": known.digested_until,
+        "oldest_waiting": known.oldest_waiting,
         "pruned_until": known.pruned_until,
     }
-    return Answer(
-        [
-            {
-                "digests": level.name,
-                "rows": level.rows,
-                "stale": level.stale,
-                "sightings": level.sightings,
-                "bytes": level.size,
-            }
-            for level in known.levels
-        ],
+    state = {
+        **{name: maybe_stamp(moment, question.zone) for name, moment in moments.items()},
+        "souvenirs_waiting": known.souvenirs_waiting,
+    }
+    levels = [
         {
-            **{name: _maybe_stamp(moment, question.zone) for name, moment in moments.items()},
-            "souvenirs_waiting": known.souvenirs_waiting,
-            "checks": _failed(messages),
-        },
-    )
+            "digests": level.name,
+            "rows": level.rows,
+            "stale": level.stale,
+            "sightings": level.sightings,
+            "bytes": level.size,
+        }
+        for level in known.levels
+    ]
+    tables = {
+        "state": Table(
+            ("what", "state"), [{"what": name, "state": value} for name, value in state.items()]
+        ),
+        "checks": Table(("id", "message", "hint"), checks),
+    }
+    return Answer(levels, {**state, "checks": checks}, tables.get(question.table))
 
 
-def _failed(messages: list[CheckMessage]) -> list[str]:
-    return sorted({str(message.id) for message in messages if not message.is_silenced()})
+def failed_checks() -> list[CheckMessage]:
+    """Return the system checks that fail on this site, and that nobody has silenced, by id."""
+    alias = router.db_for_write(Souvenir)
+    messages = [*check_settings(), *check_site(), *check_digesting(alias)]
+    failed = [message for message in messages if not message.is_silenced()]
+    return sorted(failed, key=lambda message: str(message.id))
 
 
 def _groups(question: Question) -> dict[str, Any]:
@@ -287,5 +313,6 @@ def _stamp(moment: datetime, zone: tzinfo) -> str:
     return iso(local(checked(moment, "moment"), zone))
 
 
-def _maybe_stamp(moment: datetime | None, zone: tzinfo) -> str | None:
+def maybe_stamp(moment: datetime | None, zone: tzinfo) -> str | None:
+    """Return a moment, if there is one, as the API writes it."""
     return None if moment is None else _stamp(moment, zone)

@@ -20,6 +20,7 @@ from . import forms
 from .access import VIEW_PEOPLE, VIEW_USAGE, View, error_response, for_api
 from .answers import (
     Answer,
+    Table,
     answer_busy,
     answer_growth,
     answer_health,
@@ -41,6 +42,12 @@ COUNT = {"type": ["integer", "null"], "description": "null where it is unknown."
 SHARE = {"type": ["number", "null"], "description": "null where it is unknown, or of nobody."}
 MAYBE_TEXT = {"type": ["string", "null"]}
 MAYBE_MOMENT = {"type": ["string", "null"], "format": "date-time"}
+CHECK = {
+    "type": "object",
+    "properties": {"id": TEXT, "message": TEXT, "hint": MAYBE_TEXT},
+    "required": ["id", "message", "hint"],
+    "additionalProperties": False,
+}
 PERIOD = {
     "label": TEXT,
     "start": MOMENT,
@@ -51,14 +58,13 @@ PERIOD = {
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What may be asked, by whom, and what is in the rows, the rest and the table of the answer."""
+    """What may be asked, by whom, and what is in the rows and the rest of the answer."""
 
     form: Form
     answer: Callable[[Question], Answer]
     summary: str
     columns: Mapping[str, Any]
     more: Mapping[str, Any] = field(default_factory=dict)
-    table: tuple[str, ...] = ()
     permission: str = VIEW_USAGE
 
     @property
@@ -86,11 +92,9 @@ class Endpoint:
 
     def _response(self, question: Question, answer: Answer) -> HttpResponse:
         if question.format == "csv":
-            columns = list(self.table or self.columns)
-            if question.by is not None:
-                columns.insert(0, "segment")
-            rows = answer.rows if answer.table is None else answer.table
-            return csv_response(self.name, columns, rows)
+            table = answer.table or Table(tuple(self.columns), answer.rows)
+            segment = () if question.by is None else ("segment",)
+            return csv_response(self.name, [*segment, *table.columns], table.rows)
         return JsonResponse({"question": question.echo(), **answer.more, "rows": answer.rows})
 
 
@@ -118,7 +122,6 @@ ENDPOINTS = (
             "shares": {"type": "array", "items": SHARE},
         },
         more={"mean": {"type": "array", "items": SHARE}},
-        table=(*PERIOD, "size", "offset", "users", "share"),
     ),
     Endpoint(
         forms.GROWTH,
@@ -171,7 +174,7 @@ ENDPOINTS = (
                 ("counted_since", "oldest_waiting", "digested_until", "pruned_until"), MAYBE_MOMENT
             ),
             "souvenirs_waiting": NUMBER,
-            "checks": {"type": "array", "items": TEXT},
+            "checks": {"type": "array", "items": CHECK},
         },
     ),
 )

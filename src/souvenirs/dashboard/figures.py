@@ -104,9 +104,10 @@ def overview(
         _plan_busy_hours(days, origin),
         Plan([(outward(now - NOW), outward(now))], lambda sets: len(sets[0])),
     ]
-    # The report is about everybody; a function of the site counts in its own way.
-    beside = [] if conf.USAGE_REPORTS_FUNCTION else [_plan_usage(laid("month"))]
-    tiles, chart, growth, busy, active_now, *months = read(plans, users, beside)
+    # A function of the site counts in its own way.
+    if not conf.USAGE_REPORTS_FUNCTION:
+        plans.append(_plan_usage(laid("month"), users))
+    tiles, chart, growth, busy, active_now, *months = read(plans, users)
     return Overview(
         moment=moment,
         is_now=utc(moment) == utc(now),
@@ -118,7 +119,7 @@ def overview(
         busy=busy,
         months=months[0]
         if months
-        else list(calendar_monthly_usage(outward(start), outward(moment), tz=zone)),
+        else list(calendar_monthly_usage(outward(start), outward(moment), tz=zone, users=users)),
     )
 
 
@@ -233,20 +234,22 @@ def _plan_tiles(days: Grid, moment: datetime, origin: Origin) -> Plan[tuple[Tile
     return Plan([(outward(start) if start else None, outward(end)) for start, end in ranges], make)
 
 
-def _plan_usage(months: Layout) -> Plan[list[dict[str, Any]]]:
+def _plan_usage(months: Layout, users: Any) -> Plan[list[dict[str, Any]]]:
     """Plan the report of calendar months, as :mod:`souvenirs.reports` writes it."""
+    among = None if users is None else ActiveUsers(users).users()
 
     def make(sets: Sequence[ActiveUsers]) -> list[dict[str, Any]]:
         ends = [checked(period.end, "end") for period in months.periods]
+        known = accounts_as_of(ends, among)
         report = []
-        for period, users, accounts in zip(months.periods, sets, accounts_as_of(ends), strict=True):
+        for period, active, accounts in zip(months.periods, sets, known, strict=True):
             usage: dict[str, Any] = {
                 "period": {"start": period.start, "end": period.end},
                 "labels": {"calendar_year_month": period.label},
                 "usage": {
                     "registered_users": accounts.registered,
                     "activated_users": accounts.activated,
-                    "active_users": len(users) if period.known else None,
+                    "active_users": len(active) if period.known else None,
                 },
             }
             if not period.complete:

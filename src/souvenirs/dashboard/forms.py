@@ -16,13 +16,18 @@ from .parameters import (
     REFERENCE,
     SEGMENT,
     SUBSCRIPTION_START,
+    TABLE,
     TZ,
     WINDOW,
     interval,
 )
 from .questions import Form
 
-USAGE = Form("usage", (*RANGE, interval("month"), TZ, SUBSCRIPTION_START, FORMAT), preset="12mo")
+USAGE = Form(
+    "usage",
+    (*RANGE, interval("month"), TZ, SUBSCRIPTION_START, SEGMENT, BY, EXCLUSIVE, FORMAT),
+    preset="12mo",
+)
 SERIES = Form(
     "series", (*RANGE, interval("day"), TZ, WINDOW, SEGMENT, BY, EXCLUSIVE, FORMAT), preset="28d"
 )
@@ -39,6 +44,6 @@ STICKINESS = Form(
     "stickiness", (*RANGE, interval("month"), TZ, SEGMENT, BY, EXCLUSIVE, FORMAT), preset="12mo"
 )
 BUSY = Form("busy", (*RANGE, TZ, SEGMENT, FORMAT), preset="28d")
-HEALTH = Form("health", (TZ, FORMAT))
+HEALTH = Form("health", (TZ, TABLE, FORMAT))
 
 FORMS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, HEALTH)

@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, TypeAlias
 
-from django.db import router
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -21,13 +20,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from ..calendars import INTERVALS
-from ..checks.settings import check_settings
-from ..checks.site import check_digesting, check_site
 from ..digests.status import status
 from ..insights import retention as retention_of
 from ..insights.layout import find_origin
 from ..instants import checked, local, outward
-from ..models import Souvenir
 from ..periods import earlier
 from ..reports import (
     customer_monthly_usage,
@@ -40,6 +36,7 @@ from ..stores.reading import PrunedSpan
 from ..usersets import CorruptDigest
 from . import figures
 from .access import VIEW_PEOPLE, VIEW_USAGE, View, for_pages, may
+from .answers import failed_checks, maybe_stamp
 from .contents.health import checks_table, levels_table, status_table
 from .contents.overview import (
     actives_chart,
@@ -68,10 +65,10 @@ from .parameters import (
     Whole,
     Words,
 )
-from .people import MOST, OF_GROWTH, PER_PAGE
+from .people import MOST, OF_GROWTH, PER_PAGE, orders
 from .people import people as people_of
 from .places import PAGES, Asked, Place
-from .questions import OF_SUBSCRIPTION, Form, Question
+from .questions import OF_SUBSCRIPTION, Form, Question, check_report
 from .shapes import day, minute, number
 from .tables import csv_response
 
@@ -152,7 +149,7 @@ def _navigation(
         "overview": ("preset", "from", "to", "tz", "segment"),
         "retention": ("preset", "from", "to", "tz", "segment"),
         "people": ("preset", "from", "to", "tz", "segment"),
-        "billing": ("tz",),
+        "billing": ("tz", "segment"),
         "health": ("tz",),
     }
     return [
@@ -192,6 +189,7 @@ def overview(asked: Asked) -> Context:
     """How many were here, and whether it is getting better."""
     question = asked.question
     _check_size(question, MOST_PERIODS)
+    check_report(question)
     start, _end = _range(question)
     # Without an end the range is up to now, and so it has moved on since it was read.
     has_end = question.preset is not None or "to" in asked.query
@@ -271,7 +269,7 @@ PEOPLE = Form(
         Choice("list", "", "active", (*LISTS, "cohort", *OF_GROWTH)),
         DAYS,
         Words("q", ""),
-        Choice("order", "", "name", ("name", "-name", "joined", "-joined")),
+        Choice("order", "", "name", ("name", "-name", "joined", "-joined", "seen", "-seen")),
         Choice("interval", "", "month", tuple(INTERVALS)),
         COHORT,
         MODE,
@@ -316,9 +314,19 @@ def people(asked: Asked) -> Context | HttpResponse:
 def _people_file(question: Question) -> HttpResponse:
     """The list as the API writes it, as far as somebody could page through it."""
     found = people_of(question, 0, MOST)
-    rows = [{"id": str(user.pk), "username": user.get_username()} for user in found.users]
+    joined = orders().get("joined")
+    rows = [
+        {
+            "id": str(user.pk),
+            "username": user.get_username(),
+            **({"registered": maybe_stamp(getattr(user, joined), question.zone)} if joined else {}),
+            "last_seen": maybe_stamp(found.last_seen[user.pk], question.zone),
+        }
+        for user in found.users
+    ]
     if question.format == "csv":
-        return csv_response("people", ["id", "username"], rows)
+        registered = ["registered"] if joined else []
+        return csv_response("people", ["id", "username", *registered, "last_seen"], rows)
     return JsonResponse({"total": found.total, "rows": rows})
 
 
@@ -336,6 +344,7 @@ BILLING = Form(
         Choice("interval", "", "month", OF_SUBSCRIPTION),
         Whole("recent", "", 24, 1, MOST_PERIODS),
         TZ,
+        SEGMENT,
     ),
 )
 
@@ -348,10 +357,15 @@ def billing(asked: Asked) -> Context:
     if start is None:
         return {"lines": [_("Give the day when a subscription started.")]}
     report = REPORTS[question.interval]
-    usages = list(report(outward(start), tz=question.zone, recent=question.recent))
+    check_report(question)
+    members = restricted(None, question.segment)
+    usages = list(report(outward(start), tz=question.zone, recent=question.recent, users=members))
     since = usages[0]["period"]["start"] if usages else outward(start)
     caption = _("Users in each period of the subscription that started on %s") % day(start)
     shown = {"from": asked.written(since)}
+    if not usages:
+        # That of a subscription to come is empty, and has no end before it begins.
+        shown["to"] = shown["from"]
     return {
         "tables": [usage_table(usages, asked, caption, question.interval, shown)],
     }
@@ -364,14 +378,11 @@ HEALTH = Form("health", (TZ,))
 def health(asked: Asked) -> Context:
     """How far digesting has come, and what is wrong."""
     progress = status()
-    alias = router.db_for_write(Souvenir)
-    found = [*check_settings(), *check_site(), *check_digesting(alias)]
-    failed = [message for message in found if not message.is_silenced()]
     return {
         "tables": [
             status_table(progress, find_origin(), asked),
             levels_table(progress.levels, asked),
-            checks_table(failed),
+            checks_table(failed_checks(), asked),
         ]
     }
 

@@ -295,7 +295,9 @@ BY = Choice(
     choices=(SETTING, BY_GROUP),
 )
 EXCLUSIVE = Flag(
-    "exclusive", "Whether a user is only in the first of the segments that have them.", False
+    "exclusive",
+    "With by: whether a user is only in the first of the segments that have them.",
+    False,
 )
 WINDOW = Window(
     "window", "Count who was active in so many days up to the end of each period.", most=366
@@ -325,6 +327,13 @@ LIST = Choice(
 DAYS = Whole("days", "How many last days the lists recent and inactive are about.", 30, 1, 36_600)
 PAGE = Whole("page", "Which page of the list.", 1, 1, 1_000_000)
 PER_PAGE = Whole("per_page", "How many users are on a page.", 100, 1, 1_000)
+TABLE = Choice(
+    "table",
+    "Which table a CSV is: what digests take up, how far digesting has come, or the checks that "
+    "fail. JSON has all of them.",
+    "digests",
+    choices=("digests", "state", "checks"),
+)
 FORMAT = Choice("format", "What the answer is written in.", "json", choices=("json", "csv"))
 
 

@@ -1,7 +1,8 @@
 """Who is behind a number, a page of them at a time.
 
 A list is never counted and never read as a whole: there is a next page if there is a row on it. It
-can be in the order of what the database has an index for, or of when users registered.
+can be in the order of what the database has an index for, of when users registered, or of when they
+were last seen.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..counting import active_users, active_users_each
 from ..insights import growth, retention
 from ..insights.growth import Part
 from ..insights.lastseen import last_seen_many
+from ..insights.seenorder import page_by_last_seen
 from ..instants import checked, outward
 from ..querysets import inactive, never_seen, recently_seen
 from ..segments import restricted
@@ -33,6 +35,9 @@ PER_PAGE = 50
 
 #: The last row that somebody pages to; who looks for somebody searches.
 MOST = 10_000
+
+#: The order of when users were last seen.
+SEEN = "seen"
 
 #: Lists of the users behind a number of growth accounting.
 OF_GROWTH = ("new", "retained", "resurrected", "churned")
@@ -53,20 +58,63 @@ class People:
 def people(question: Question, first: int, last: int) -> People:
     """Return the users of a list from one position up to another. Raises BadQuestion."""
     members = restricted(None, question.segment)
-    total = None
-    if question.list in OF_DAYS:
-        everybody = get_user_model()._default_manager.all()
-        users = seen(question.list, timedelta(days=question.days), everybody)
-        users = users if members is None else members.among(users)
-    else:
-        found = _set(question, members)
-        users, total = found.users(), len(found)
+    found = None if question.list in OF_DAYS else _set(question, members)
+    if question.order.removeprefix("-") == SEEN and question.list != "never":
+        return _by_last_seen(question, first, last, members, found)
+    users, total = _users(question, members, found), None if found is None else len(found)
     if question.q:
-        name = get_user_model().USERNAME_FIELD
-        users, total = users.filter(**{f"{name}__icontains": question.q}), None
+        users, total = _searched(users, question.q), None
     rows = list(_ordered(users, question.order)[first : last + 1])
     shown = rows[: last - first]
     return People(shown, last_seen_many(shown), total, len(rows) > len(shown))
+
+
+def _by_last_seen(
+    question: Question,
+    first: int,
+    last: int,
+    members: ActiveUsers | None,
+    found: ActiveUsers | None,
+) -> People:
+    among, total = (members, None) if found is None else (found, len(found))
+    bounds: dict[str, datetime] = {}
+    if question.q:
+        # All of them, because digests know no names.
+        users = _searched(_users(question, members, found), question.q)
+        among, total = ActiveUsers(users), None
+    elif question.list in OF_DAYS:
+        cutoff = checked(timezone.now(), "now") - timedelta(days=question.days)
+        bounds = {"before" if question.list == "inactive" else "since": outward(cutoff)}
+    elif question.list == "active" and question.start is not None:
+        # Everybody was seen then, or later.
+        bounds = {"since": outward(question.start)}
+    listed = page_by_last_seen(
+        first,
+        last + 1,
+        among=among,
+        has_never=question.list == "cohort",
+        is_descending=question.order.startswith("-"),
+        **bounds,
+    )
+    shown = dict(listed[: last - first])
+    named = {user.pk: user for user in ActiveUsers(shown).users()}
+    rows = [named[key] for key in shown if key in named]
+    return People(rows, shown, total, len(listed) > len(shown))
+
+
+def _users(
+    question: Question, members: ActiveUsers | None, found: ActiveUsers | None
+) -> QuerySet[Any]:
+    """The users of a list, which has been found already unless it is one of the last days."""
+    if found is not None:
+        return found.users()
+    everybody = get_user_model()._default_manager.all()
+    users = seen(question.list, timedelta(days=question.days), everybody)
+    return users if members is None else members.among(users)
+
+
+def _searched(users: QuerySet[Any], words: str) -> QuerySet[Any]:
+    return users.filter(**{f"{get_user_model().USERNAME_FIELD}__icontains": words})
 
 
 def seen(name: str, length: timedelta, users: QuerySet[Any]) -> QuerySet[Any]:
@@ -116,7 +164,7 @@ def _outward(moment: datetime | None) -> datetime | None:
 
 
 def orders() -> dict[str, str]:
-    """Return the field behind each order that a list can be in."""
+    """Return the field behind each order that a list can be in, but for when users were seen."""
     fields = {"name": get_user_model().USERNAME_FIELD}
     joined = date_joined_field()
     if joined is not None:
@@ -126,7 +174,8 @@ def orders() -> dict[str, str]:
 
 def _ordered(users: QuerySet[Any], order: str) -> QuerySet[Any]:
     name = order.removeprefix("-")
-    field = orders().get(name)
+    # Nobody on a list of those never seen was seen before anybody else.
+    field = "pk" if name == SEEN else orders().get(name)
     if field is None:
         raise BadQuestion(
             "order", gettext_noop("The users of this site do not say when they registered.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +12,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..instants import checked, local, utc
@@ -64,10 +65,6 @@ class Asked:
     def sees_people(self) -> bool:
         return may(self.asker, VIEW_PEOPLE)
 
-    def over(self, **changes: Any) -> Asked:
-        """Return it with a question that differs."""
-        return replace(self, question=replace(self.question, **changes))
-
     @property
     def shared(self) -> dict[str, Any]:
         """The range, the zone and the segment, as parameters."""
@@ -87,9 +84,20 @@ class Asked:
     def api(self, form: Form, **query: Any) -> str:
         """Return where a program finds the same, of what its form asks for."""
         names = {parameter.name for parameter in form.parameters}
-        own = {name: value for name, value in self.query.items() if name in names}
-        shared = {name: value for name, value in self.shared.items() if name in names}
-        return self.place.url(f"api-{form.name}", {**own, **shared, **query})
+        asked = {**self.query, "from": "", "to": "", **self._range_so_far, **self.common}
+        own = {name: value for name, value in asked.items() if name in names}
+        return self.place.url(f"api-{form.name}", {**own, **query})
+
+    @property
+    def _range_so_far(self) -> dict[str, Any]:
+        """The range without what is still to come, which no page shows."""
+        shown, now = self.range, utc(checked(timezone.now(), "now"))
+        start, end = self.question.start, self.question.end
+        if "to" in shown and start and end and now < utc(end):
+            if now < utc(start):
+                return {"from": shown["from"], "to": shown["from"]}
+            return {"from": shown["from"]}
+        return shown
 
     def people(self, **query: Any) -> str:
         """Return the URL of the people behind a number; nothing for who may not see them."""

@@ -22,6 +22,7 @@ from ..conf import conf
 from ..insights.retention import CohortBy, Mode, Reference
 from ..instants import checked, local, utc
 from ..periods import Grid, calendar_start
+from ..reports import takes_users
 from ..segments import SETTING, segment_names
 from ..values import Rank
 from .parameters import (
@@ -78,6 +79,7 @@ class Question:
     days: int = 30
     page: int = 1
     per_page: int = 100
+    table: str = "digests"
     format: str = "json"
     #: Of pages only: the last periods, a period by its label, a column of a triangle, and words.
     recent: int = 24
@@ -231,6 +233,21 @@ def check_groups(question: Question, groups: int) -> None:
         )
 
 
+def check_report(question: Question) -> None:
+    """Refuse a report on some of the users where a site's own function can only make others.
+
+    Raises BadQuestion.
+    """
+    if (question.segment is not None or question.by is not None) and not takes_users():
+        raise BadQuestion(
+            "by" if question.segment is None else "segment",
+            gettext_noop(
+                "Reports of this site are about everybody: the function in "
+                "SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=."
+            ),
+        )
+
+
 def _periods_in(question: Question) -> int:
     start, end, subscription = question.start, question.end, question.subscription_start
     if start is None or end is None or utc(start) == utc(end):
@@ -290,6 +307,10 @@ def _check_size(question: Question) -> None:
 
 
 def _check_users(question: Question) -> None:
+    if question.exclusive and question.by is None:
+        raise BadQuestion(
+            "exclusive", gettext_noop("%(name)s is about segments: say which ones with by.")
+        )
     if question.cohort == "joined" and date_joined_field() is None:
         raise BadQuestion(
             "cohort", gettext_noop("The users of this site do not say when they registered.")

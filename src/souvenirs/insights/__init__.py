@@ -14,7 +14,8 @@ the end. A period that is not over yet is not ``complete``.
 * ``by`` gives a :class:`Segmented` with the same insight for each segment and for everyone:
   ``"segment"`` for those in ``SOUVENIRS_SEGMENTS``, groups by name in a dict, or a field of the
   user model like ``"groups__name"``. Segments overlap, and their numbers do not add up to that of
-  everyone; with ``exclusive=True`` a user is in the first segment that has them, and in no other.
+  everyone; with ``exclusive=True`` a user is in the first segment that has them, and in no other,
+  which means nothing without ``by``, and is refused.
 
 All are exact, with or without digests, and take at most six questions to the database, whatever the
 range (and a few more where users are not their own numbers, or for segments). They raise ValueError

@@ -87,7 +87,7 @@ def active_days(
         unsure = [
             position
             for position, bounds in enumerate(zip(starts, ends, strict=True))
-            if position not in seen and not near.isdisjoint(_cells(DAY, *bounds))
+            if position not in seen and not near.isdisjoint(cells_over(DAY, *bounds))
         ]
         sets = active_users_each([(starts[n], ends[n]) for n in unsure], [key])
         seen.update(position for position, users in zip(unsure, sets, strict=True) if users)
@@ -97,8 +97,8 @@ def active_days(
 def _days_near(pruned: Range, key: Hashable) -> set[Range]:
     """The days of UTC in a span of pruned buckets on which a user was seen."""
     # From the coarse to the fine: the user was not there in most months.
-    months = _hits(_cells(MONTH, *pruned), key)
-    return set(_hits([day for month in months for day in _cells(DAY, *month)], key))
+    months = _hits(cells_over(MONTH, *pruned), key)
+    return set(_hits([day for month in months for day in cells_over(DAY, *month)], key))
 
 
 def _hits(ranges: Sequence[Range], key: Hashable) -> list[Range]:
@@ -143,10 +143,10 @@ def _pruned_ends(
 
     A user may be missing who has an even later, or earlier, souvenir.
     """
-    for month, of_month in _shares(_cells(MONTH, *pruned), users, is_last):
-        days = [day for day, _ in _shares(_cells(DAY, *month), of_month, is_last)]
+    for month, of_month in _shares(cells_over(MONTH, *pruned), users, is_last):
+        days = [day for day, _ in _shares(cells_over(DAY, *month), of_month, is_last)]
         # A pruned bucket counts as where it starts: that is enough to ask for.
-        starts = [start for day in days for start, _ in _cells(GRAIN, *day)]
+        starts = [start for day in days for start, _ in cells_over(GRAIN, *day)]
         instants = [(start, start + MICROSECOND) for start in starts]
         for (start, _), of_start in _shares(instants, of_month, is_last):
             for key in of_start:
@@ -167,7 +167,7 @@ def _shares(
     return shares
 
 
-def _cells(level: int, start: datetime, end: datetime) -> list[Range]:
+def cells_over(level: int, start: datetime, end: datetime) -> list[Range]:
     """The cells of a level that lie over ``[start, end)``, as ranges."""
     cell = cell_of(level, second_of(start))
     cells = []

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..activeusers import ActiveUsers
 from ..counting import active_users_each
-from ..segments import By, BySegment, groups_by
+from ..segments import By, BySegment, groups_if_any
 
 
 class Insight(ABC):
@@ -58,23 +58,11 @@ class Plan(NamedTuple, Generic[T]):
     make: Callable[[Sequence[ActiveUsers]], T]
 
 
-def read(
-    plans: Sequence[Plan[Any]], users: Any = None, of_everybody: Sequence[Plan[Any]] = ()
-) -> list[Any]:
-    """Return the answer of each plan, all from one reading, so that they agree with each other.
-
-    Those ``of_everybody`` come last, and are not about the group ``users``.
-    """
-    own = [each for plan in plans for each in plan.ranges]
-    others = [each for plan in of_everybody for each in plan.ranges]
-    if others and users is not None:
-        group = ActiveUsers(users)
-        sets = active_users_each([*own, *others])
-        sets = [found & group for found in sets[: len(own)]] + sets[len(own) :]
-    else:
-        sets = active_users_each([*own, *others], users)
+def read(plans: Sequence[Plan[Any]], users: Any = None) -> list[Any]:
+    """Return the answer of each plan, all from one reading, so that they agree with each other."""
+    sets = active_users_each([each for plan in plans for each in plan.ranges], users)
     answers = []
-    for plan in [*plans, *of_everybody]:
+    for plan in plans:
         answers.append(plan.make(sets[: len(plan.ranges)]))
         sets = sets[len(plan.ranges) :]
     return answers
@@ -87,9 +75,9 @@ def segmented(
     exclusive: bool,
 ) -> I | Segmented[I]:
     """Return what is made of the sets; with ``by``, also what is made of each segment's share."""
-    if by is None:
+    groups = groups_if_any(by, exclusive)
+    if groups is None:
         return make(sets)
-    groups = groups_by(by, exclusive=exclusive)
     parts = {name: make([users & group for users in sets]) for name, group in groups.items()}
     return Segmented(parts, make(sets))
 

@@ -13,7 +13,7 @@ from ...insights.layout import Origin
 from ...instants import checked, local
 from ..forms import HEALTH
 from ..places import Asked
-from ..shapes import Cell, Column, Table, header, minute, number, numbers, stretched
+from ..shapes import Cell, Column, Download, Table, header, minute, number, numbers, stretched
 from .common import downloads
 
 
@@ -35,7 +35,7 @@ def status_table(progress: Status, origin: Origin, asked: Asked) -> Table:
         caption=_("How far digesting has come"),
         columns=[Column(_("What"), is_number=False), Column(_("State"), is_number=False)],
         rows=[[header(name), Cell(text, kind="word")] for name, text in entries.items()],
-        downloads=downloads(asked, HEALTH),
+        downloads=_downloads(asked, "state"),
     )
 
 
@@ -59,8 +59,12 @@ def levels_table(levels: Sequence[Level], asked: Asked) -> Table:
             ]
             for level in levels
         ],
-        downloads=downloads(asked, HEALTH),
+        downloads=_downloads(asked, "digests"),
     )
+
+
+def _downloads(asked: Asked, table: str) -> list[Download]:
+    return downloads(asked, HEALTH, table=table)
 
 
 def _bucket(level: Level) -> str:
@@ -68,7 +72,7 @@ def _bucket(level: Level) -> str:
     return _("Bucket of %s minutes") % number(seconds / 60)
 
 
-def checks_table(messages: Sequence[CheckMessage]) -> Table:
+def checks_table(messages: Sequence[CheckMessage], asked: Asked) -> Table:
     """Return which system checks have failed."""
     return Table(
         caption=_("System checks that failed"),
@@ -85,5 +89,6 @@ def checks_table(messages: Sequence[CheckMessage]) -> Table:
             ]
             for message in messages
         ],
+        downloads=_downloads(asked, "checks"),
         nothing=_("None has failed."),
     )

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ...instants import checked, local
-from ..people import People, orders
+from ..people import SEEN, People, orders
 from ..places import Asked
 from ..questions import Question
 from ..shapes import Cell, Column, Download, Table, minute, number
@@ -56,7 +56,7 @@ def people_table(people: People, asked: Asked, own: Mapping[str, str]) -> Table:
         columns=[
             column("name", _("User")),
             *([column("joined", _("Registered"))] if has_joined else []),
-            Column(_("Last seen"), is_number=False),
+            column(SEEN, _("Last seen")),
         ],
         rows=rows,
         notes=notes,

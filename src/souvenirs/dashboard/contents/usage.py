@@ -46,8 +46,7 @@ def usage_table(
     zone = asked.question.zone
 
     def people(usage: dict[str, Any]) -> str:
-        # The report is about everybody, whatever the segment.
-        return asked.over(segment=None).people_in(usage["period"]["start"], usage["period"]["end"])
+        return asked.people_in(usage["period"]["start"], usage["period"]["end"])
 
     rows = []
     for usage in reversed(usages):
@@ -64,9 +63,6 @@ def usage_table(
                 Cell(number(active), url=people(usage) if active else ""),
             ]
         )
-    notes = _usage_notes(usages)
-    if asked.question.segment:
-        notes.append(_("This report is about everybody, whatever the segment."))
     return Table(
         caption=caption,
         columns=[
@@ -77,7 +73,7 @@ def usage_table(
         ],
         rows=rows,
         downloads=downloads(asked, USAGE, **(since or {}), interval=interval),
-        notes=notes,
+        notes=_usage_notes(usages),
     )
 
 

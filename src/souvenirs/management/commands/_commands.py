@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -13,7 +14,7 @@ from souvenirs import reports
 from souvenirs.instants import outward
 from souvenirs.stores import get_store
 
-from ._helpers import ReadingCommand, errors_in_words, parse_date, parse_zone
+from ._helpers import ReadingCommand, errors_in_words, parse_date, parse_segments, parse_zone
 
 Report = tuple[list[str], list[Any]]
 
@@ -34,6 +35,9 @@ class ReportCommand(ReadingCommand):
     ``handle()`` returns ``(headers, rows)``; a subclass shows them. The report ``monthly`` comes
     from the method ``monthly_report(options)``, which returns headers and ascending rows, and so on
     for any report that a subclass adds an option for.
+
+    With the option ``by_segment``, which it leaves to subclasses to add, the rows of each segment
+    follow those of everyone, and their first cell is its name, which is None for everyone.
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -98,9 +102,15 @@ class ReportCommand(ReadingCommand):
         method: Callable[[dict[str, Any]], Report] = getattr(self, f"{report}_report")
         with errors_in_words():
             headers, rows = method(options)
-        if options["recent"]:
-            rows = rows[-options["recent"] :]
-        return headers, rows if options["ascending"] else rows[::-1]
+        shown: list[Any] = []
+        for _, of_segment in groupby(rows, key=_segment_of):
+            some = list(of_segment)
+            if options["recent"]:
+                some = some[-options["recent"] :]
+            shown += some if options["ascending"] else some[::-1]
+        if options.get("by_segment"):
+            return ["segment", *headers], list(map(_with_segment, shown))
+        return headers, shown
 
     def _check(self, report: str, options: dict[str, Any]) -> None:
         calendar, anchor = options.get("calendar"), options["subscription_start"]
@@ -155,6 +165,7 @@ class ReportCommand(ReadingCommand):
             "end": options["before"],
             "tz": options.get("tz"),
             "recent": options["recent"],
+            **(parse_segments(options) if "by_segment" in options else {}),
         }
         if options.get("calendar"):
             calendar_usage = getattr(reports, f"calendar_{unit}_usage")
@@ -179,6 +190,15 @@ LABELS = {
     "quarterly": ("year_quarter", "calendar_year_quarter"),
     "yearly": ("year", "calendar_year"),
 }
+
+
+def _segment_of(row: Any) -> str | None:
+    return row.usage.get("segment") if isinstance(row, ReportRow) else None
+
+
+def _with_segment(row: Any) -> Any:
+    cells = [_segment_of(row), *row]
+    return ReportRow(cells, row.usage) if isinstance(row, ReportRow) else cells
 
 
 def _date(usage: reports.Usage, end: str, options: dict[str, Any]) -> str:

@@ -16,11 +16,12 @@ from typing import Any
 import dateutil.parser
 from dateutil.parser import UnknownTimezoneWarning
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.utils import timezone
 
 from souvenirs.instants import checked, checked_range, outward, zone_named
 from souvenirs.recording import primary_key
+from souvenirs.segments import SETTING, restricted, segment_names
 
 
 class ReadingCommand(BaseCommand):
@@ -85,6 +86,40 @@ def parse_range(
         return checked_range(start, end)
     except ValueError:
         raise CommandError(f"--{first} {start} is later than --{last} {end}.") from None
+
+
+def add_segment(parser: CommandParser) -> None:
+    """Add the option that restricts a command to a segment."""
+    parser.add_argument(
+        "--segment", metavar="NAME", help="only users of this one of SOUVENIRS_SEGMENTS"
+    )
+
+
+def add_by_segment(parser: CommandParser) -> None:
+    """Add the options that have a command show each segment."""
+    parser.add_argument(
+        "--by-segment",
+        action="store_true",
+        help="each of SOUVENIRS_SEGMENTS and everyone; segments can overlap",
+    )
+    parser.add_argument(
+        "--exclusive",
+        action="store_true",
+        help="with --by-segment: each user in their first segment only",
+    )
+
+
+def parse_segments(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what these options mean to an insight or a report. Raises CommandError."""
+    if options["exclusive"] and not options["by_segment"]:
+        raise CommandError("--exclusive requires --by-segment.")
+    if options["by_segment"] and not segment_names():
+        raise CommandError("--by-segment needs segments: name some in SOUVENIRS_SEGMENTS.")
+    return {
+        "users": restricted(None, options["segment"]),
+        "by": SETTING if options["by_segment"] else None,
+        "exclusive": options["exclusive"],
+    }
 
 
 def positive(text: str) -> float:

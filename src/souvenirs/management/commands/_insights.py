@@ -24,15 +24,24 @@ from souvenirs.insights import Insight, Period, Segmented
 from souvenirs.insights.layout import MICROSECOND
 from souvenirs.instants import checked, outward, utc, zone_for
 from souvenirs.periods import NEVER, Grid, calendar_start
-from souvenirs.segments import SETTING, restricted, segment_names
 from souvenirs.stores import get_store
 
-from ._helpers import ReadingCommand, counted, errors_in_words, parse_range, parse_zone
+from ._helpers import (
+    ReadingCommand,
+    add_by_segment,
+    add_segment,
+    counted,
+    errors_in_words,
+    parse_range,
+    parse_segments,
+    parse_zone,
+)
 from ._pictures import BLOCKS, BOLD, Laid, Look, laid_out, painted, printable
 
 UNFINISHED = "*"
 UNKNOWN = "-"
 EVERYONE = "everyone"
+OVERLAP = "Segments can overlap: their numbers need not add up to those of everyone."
 
 #: The letter that each interval has in a length like 12w.
 UNITS = {name[0]: name for name in INTERVALS}
@@ -80,9 +89,7 @@ class InsightCommand(ReadingCommand, ABC):
         parser.add_argument(
             "--tz", metavar="ZONE", help="time zone of days and dates, like Europe/Paris"
         )
-        parser.add_argument(
-            "--segment", metavar="NAME", help="only users of this one of SOUVENIRS_SEGMENTS"
-        )
+        add_segment(parser)
         formats = parser.add_mutually_exclusive_group()
         formats.add_argument("--csv", action="store_true", help="output CSV instead of a table")
         formats.add_argument("--json", action="store_true", help="output JSON instead of a table")
@@ -162,35 +169,21 @@ class PeriodCommand(InsightCommand):
             f"(default: the unit of --last, else {self.interval})",
         )
         super().add_arguments(parser)
-        parser.add_argument(
-            "--by-segment",
-            action="store_true",
-            help="each of SOUVENIRS_SEGMENTS and everyone; segments can overlap",
-        )
-        parser.add_argument(
-            "--exclusive",
-            action="store_true",
-            help="with --by-segment: each user in their first segment only",
-        )
+        add_by_segment(parser)
 
     def _recent(self) -> str:
         return f"the last {RECENT[self.interval]} {self.interval}s, from the first souvenir on"
 
     def answer(self, options: dict[str, Any]) -> Insight:
         interval, start, end = self._range(options)
-        if options["exclusive"] and not options["by_segment"]:
-            raise CommandError("--exclusive requires --by-segment.")
-        if options["by_segment"] and not segment_names():
-            raise CommandError("--by-segment needs segments: name some in SOUVENIRS_SEGMENTS.")
+        segments = parse_segments(options)
         answer: Insight = self.insight(
             options,
             start,
             end,
             interval=interval,
             tz=options["tz"],
-            users=restricted(None, options["segment"]),
-            by=SETTING if options["by_segment"] else None,
-            exclusive=options["exclusive"],
+            **segments,
         )
         return answer
 
@@ -246,7 +239,7 @@ class PeriodCommand(InsightCommand):
         if any(not period.known for period in periods):
             self.note("Numbers are unknown before the first souvenir.")
         if _is_segmented(answer) and not options["exclusive"]:
-            self.note("Segments can overlap: their numbers need not add up to those of everyone.")
+            self.note(OVERLAP)
 
     def _range(self, options: dict[str, Any]) -> tuple[str, datetime, datetime | None]:
         """The interval, the start and the end that the options mean."""

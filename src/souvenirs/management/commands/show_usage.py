@@ -11,8 +11,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 from tabulate import tabulate
 
 from ._commands import ReportCommand, ReportRow
-
-UNFINISHED = "*"
+from ._helpers import add_by_segment, add_segment
+from ._insights import EVERYONE, OVERLAP, UNFINISHED, csv_cell
+from ._pictures import printable
 
 
 class Command(ReportCommand):
@@ -23,6 +24,8 @@ class Command(ReportCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
+        add_segment(parser)
+        add_by_segment(parser)
         formats = parser.add_mutually_exclusive_group()
         formats.add_argument("--csv", action="store_true", help="output CSV instead of a table")
         formats.add_argument("--json", action="store_true", help="output JSON instead of a table")
@@ -35,10 +38,22 @@ class Command(ReportCommand):
         if options.get("csv"):
             writer = csv.writer(self.stdout)
             writer.writerow(headers)
+            if options.get("by_segment"):
+                rows = [[csv_cell(row[0]), *row[1:]] for row in rows]
             writer.writerows(rows)
             return None
         self.notes.extend(_notes(rows))
-        return tabulate([_marked(row) for row in rows], headers, missingval="-")
+        if not options.get("by_segment"):
+            return tabulate([_marked(row) for row in rows], headers, missingval="-")
+        if not options.get("exclusive"):
+            self.notes.append(OVERLAP)
+        named = [[_name(row[0]), *_marked(row, 1)] for row in rows]
+        # A name that is a number is a name.
+        return tabulate(named, headers, missingval="-", disable_numparse=[0])
+
+
+def _name(segment: str | None) -> str:
+    return EVERYONE if segment is None else printable(segment)
 
 
 def _notes(rows: list[Any]) -> Iterator[str]:
@@ -59,10 +74,12 @@ def _is_complete(usage: dict[str, Any]) -> bool:
     return bool(usage.get("complete", True))
 
 
-def _marked(row: list[Any]) -> list[Any]:
+def _marked(row: list[Any], first: int = 0) -> list[Any]:
+    """The cells of a line from the one that names the period, with a mark if that is not over."""
+    cells = row[first:]
     if isinstance(row, ReportRow) and not _is_complete(row.usage):
-        return [f"{row[0]}{UNFINISHED}", *row[1:]]
-    return row
+        return [f"{cells[0]}{UNFINISHED}", *cells[1:]]
+    return cells
 
 
 def _entry(headers: list[str], row: list[Any]) -> dict[str, Any]:

@@ -1,0 +1,189 @@
+"""Users in the order of when they were last seen, against sorting all of them."""
+
+import random
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from souvenirs.control import ActiveUsers, active_users
+from souvenirs.digests.digester import Digester
+from souvenirs.digests.pruning import Pruner
+from souvenirs.insights import last_seen_many, seenorder
+from souvenirs.insights.seenorder import page_by_last_seen
+from souvenirs.models import Souvenir
+from tests.conftest import INSTANT, at, pk_of
+
+pytestmark = pytest.mark.django_db
+
+NOW = at(2017, 6, 18, 10, 30)
+USERS = range(1, 41)
+
+#: How much is digested, and how much of that is pruned.
+STATES = {
+    "raw": (None, None),
+    "half digested": (at(2017, 2, 1), None),
+    "digested": (NOW, None),
+    "half pruned": (NOW, at(2017, 2, 10, 6)),
+    "pruned": (NOW, NOW),
+}
+
+
+@pytest.fixture(autouse=True)
+def _now(set_now):
+    set_now(NOW)
+
+
+@pytest.fixture
+def world(leave):
+    """Forty users of half a year, half of them gone after a while; some at the same moments."""
+    chance = random.Random(11)
+    days = [at(2016, 12, 20) + timedelta(days=chance.randrange(180)) for _ in range(25)]
+    hours = [*days, at(2017, 2, 10, 5), at(2017, 2, 10, 6), at(2017, 5, 1, 7)]
+    leave(
+        *(
+            (number, hour + timedelta(minutes=chance.choice([0, 0, 17, 46])))
+            for number in USERS
+            for hour in chance.choices(sorted(hours)[: 5 + number % 25], k=6)
+        )
+    )
+    leave((41, NOW - timedelta(minutes=5)), (42, NOW - timedelta(minutes=5)))
+
+
+@pytest.fixture(params=STATES)
+def state(request, world):
+    until, pruned = STATES[request.param]
+    if until:
+        list(Digester(until=until).run())
+    if pruned:
+        list(Pruner(pruned).run())
+
+
+@pytest.fixture(params=["as of many users", "as it is"])
+def _limits(request, monkeypatch):
+    """Of so small a site, everybody would be looked up."""
+    if request.param == "as of many users":
+        monkeypatch.setattr(seenorder, "ENOUGH", 3)
+        monkeypatch.setattr(seenorder, "FEW", timedelta(days=100))
+
+
+def expected(keys, is_descending=False):
+    """Sorted by when they were last seen and by their keys, those never seen before all others."""
+    seen = last_seen_many(keys)
+    earliest = at(1, 1, 1)
+    return sorted(
+        seen.items(), key=lambda each: (each[1] or earliest, each[0]), reverse=is_descending
+    )
+
+
+EVERY_PAGE = [(0, 5), (3, 4), (4, 9), (10, 30), (38, 45), (41, 42), (0, 100), (100, 150), (5, 5)]
+
+
+@pytest.mark.usefixtures("_limits", "state")
+def test_every_page_of_everybody():
+    for is_descending in (False, True):
+        every = expected(active_users(), is_descending)
+        assert len(every) == 42
+        for first, last in EVERY_PAGE:
+            found = page_by_last_seen(first, last, is_descending=is_descending)
+            assert found == every[first:last], (first, last)
+
+
+BOUNDS = [
+    {"since": at(2017, 2, 10, 6)},
+    {"since": at(2017, 5, 1, 7, 17)},
+    {"before": at(2017, 2, 10, 6)},
+    {"before": at(2017, 5, 1, 7, 17)},
+    {"since": at(2017, 2, 10), "before": at(2017, 4, 1, 12)},
+    {"since": NOW + INSTANT},
+    {"before": at(2016, 12, 1)},
+]
+
+
+@pytest.mark.usefixtures("_limits", "state")
+def test_only_those_last_seen_in_a_range():
+    seen = last_seen_many(active_users())
+    for bounds in BOUNDS:
+        since, before = bounds.get("since", at(1, 1, 1)), bounds.get("before", at(9999, 1, 1))
+        keys = [key for key, moment in seen.items() if since <= moment < before]
+        for is_descending in (False, True):
+            every = expected(keys, is_descending)
+            for first, last in [(0, 100), (3, 9)]:
+                found = page_by_last_seen(first, last, is_descending=is_descending, **bounds)
+                assert found == every[first:last], (bounds, first, last)
+
+
+@pytest.mark.usefixtures("state")
+def test_ends_are_half_open():
+    """Who was last seen right then was not seen before it."""
+    for offset in (-INSTANT, timedelta(), INSTANT):
+        moment = last_seen_many([pk_of(41)])[pk_of(41)] + offset
+        later = {key for key, _ in page_by_last_seen(0, 100, since=moment)}
+        earlier = {key for key, _ in page_by_last_seen(0, 100, before=moment)}
+        assert (pk_of(41) in later) is (offset <= timedelta())
+        assert (pk_of(41) in earlier) is (offset > timedelta())
+        assert later | earlier == active_users().pks
+        assert not later & earlier
+
+
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize("is_descending", [False, True])
+def test_only_some_users(is_descending):
+    some = ActiveUsers(pk_of(number) for number in (2, 3, 5, 8, 13, 21, 34, 41, 55, 89))
+    seen = [key for key in some if last_seen_many([key])[key]]
+    found = page_by_last_seen(0, 100, among=some, is_descending=is_descending)
+    assert found == expected(seen, is_descending)
+    with_never = page_by_last_seen(0, 100, among=some, has_never=True, is_descending=is_descending)
+    assert with_never == expected(some, is_descending)
+    assert with_never[7:9] == page_by_last_seen(
+        7, 9, among=some, has_never=True, is_descending=is_descending
+    )
+    assert [moment for _, moment in with_never].count(None) == 2
+
+
+@pytest.mark.usefixtures("state")
+def test_ranges_that_are_too_many_for_one_reading(monkeypatch):
+    monkeypatch.setattr(seenorder, "MOST_RANGES", 1)
+    assert page_by_last_seen(2, 30) == expected(active_users())[2:30]
+
+
+def test_nobody(db):
+    assert page_by_last_seen(0, 10) == []
+    keys = [pk_of(1), pk_of(2)]
+    found = page_by_last_seen(0, 10, among=ActiveUsers(keys), has_never=True)
+    assert found == [(key, None) for key in keys]
+
+
+def test_users_without_a_moment_are_no_more_than_they_are(world):
+    """As after an erasure, between one reading and the next."""
+    page_by_last_seen(0, 10)
+    Souvenir.objects.filter(user_id=pk_of(41)).delete()
+    assert [key for key, _ in page_by_last_seen(0, 1, is_descending=True)] == [pk_of(42)]
+
+
+def test_souvenir_of_the_future_is_the_last_one(world, leave):
+    leave((7, NOW + timedelta(days=400)))
+    assert page_by_last_seen(0, 1, is_descending=True) == [(pk_of(7), NOW + timedelta(days=400))]
+    assert page_by_last_seen(41, 50)[0][0] == pk_of(7)
+
+
+def test_deleted_users_are_in_it(world, make_user):
+    make_user(41)
+    get_user_model()._default_manager.filter(pk=pk_of(41)).delete()
+    assert page_by_last_seen(40, 42) == expected([pk_of(41), pk_of(42)])
+
+
+@pytest.mark.usefixtures("state")
+def test_moments_without_time_zone_support(settings):
+    every = expected(active_users())
+    settings.USE_TZ = False
+    found = page_by_last_seen(0, 100)
+    assert found == [(key, moment.replace(tzinfo=None)) for key, moment in every]
+
+
+@pytest.mark.usefixtures("state")
+def test_queries_do_not_grow_with_the_range(monkeypatch, django_assert_max_num_queries):
+    monkeypatch.setattr(seenorder, "ENOUGH", 1)
+    for is_descending in (False, True):
+        with django_assert_max_num_queries(18 if isinstance(pk_of(1), int) else 25):
+            page_by_last_seen(0, 5, is_descending=is_descending)
