@@ -284,22 +284,23 @@ def look_around(
 
     def read(number: int) -> list[Visit]:
         chance = Random(number)
-        connection = connect(port)
         sleep(chance.uniform(0, pause))
         visits = []
         while perf_counter() < end:
             began = perf_counter()
+            # The server keeps none open for as long as somebody reads.
+            connection = connect(port)
             try:
                 url = chance.choice(common).url
                 connection.request("GET", url, headers={"Cookie": f"sessionid={cookie}"})
                 response = connection.getresponse()
                 is_answered = response.status == 200 and b"</html>" in response.read()
             except (OSError, HTTPException):
-                connection.close()
                 is_answered = False
+            finally:
+                connection.close()
             visits.append(Visit(perf_counter() - began, is_answered))
             sleep(chance.uniform(0.5, 1.5) * pause)
-        connection.close()
         return visits
 
     with ThreadPoolExecutor(readers) as pool:
