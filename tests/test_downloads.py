@@ -24,7 +24,7 @@ from tests.conftest import at, pk_of
 from tests.test_api_access import Person
 from tests.test_pages import NOW, RANGE, get, query_of
 
-pytestmark = pytest.mark.above_the_store
+pytestmark = [pytest.mark.above_the_store, pytest.mark.thorough]
 
 RANGES = {
     "default": {},
