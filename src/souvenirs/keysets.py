@@ -79,7 +79,7 @@ def _unpacked(packed: Any) -> Collection[int]:
     if isinstance(packed, str):
         return list(json.loads(packed))
     numbers = array("q", bytes(packed))
-    if sys.byteorder == "little":
+    if sys.byteorder == "little":  # pragma: no branch
         numbers.byteswap()
     return numbers
 
