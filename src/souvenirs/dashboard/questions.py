@@ -52,8 +52,6 @@ MAX_DAYS = 10_000
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
 
-#: How to get from today to the first day of each preset; all of them end with today.
-
 #: Intervals of a subscription, which has no weeks.
 OF_SUBSCRIPTION = ("day", "month", "quarter", "year")
 
