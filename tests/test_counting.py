@@ -6,6 +6,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 
 from souvenirs.control import ActiveUsers, active_users, count_active_users
+from souvenirs.digests.digester import Digester
 from souvenirs.models import Digest, Souvenir, Usage
 from souvenirs.usersets import UserSet
 from tests.conftest import INSTANT, at, pk_of
@@ -44,6 +45,12 @@ def test_page_is_a_slice_in_the_order_of_keys(leave, start, stop):
 def test_user_counts_once_however_often_seen(leave):
     leave((1, NOON), (1, NOON), (1, NOON + INSTANT), (2, NOON))
     assert count_active_users() == 2
+
+
+def test_user_who_is_twice_in_a_part_of_an_hour_counts_once(leave):
+    leave((1, at(2025, 1, 1, 8)), (2, at(2025, 1, 1, 9, 10)), (2, at(2025, 1, 1, 9, 20)))
+    list(Digester().run())
+    assert count_active_users(at(2025, 1, 1, 9, 5), at(2025, 1, 1, 9, 55)) == 1
 
 
 def test_deleted_user_still_counts(make_user, leave):

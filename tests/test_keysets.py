@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import IntegerField, Value
+from django.db.models import BigAutoField, IntegerField, Value
 from django.db.models.functions import Length
 
 from souvenirs import keysets
@@ -52,6 +52,18 @@ def test_keys_by_a_value(users, django_assert_num_queries):
 def test_numbers_are_a_set_of_numbers(users):
     if connection.vendor in keysets.PACKED:
         assert isinstance(keys_in(users), UserSet)
+
+
+class Spelt(BigAutoField):
+    """Whole numbers in the database, and something else in Python."""
+
+    def from_db_value(self, value, expression, connection):
+        raise NotImplementedError
+
+
+def test_numbers_that_are_something_else_in_python_are_not_packed():
+    assert keysets.packing(BigAutoField(), connection) == keysets.PACKED.get(connection.vendor)
+    assert keysets.packing(Spelt(), connection) is None
 
 
 @pytest.mark.parametrize("key", [-1, 2**31, 2**32, 2**40])

@@ -1,4 +1,4 @@
-"""The primary keys that a queryset finds, as sets: a million in one piece, not row by row."""
+"""Primary keys out of the database, as sets: a million in one piece, not row by row."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ PACKED = {
 def keys_in(rows: models.QuerySet[Any]) -> Keys:
     """Return the primary keys of the rows of a queryset, in one query."""
     connection = connections[rows.db]
-    pack = _packing(rows, connection)
+    pack = packing(rows.model._meta.pk, connection)
     if pack is None:
         return frozenset(rows.values_list("pk", flat=True))
     found = _fetch(rows.values_list("pk"), ["k"], pack, connection)
-    return _keys(_unpacked(found[0][0])) if found else UserSet()
+    return unpacked(found[0][0]) if found else UserSet()
 
 
 def keys_by(rows: models.QuerySet[Any], group: models.Expression) -> dict[Any, Keys]:
     """Return the primary keys of the rows of a queryset by the value of an expression."""
     connection = connections[rows.db]
-    pack = _packing(rows, connection)
+    pack = packing(rows.model._meta.pk, connection)
     pairs = rows.order_by().values_list(group, "pk")
     if pack is None:
         members: dict[Any, list[Hashable]] = {}
@@ -47,13 +47,21 @@ def keys_by(rows: models.QuerySet[Any], group: models.Expression) -> dict[Any, K
             members.setdefault(value, []).append(key)
         return {value: frozenset(keys) for value, keys in members.items()}
     found = _fetch(pairs, ["g", "k"], f"g, {pack}", connection, "GROUP BY g")
-    return {value: _keys(_unpacked(packed)) for value, packed in found}
+    return {value: unpacked(packed) for value, packed in found}
 
 
-def _packing(rows: models.QuerySet[Any], connection: Any) -> str | None:
-    """The SQL that packs the keys; None where they are no whole numbers, or the engine cannot."""
-    is_whole = isinstance(rows.model._meta.pk, models.IntegerField)
+def packing(field: Any, connection: Any) -> str | None:
+    """Return SQL that packs the whole numbers of a column ``k``, whose values are of a field.
+
+    None where they are no whole numbers, or something else in Python, and where the engine cannot.
+    """
+    is_whole = isinstance(field, models.IntegerField) and not field.get_db_converters(connection)
     return PACKED.get(connection.vendor) if is_whole else None
+
+
+def unpacked(packed: Any) -> Keys:
+    """Return the primary keys that have been packed; None is a pack of nobody."""
+    return _keys(_numbers(packed))
 
 
 def _fetch(
@@ -73,7 +81,7 @@ def _fetch(
         return list(cursor.fetchall())
 
 
-def _unpacked(packed: Any) -> Collection[int]:
+def _numbers(packed: Any) -> Collection[int]:
     if packed is None:
         return ()
     if isinstance(packed, str):
@@ -84,9 +92,9 @@ def _unpacked(packed: Any) -> Collection[int]:
     return numbers
 
 
-def _keys(keys: Collection[int]) -> Keys:
+def _keys(numbers: Collection[int]) -> Keys:
     try:
-        users = UserSet.from_ids(array("I", keys))
+        users = UserSet.from_ids(array("I", numbers))
     except OverflowError:
-        return frozenset(keys)
+        return frozenset(numbers)
     return users if not users or users.max() < LIMIT else frozenset(users)

@@ -21,9 +21,9 @@ class DigestsFirst(Reading):
         overview = self._overview()
         plans = self._plans(overview)
         read = list(self._digests(plans, overview, ()))
-        keys = self._keys()
+        found = self._found()
         with patch.object(self, "_digests", lambda *arguments: read):
-            return self._named(self._united(keys, plans, overview))
+            return self._named(self._united(found, plans, overview))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from django.db.models.expressions import Col
 
 from ..buckets import BUCKETS, DAY, EPOCH, HOUR, MONTH, SECOND, Cell, Stretch, moment_of
 from ..instants import bound, stored
+from ..keysets import Keys, packing, unpacked
 from ..models import Digest, Souvenir
 from ..values import values_table
 
@@ -88,46 +89,60 @@ def users_in(
     undigested: Sequence[Span],
     edges: Sequence[Span],
     beside_digests: bool,
-) -> Iterator[tuple[int, Hashable]]:
+) -> Iterator[tuple[int, Keys]]:
     """Generate who has an undigested souvenir in each of the former, and any in the latter.
 
-    Each user comes with the position of the span, counted through both. With ``beside_digests`` it
-    raises NothingDigested where that is so: :func:`count_souvenirs` counts there.
+    Users come with the position of their span, counted through both; spans without any do not come.
+    With ``beside_digests`` it raises NothingDigested where that is so: :func:`count_souvenirs`
+    counts there.
     """
     names = Names(connection)
+    pack = packing(USER.target_field, connection)  # type: ignore[attr-defined]
     selects: list[str] = []
     params: list[Any] = []
     guard = [f"EXISTS {names.digested}"] if beside_digests else []
-    for first, spans, conditions in (
-        (0, undigested, [names.undigested]),
-        (len(undigested), edges, []),
-    ):
+    for first, spans, own in ((0, undigested, [names.undigested]), (len(undigested), edges, [])):
         if spans:
             table, values = _spans_table(connection, spans)
-            selects.append(
-                _users_sql(connection.vendor, names, first, table, [*conditions, *guard])
-            )
+            conditions = [f"s.{names.when} >= v.c0", f"s.{names.when} < v.c1", *own, *guard]
+            if pack is None:
+                columns = f"DISTINCT v.n + {first}, s.{names.user}"
+                select = _nested(connection.vendor, columns, table, names.souvenirs, conditions)
+            else:
+                # No edge is longer than a bucket: hardly anybody is in one twice.
+                users = f"SELECT {'DISTINCT' if own else ''} s.{names.user} AS k"
+                users += f" FROM {names.souvenirs} s WHERE {' AND '.join(conditions)}"
+                select = f"SELECT v.n + {first}, (SELECT {pack} FROM ({users}) d) FROM {table}"
+            selects.append(select)
             params += values
     if beside_digests:
         # Found by the same statement: digesting may begin right after it.
         selects.append(f"SELECT -1, NULL FROM {names.digested} g")
     if not selects:
         return
-    convert = _converter(USER, connection)
+    rows = fetch(connection, " UNION ALL ".join(selects), params)
+    found = _gathered(connection, rows) if pack is None else rows
     is_digested = False
-    for position, user in fetch(connection, " UNION ALL ".join(selects), params):
+    for position, users in found:
+        keys = users if pack is None else unpacked(users)
         if position < 0:
             is_digested = True
-        else:
-            yield int(position), convert(user)
+        elif keys:
+            yield int(position), keys
     if beside_digests and not is_digested:
         raise NothingDigested
 
 
-def _users_sql(vendor: str, names: Names, first: int, table: str, conditions: list[str]) -> str:
-    columns = f"DISTINCT v.n + {first}, s.{names.user}"
-    bounds = [f"s.{names.when} >= v.c0", f"s.{names.when} < v.c1"]
-    return _nested(vendor, columns, table, names.souvenirs, [*bounds, *conditions])
+def _gathered(
+    connection: BaseDatabaseWrapper, rows: Iterable[tuple[Any, ...]]
+) -> Iterator[tuple[int, Keys]]:
+    """Gather the users who come in rows of their own, those of a span together."""
+    members: dict[int, list[Any]] = {}
+    for position, user in rows:
+        members.setdefault(position, []).append(user)
+    convert = _converter(USER, connection)
+    for position, users in members.items():
+        yield position, frozenset(() if position < 0 else map(convert, users))
 
 
 def _nested(vendor: str, columns: str, table: str, source: str, conditions: list[str]) -> str:

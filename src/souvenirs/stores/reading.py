@@ -13,7 +13,7 @@ digested yet, the engine counts the souvenirs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
@@ -23,6 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..buckets import DAY, HOUR, Cell, Stretch, cell_of, fill, moment_of, outline, second_of
 from ..instants import utc
+from ..keysets import Keys
 from ..logs import RareLog
 from ..models import Digest
 from ..usersets import CorruptDigest, Label, UserSet, checksum_of
@@ -49,6 +50,13 @@ class Distrusted(Exception):
     def __init__(self, cell: Cell, reason: str) -> None:
         super().__init__(reason)
         self.cell = cell
+
+
+class Found(NamedTuple):
+    """Users that souvenirs say were active, and the positions of the ranges that want them."""
+
+    users: Keys
+    places: list[int]
 
 
 class Plan(NamedTuple):
@@ -120,29 +128,30 @@ class Reading:
 
     def _counts(self) -> Counted:
         try:
-            keys = self._keys(beside_digests=self.among is None)
+            found = self._found(beside_digests=self.among is None)
         except queries.NothingDigested:
             bare = queries.count_souvenirs(self.connection, self.ranges)
             # None: somebody has begun to digest meanwhile.
             return self._counts() if bare is None else Counted(bare, self._overview().first)
         overview = self._overview()
         plans = self._plans(overview)
+        touched = {place for each in found for place in each.places}
         stored: dict[int, int] = {}
         if self.among is None:
             for place, (cells, free) in enumerate(plans):
-                if len(cells) == 1 and not free and not keys[place] and not self._edges(place):
+                if len(cells) == 1 and not (free or place in touched or self._edges(place)):
                     stored[place] = _stored_count(cells[0], overview)
-        sets = self._united(keys, plans, overview, skipped=stored.keys())
+        sets = self._united(found, plans, overview, skipped=stored.keys())
         counts = [stored[n] if n in stored else len(users) for n, users in enumerate(sets)]
         return Counted(counts, overview.first)
 
     def _sets(self) -> list[Users]:
-        keys = self._keys()
+        found = self._found()
         overview = self._overview()
-        return self._named(self._united(keys, self._plans(overview), overview))
+        return self._named(self._united(found, self._plans(overview), overview))
 
-    def _keys(self, beside_digests: bool = False) -> list[list[Hashable]]:
-        """The keys of those in each range whom the digests may not know of."""
+    def _found(self, beside_digests: bool = False) -> list[Found]:
+        """Those whom the digests may not know of."""
         segments = _segments(self.ranges)
         takers: list[list[int]] = [[] for _ in segments]
         first_of = {start: n for n, (start, _) in enumerate(segments)}
@@ -152,13 +161,10 @@ class Reading:
                     break
                 takers[n].append(place)
         edges = [(edge, place) for place in range(len(self.ranges)) for edge in self._edges(place)]
-        found: list[list[Hashable]] = [[] for _ in self.ranges]
         takers += [[place] for _, place in edges]
         spans = [edge for edge, _ in edges]
-        for position, key in queries.users_in(self.connection, segments, spans, beside_digests):
-            for place in takers[position]:
-                found[place].append(key)
-        return found
+        found = queries.users_in(self.connection, segments, spans, beside_digests)
+        return [Found(users, takers[position]) for position, users in found]
 
     def _edges(self, place: int) -> list[queries.Span]:
         """Where a range needs its souvenirs themselves: at its ends, and for corrupt buckets."""
@@ -196,7 +202,7 @@ class Reading:
 
     def _united(
         self,
-        keys: list[list[Hashable]],
+        found: list[Found],
         plans: list[Plan],
         overview: queries.Overview,
         skipped: Collection[int] = (),
@@ -207,12 +213,14 @@ class Reading:
             for place in places:
                 parts[place].append(users)
         # Whoever is in a digest had a number before that was read: now all of these are known.
-        self._give_numbers(keys)
+        self._give_numbers([each.users for each in found])
+        for keys, places in found:
+            users = self._numbered(keys)
+            for place in places:
+                parts[place].append(users)
         group = None if self.among is None else self._numbered(self.among)
         united = []
-        for place, found in enumerate(keys):
-            if found:
-                parts[place].append(self._numbered(found))
+        for place in range(len(parts)):
             users = UserSet.union(parts[place])
             parts[place] = []
             united.append(users if group is None else users & group)
@@ -278,21 +286,24 @@ class Reading:
 
     @cached_property
     def _group(self) -> UserSet | None:
-        if self.among is None:
-            return None
+        if self.among is None or isinstance(self.among, UserSet):
+            return self.among
         return UserSet.from_ids(numbers_of(self.among, self.connection.alias).values())
 
-    def _give_numbers(self, keys: list[list[Hashable]]) -> None:
+    def _give_numbers(self, keys: list[Keys]) -> None:
         """Find the numbers of these keys and of the group; who has none is lent one for now."""
-        wanted = {key for found in keys for key in found}.union(self.among or ())
+        groups = [*keys, self.among or frozenset()]
+        wanted = frozenset().union(*(each for each in groups if not isinstance(each, UserSet)))
         self.numbers = None if all(map(is_number, wanted)) else self._lent_numbers(wanted)
 
-    def _lent_numbers(self, wanted: set[Hashable]) -> dict[Hashable, int]:
+    def _lent_numbers(self, wanted: frozenset[Hashable]) -> dict[Hashable, int]:
         numbers = dict(numbers_of(wanted, self.connection.alias))
         self.lent = dict(enumerate(wanted - numbers.keys(), LAST_NUMBER + 1 - len(wanted)))
         return numbers | {key: number for number, key in self.lent.items()}
 
-    def _numbered(self, keys: Iterable[Any]) -> UserSet:
+    def _numbered(self, keys: Collection[Any]) -> UserSet:
+        if isinstance(keys, UserSet):
+            return keys
         numbers = self.numbers
         return UserSet.from_ids(keys if numbers is None else [numbers[key] for key in keys])
 
