@@ -146,6 +146,8 @@ class Reading:
         return Counted(counts, overview.first)
 
     def _sets(self) -> list[Users]:
+        if not self.ranges:
+            return []
         found = self._found()
         overview = self._overview()
         return self._named(self._united(found, self._plans(overview), overview))
