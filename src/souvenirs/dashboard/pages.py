@@ -68,6 +68,7 @@ from .parameters import (
 from .people import MOST, OF_GROWTH, PER_PAGE, orders
 from .people import people as people_of
 from .places import PAGES, Asked, Place
+from .problems import problem_of
 from .questions import OF_SUBSCRIPTION, Form, Question, check_report
 from .shapes import day, minute, number
 from .tables import csv_response
@@ -110,9 +111,9 @@ def page(
             except BadQuestion as error:
                 wrong, status = error, 400
             except PrunedSpan as error:
-                status, context = 400, {"problem": str(error)}
+                status, context = 400, {**problem_of(error)}
             except CorruptDigest as error:
-                status, context = 500, {"problem": str(error)}
+                status, context = 500, {**problem_of(error)}
             form_shown = controls(name, form, place, query, question, wrong)
             if wrong and not any(field.error for field in form_shown.fields):
                 context["problem"] = sentence(wrong)

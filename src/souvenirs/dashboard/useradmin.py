@@ -30,6 +30,7 @@ from ..stores.reading import PrunedSpan
 from ..usersets import CorruptDigest
 from .access import VIEW_PEOPLE, may
 from .people import seen
+from .problems import message_of, problem_of
 from .shapes import UNKNOWN, minute, weeks
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class LastSeenChanges(Changes):
         try:
             seen = last_seen_many(users)
         except CorruptDigest as error:
-            self.model_admin.message_user(request, str(error), messages.ERROR)
+            self.model_admin.message_user(request, message_of(error), messages.ERROR)
             return
         for user in users:
             setattr(user, SEEN, seen[user.pk])
@@ -226,5 +227,5 @@ def _year(user: Any) -> dict[str, Any]:
             "what is left of them lies on both sides of a midnight."
         )
     except CorruptDigest as error:
-        context["problem"] = str(error)
+        context.update(problem_of(error))
     return context
