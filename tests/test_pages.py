@@ -676,6 +676,21 @@ def test_without_time_zones(world, settings, name, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "query",
+    [RANGE, {"list": "recent", "days": "12"}, {"list": "inactive", "days": "12"}],
+)
+def test_order_of_last_seen_without_time_zones(world, settings, query, monkeypatch):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "Europe/Paris"
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW.replace(tzinfo=None))
+    moments = last_seen_many(people_of(query))
+    assert [row[0] for row in rows(get("people", **query, order="seen"), "<caption")] == [
+        get_user_model()._default_manager.get(pk=key).get_username()
+        for key in sorted(moments, key=lambda key: (moments[key], key))
+    ]
+
+
+@pytest.mark.parametrize(
     ("name", "query", "sentence"),
     [
         ("overview", {"from": "soon"}, "From must be like 2016-01-31"),

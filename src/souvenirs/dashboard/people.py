@@ -84,10 +84,10 @@ def _by_last_seen(
         among, total = ActiveUsers(users), None
     elif question.list in OF_DAYS:
         cutoff = checked(timezone.now(), "now") - timedelta(days=question.days)
-        bounds = {"before" if question.list == "inactive" else "since": outward(cutoff)}
+        bounds = {"before" if question.list == "inactive" else "since": cutoff}
     elif question.list == "active" and question.start is not None:
         # Everybody was seen then, or later.
-        bounds = {"since": outward(question.start)}
+        bounds = {"since": question.start}
     listed = page_by_last_seen(
         first,
         last + 1,
