@@ -423,6 +423,15 @@ def names_of(users):
     return {user.get_username() for user in users.users()}
 
 
+@pytest.mark.parametrize(("name", "shown"), [(4711, "4711"), (None, "")])
+def test_names_that_are_no_text(world, monkeypatch, name, shown):
+    """As of a user model whose users are called by a number, or have no name."""
+    monkeypatch.setattr(get_user_model(), "get_username", lambda user: name)
+    assert names_in(get("people", list="never")) == {shown}
+    html = get("people", list="never", format="json").content.decode()
+    assert f'"username": "{shown}"' in html
+
+
 def name_of(number):
     return get_user_model()._default_manager.get(pk=pk_of(number)).get_username()
 

@@ -55,6 +55,12 @@ class People:
     has_next: bool
 
 
+def name_of(user: Any) -> str:
+    """Return what a user is called, as text: the field may hold numbers, or nothing."""
+    name = user.get_username()
+    return "" if name is None else str(name)
+
+
 def people(question: Question, first: int, last: int) -> People:
     """Return the users of a list from one position up to another. Raises BadQuestion."""
     members = restricted(None, question.segment)
