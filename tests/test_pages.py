@@ -322,6 +322,16 @@ def test_busy_hours_where_the_clock_jumps(world, leave):
     assert changed == [0, 1, 0, 1] + [0] * 20
 
 
+def test_busy_hours_where_the_clock_jumps_over_a_day(leave):
+    """There was no Friday, 30 December 2011, in Samoa."""
+    leave(*((1, at(2011, 12, 1) + timedelta(hours=hour)) for hour in range(1000)))
+    query = {"from": "2011-12-01", "to": "2012-01-10", "tz": "Pacific/Apia"}
+    busy = rows(get("overview", **query), "Users active in each hour")
+    means = {row[0].split()[-1]: set(row[1:]) for row in busy}
+    assert means.pop("Friday") == {"0.8"}
+    assert set().union(*means.values()) == {"1.0"}
+
+
 @pytest.mark.parametrize("interval", ["day", "week", "month", "quarter", "year"])
 def test_growth_in_any_interval(world, interval):
     response = get("overview", **RANGE, interval=interval)
