@@ -368,6 +368,16 @@ def test_people_are_as_many_as_were_counted(api, history):
     assert (found["rows"][1]["id"], found["rows"][1]["username"]) == (str(pk_of(2)), None)
 
 
+def test_names_that_are_no_text(api, history, monkeypatch):
+    """As of a user model whose users are called by a number, or by an address, if they have one."""
+    monkeypatch.setattr(get_user_model(), "get_username", lambda user: 4711)
+    found = api("people", "from=2016-01-01&to=2016-02-01").json()
+    assert {row["username"] for row in found["rows"]} == {"4711"}
+    monkeypatch.setattr(get_user_model(), "get_username", lambda user: None)
+    found = api("people", "from=2016-01-01&to=2016-02-01").json()
+    assert {row["username"] for row in found["rows"]} == {""}
+
+
 def test_pages_of_people(api, history):
     def page(number):
         found = api("people", f"from=2016-01-01&to=2016-07-01&per_page=2&page={number}").json()

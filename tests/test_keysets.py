@@ -36,6 +36,19 @@ def test_keys_are_those_of_the_rows(users, django_assert_num_queries):
     assert not keys_in(users.filter(pk=pks[0]).exclude(pk=pks[0]))
 
 
+def test_order_of_distinct_or_combined_rows(users):
+    """Its columns are in their SQL beside the keys."""
+    pks = [user.pk for user in users]
+    name = get_user_model().USERNAME_FIELD
+    distinct = users.order_by(name).distinct()
+    assert set(keys_in(distinct)) == set(pks)
+    assert set(keys_in(distinct[1:3])) == {user.pk for user in distinct[1:3]}
+    either = users.order_by().filter(pk=pks[0]).union(users.order_by().filter(pk=pks[1]))
+    assert set(keys_in(either)) == set(pks[:2])
+    assert set(keys_in(either.order_by(name))) == set(pks[:2])
+    assert set(keys_in(either.order_by(f"-{name}")[:1])) == {pks[1]}
+
+
 def test_keys_by_a_value(users, django_assert_num_queries):
     with django_assert_num_queries(1):
         found = keys_by(users, Value(7))

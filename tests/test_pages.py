@@ -322,6 +322,16 @@ def test_busy_hours_where_the_clock_jumps(world, leave):
     assert changed == [0, 1, 0, 1] + [0] * 20
 
 
+def test_busy_hours_where_the_clock_jumps_over_a_day(leave):
+    """There was no Friday, 30 December 2011, in Samoa."""
+    leave(*((1, at(2011, 12, 1) + timedelta(hours=hour)) for hour in range(1000)))
+    query = {"from": "2011-12-01", "to": "2012-01-10", "tz": "Pacific/Apia"}
+    busy = rows(get("overview", **query), "Users active in each hour")
+    means = {row[0].split()[-1]: set(row[1:]) for row in busy}
+    assert means.pop("Friday") == {"0.8"}
+    assert set().union(*means.values()) == {"1.0"}
+
+
 @pytest.mark.parametrize("interval", ["day", "week", "month", "quarter", "year"])
 def test_growth_in_any_interval(world, interval):
     response = get("overview", **RANGE, interval=interval)
@@ -421,6 +431,15 @@ def names_in(response):
 
 def names_of(users):
     return {user.get_username() for user in users.users()}
+
+
+@pytest.mark.parametrize(("name", "shown"), [(4711, "4711"), (None, "")])
+def test_names_that_are_no_text(world, monkeypatch, name, shown):
+    """As of a user model whose users are called by a number, or have no name."""
+    monkeypatch.setattr(get_user_model(), "get_username", lambda user: name)
+    assert names_in(get("people", list="never")) == {shown}
+    html = get("people", list="never", format="json").content.decode()
+    assert f'"username": "{shown}"' in html
 
 
 def name_of(number):
@@ -673,6 +692,21 @@ def test_without_time_zones(world, settings, name, monkeypatch):
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW.replace(tzinfo=None))
     query = {"billing": {"subscription_start": "2025-01-15"}, "health": {}}.get(name, RANGE)
     assert get(name, **query).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [RANGE, {"list": "recent", "days": "12"}, {"list": "inactive", "days": "12"}],
+)
+def test_order_of_last_seen_without_time_zones(world, settings, query, monkeypatch):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "Europe/Paris"
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW.replace(tzinfo=None))
+    moments = last_seen_many(people_of(query))
+    assert [row[0] for row in rows(get("people", **query, order="seen"), "<caption")] == [
+        get_user_model()._default_manager.get(pk=key).get_username()
+        for key in sorted(moments, key=lambda key: (moments[key], key))
+    ]
 
 
 @pytest.mark.parametrize(

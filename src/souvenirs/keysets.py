@@ -30,7 +30,7 @@ def keys_in(rows: models.QuerySet[Any]) -> Keys:
     """Return the primary keys of the rows of a queryset, in one query."""
     connection = connections[rows.db]
     pack = packing(rows.model._meta.pk, connection)
-    if pack is None:
+    if pack is None or _has_more_columns(rows.values_list("pk")):
         return frozenset(rows.values_list("pk", flat=True))
     found = _fetch(rows.values_list("pk"), ["k"], pack, connection)
     return unpacked(found[0][0]) if found else UserSet()
@@ -62,6 +62,11 @@ def packing(field: Any, connection: Any) -> str | None:
 def unpacked(packed: Any) -> Keys:
     """Return the primary keys that have been packed; None is a pack of nobody."""
     return _keys(_numbers(packed))
+
+
+def _has_more_columns(rows: models.QuerySet[Any, Any]) -> bool:
+    """Whether there may be columns in SQL that nobody asked for, by which rows are in order."""
+    return rows.ordered and bool(rows.query.distinct or rows.query.combinator)
 
 
 def _fetch(

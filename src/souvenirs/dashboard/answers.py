@@ -48,6 +48,7 @@ from ..segments import groups_by, segment
 from ..stores import get_store
 from .figures import busy_hours
 from .parameters import BadQuestion
+from .people import name_of
 from .questions import Question, check_groups, check_report, iso
 
 Row = dict[str, Any]
@@ -216,7 +217,7 @@ def answer_people(question: Question) -> Answer:
         [
             {
                 "id": str(key),
-                "username": users[key].get_username() if key in users else None,
+                "username": name_of(users[key]) if key in users else None,
                 "last_seen": maybe_stamp(seen[key], question.zone),
             }
             for key in keys

@@ -277,8 +277,12 @@ def _plan_busy_hours(days: Grid, origin: Origin) -> Plan[BusyHours]:
     """Plan the hours of the four weeks before day 0 of the grid."""
     order = tuple((conf.WEEK_START - 1 + n) % WEEK + 1 for n in range(WEEK))
     start, end = days.boundary(-DAYS), days.boundary(0)
+    # No hour of a day that the clock jumps over ends after it.
     bounds = [
-        utc((days.wall(number) + timedelta(hours=hour)).replace(tzinfo=days.zone))
+        earlier(
+            utc((days.wall(number) + timedelta(hours=hour)).replace(tzinfo=days.zone)),
+            days.boundary(number + 1),
+        )
         for number in range(-DAYS, 0)
         for hour in range(24)
     ]

@@ -65,7 +65,7 @@ from .parameters import (
     Whole,
     Words,
 )
-from .people import MOST, OF_GROWTH, PER_PAGE, orders
+from .people import MOST, OF_GROWTH, PER_PAGE, name_of, orders
 from .people import people as people_of
 from .places import PAGES, Asked, Place
 from .problems import problem_of
@@ -319,7 +319,7 @@ def _people_file(question: Question) -> HttpResponse:
     rows = [
         {
             "id": str(user.pk),
-            "username": user.get_username(),
+            "username": name_of(user),
             **({"registered": maybe_stamp(getattr(user, joined), question.zone)} if joined else {}),
             "last_seen": maybe_stamp(found.last_seen[user.pk], question.zone),
         }

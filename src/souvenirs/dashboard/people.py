@@ -55,6 +55,12 @@ class People:
     has_next: bool
 
 
+def name_of(user: Any) -> str:
+    """Return what a user is called, as text: the field may hold numbers, or nothing."""
+    name = user.get_username()
+    return "" if name is None else str(name)
+
+
 def people(question: Question, first: int, last: int) -> People:
     """Return the users of a list from one position up to another. Raises BadQuestion."""
     members = restricted(None, question.segment)
@@ -84,10 +90,10 @@ def _by_last_seen(
         among, total = ActiveUsers(users), None
     elif question.list in OF_DAYS:
         cutoff = checked(timezone.now(), "now") - timedelta(days=question.days)
-        bounds = {"before" if question.list == "inactive" else "since": outward(cutoff)}
+        bounds = {"before" if question.list == "inactive" else "since": cutoff}
     elif question.list == "active" and question.start is not None:
         # Everybody was seen then, or later.
-        bounds = {"since": outward(question.start)}
+        bounds = {"since": question.start}
     listed = page_by_last_seen(
         first,
         last + 1,

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ...instants import checked, local
-from ..people import SEEN, People, orders
+from ..people import SEEN, People, name_of, orders
 from ..places import Asked
 from ..questions import Question
 from ..shapes import Cell, Column, Download, Table, minute, number
@@ -35,7 +35,7 @@ def people_table(people: People, asked: Asked, own: Mapping[str, str]) -> Table:
 
     rows = [
         [
-            Cell(user.get_username(), is_header=True, url=asked.user_url(user)),
+            Cell(name_of(user), is_header=True, url=asked.user_url(user)),
             *([moment(getattr(user, orders()["joined"]))] if has_joined else []),
             moment(people.last_seen[user.pk]),
         ]
