@@ -1,7 +1,7 @@
 """What is on the pages is what the Python API says, to those who may see it."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
@@ -212,6 +212,16 @@ def test_tiles_of_a_range_in_the_past_are_about_its_end(world):
     found = tiles(get("overview", **{"from": "2025-01-01", "to": "2025-04-01"}))
     assert found["March 31, 2025"][0] == shown(count_active_users(at(2025, 3, 31), at(2025, 4, 1)))
     assert found["7 days"][0] == shown(count_active_users(at(2025, 3, 25), at(2025, 4, 1)))
+
+
+def test_tiles_of_a_day_that_ends_where_the_clock_jumps_over_the_next(leave):
+    """Where 31 December 2011 begins in Samoa, the 29th ends: there was no 30th."""
+    samoa = ZoneInfo("Pacific/Apia")
+    leave((1, at(2011, 12, 29, 9)), (2, at(2011, 12, 30, 9)), (3, at(2011, 12, 30, 10)))
+    end = datetime(2011, 12, 31, tzinfo=samoa)
+    day, *_ = figures.overview(at(2011, 12, 1), end, "month", samoa).tiles
+    assert (day.start, day.end) == (datetime(2011, 12, 29, tzinfo=samoa), end)
+    assert (day.value, day.before, day.line[-1]) == (1, 1, 1)
 
 
 def test_tables_of_the_overview_are_the_insights(world):

@@ -134,7 +134,13 @@ def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
 def _last_day(end: datetime, now: datetime, zone: tzinfo) -> tuple[datetime, Grid]:
     """The end of a range, or now where that is earlier, and days of which 0 is the one it ends."""
     moment = local(earlier(checked(end, "end"), now), zone)
-    return moment, Grid(calendar_start(outward(moment - MICROSECOND), DAY, zone), DAY, zone)
+    day = calendar_start(outward(_just_before(moment, zone)), DAY, zone)
+    return moment, Grid(day, DAY, zone)
+
+
+def _just_before(moment: datetime, zone: tzinfo) -> datetime:
+    """The last microsecond before a moment; another day where the clock jumps over one."""
+    return local(utc(moment) - MICROSECOND, zone)
 
 
 def spread_over(start: datetime, end: datetime) -> str:
@@ -149,7 +155,7 @@ def _plan_tiles(days: Grid, moment: datetime, origin: Origin) -> Plan[tuple[Tile
     """Plan the tiles at a moment; day 0 of the grid is the one that it is in, or ends."""
     first = -2 * DAYS
     bounds = [days.boundary(number) for number in range(first, 1)] + [moment]
-    last = local(moment - MICROSECOND, days.zone)
+    last = _just_before(moment, days.zone)
     month = calendar_start(outward(last), MONTH, days.zone)
     last_month = next_month(month, delta=-1, tz=days.zone)
     month_end = earlier(_end_of_hour(days, next_month(last, delta=-1, tz=days.zone)), month)
