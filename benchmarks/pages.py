@@ -197,6 +197,8 @@ def lists(people: str, month: str) -> Iterator[Page]:
     for name, query in {
         "from z to a": "order=-name",
         "the latest first": "order=-joined",
+        "by last seen": "order=seen",
+        "by last seen, the latest first": "order=-seen",
         "search": "q=r77",
         "search in vain": "q=nobody",
         "page 200": "page=200",
@@ -207,6 +209,7 @@ def lists(people: str, month: str) -> Iterator[Page]:
     for name in ("recent", "inactive", "never"):
         yield Page(f"people, {name}", f"{people}list={name}", is_common=True)
         yield Page(f"people, {name}, the latest first", f"{people}list={name}&order=-joined")
+        yield Page(f"people, {name}, by last seen", f"{people}list={name}&order=-seen")
         yield Page(f"people, {name}, 1 % of users", f"{people}list={name}&segment=few")
     yield Page("people, never, search in vain", f"{people}list=never&q=nobody")
     yield Page("people, inactive for 3 years", f"{people}list=inactive&days=1090")
