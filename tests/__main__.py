@@ -3,8 +3,7 @@
 Everything runs on SQLite; what touches the database runs again on each server that answers, and,
 but for the thorough part, with other user models. As many runs go on at once as there are
 processors; the tests that break servers of their own come last and alone, because they watch how
-long requests take. What the tests cover is watched in the runs with Django's own user model, which
-take twice as long for it. With ``CI=true`` a server that does not answer is a failure.
+long requests take. With ``CI=true`` a server that does not answer is a failure.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ class Run:
             "SOUVENIRS_TEST_USER": self.user_model,
             "SOUVENIRS_TEST_MISSING": ",".join(missing),
         }
-        python = [*COVERAGE, "run"] if self.user_model == USER_MODEL else [sys.executable]
-        pytest = [*python, "-m", "pytest", "--no-header", "-q", "-m", self.marked]
+        pytest = [*COVERAGE, "run", "-m", "pytest", "--no-header", "-q", "-m", self.marked]
         done = subprocess.run(
             [*pytest, *arguments],
             env=environment,
