@@ -19,6 +19,7 @@ from django.utils.translation import gettext_noop
 from ..accounts import date_joined_field
 from ..calendars import INTERVALS
 from ..conf import conf
+from ..insights.layout import MICROSECOND
 from ..insights.retention import CohortBy, Mode, Reference
 from ..instants import checked, local, utc
 from ..periods import Grid, calendar_start
@@ -49,7 +50,6 @@ MAX_CELLS = 30_000
 #: Local days that windows which trail behind are made of, more than a quarter of a century.
 MAX_DAYS = 10_000
 
-MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
 
 #: Intervals of a subscription, which has no weeks.
