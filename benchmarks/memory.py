@@ -17,7 +17,7 @@ from time import perf_counter
 from _common import WEEK, print_table, say
 
 from souvenirs.conf import conf
-from souvenirs.ratelimit import gate, window_now
+from souvenirs.recording.ratelimit import gate, window_now
 
 PASSING = 1_000_000
 #: Megabytes.

@@ -49,7 +49,7 @@ from souvenirs.conf import conf
 from souvenirs.control import souvenez
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
-from souvenirs.ratelimit import gate, window_now
+from souvenirs.recording.ratelimit import gate, window_now
 
 CACHES = ["locmem", "redis"]
 #: A small site and a larger one.

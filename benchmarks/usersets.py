@@ -15,7 +15,7 @@ import xxhash
 from _common import alternate, digits, ms, print_table, say
 from pyroaring import FrozenBitMap
 
-from souvenirs.usersets import HEADER, Label, UserSet
+from souvenirs.sets.usersets import HEADER, Label, UserSet
 
 USERS = 128_000_000
 LABEL = Label("active", 1, datetime(2016, 1, 1, tzinfo=UTC), 1)

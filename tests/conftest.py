@@ -17,8 +17,8 @@ from django.db import connection
 from hypothesis import settings as hypothesis
 
 import souvenirs.testing
-from souvenirs.caches import close_caches
 from souvenirs.models import Souvenir
+from souvenirs.resilience.caches import close_caches
 from tests import servers
 
 #: The first run of ``python -m tests`` covers everything; the others, what touches the database.
@@ -163,8 +163,8 @@ def clock(monkeypatch):
         def now(cls, tz):
             return cls.moment.astimezone(tz)
 
-    monkeypatch.setattr("souvenirs.recording.datetime", Clock)
-    monkeypatch.setattr("souvenirs.ratelimit.time.time", lambda: Clock.moment.timestamp())
+    monkeypatch.setattr("souvenirs.recording.recorder.datetime", Clock)
+    monkeypatch.setattr("souvenirs.recording.ratelimit.time.time", lambda: Clock.moment.timestamp())
     return Clock
 
 

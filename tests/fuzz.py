@@ -19,8 +19,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from souvenirs import usersets
-from souvenirs.usersets import HEADER, CorruptDigest, Label, UserSet
+from souvenirs.sets import usersets
+from souvenirs.sets.usersets import HEADER, CorruptDigest, Label, UserSet
 
 #: Cases in a round, which shares one pool of sets.
 ROUND = 2_000

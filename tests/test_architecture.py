@@ -1,6 +1,7 @@
-"""Imports go downwards: a module knows only modules of layers below it, or of its own."""
+"""The rooms of the house: who may import whom, and what is handed out."""
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
@@ -8,83 +9,124 @@ import pytest
 import souvenirs
 
 PACKAGE = Path(souvenirs.__file__).parent
+DOCS = PACKAGE.parents[1] / "docs/architecture.md"
 
-LAYERS = [
-    {
-        "conf",
-        "instants",
-        "signals",
-        "decorators",
-        "userfunctions",
-        "usersets",
-        "buckets",
-    },
-    {"periods", "values", "keysets", "breaker", "logs", "caches", "indexes"},
-    {"timeouts", "calendars"},
-    {"models", "utils", "accounts", "ratelimit", "identity"},
-    {"stores", "exclusions"},
-    {"recording", "conditions"},
-    {"activeusers"},
-    {"segments"},
-    {"counting", "querysets"},
-    {"reports", "importing", "digests"},
-    {"insights"},
-    {"control", "middleware", "testing"},
-    {"checks"},
-    {"dashboard"},
-    {"admin", "apps", "management"},
-]
+#: From the ground to the roof: a room imports only from rooms above it in this list.
+HOUSE = """
+conf            Every setting of the app: name, type, default and one line of help.
+signals         What the app tells others.
+decorators      For views whose requests are no activity.
+userfunctions   Ready-made functions for ``SOUVENIRS_USER_FUNCTION``.
+calendar        Periods on the wall clock of a time zone, instants, and the UTC grid of digests.
+utils           The old path of the calendar's functions.
+sql             SQL that Django does not write: many values in one statement, partial indexes.
+resilience      Slow or failing caches and databases do not hold up a request.
+models          The tables: souvenirs, digests and the numbers of users.
+sets            Sets of users: their primary keys, their numbers and the bytes they are stored as.
+stores          Where souvenirs are kept and read back.
+recording       One request becomes one souvenir.
+counting        Who was active, and in which segment; how many accounts there were.
+querysets       Users by when they were last seen, as querysets.
+reports         Registered, activated and active users, period by period.
+digests         Souvenirs folded into digests, pruned, erased and verified.
+insights        Whether it is getting better, and who is slipping away.
+importing       History from files and from what Django already knows.
+control         The front door: the verbs of the app, and what they raise.
+middleware      Record the users of requests.
+testing         For the test suites of projects that use the app.
+checks          System checks: what is set wrong, or not well.
+dashboard       The pages and the API.
+admin           The pages under the admin, and souvenirs as they are stored.
+management      The commands.
+apps            The app, as Django loads it.
+"""
+SENTENCES = dict(line.split(maxsplit=1) for line in HOUSE.strip().splitlines())
+ROOMS = list(SENTENCES)
+
+#: Documented paths: whoever uses the app may import them, and so may every room above.
+DOORS = {
+    "souvenirs.control": "souvenez",
+    "souvenirs.middleware": "SouvenirsMiddleware",
+    "souvenirs.models": "Souvenir",
+    "souvenirs.reports": "customer_monthly_usage",
+    "souvenirs.utils": "iter_months",
+    "souvenirs.querysets": "ActivityQuerySet",
+    "souvenirs.insights": "retention",
+    "souvenirs.signals": "user_seen",
+    "souvenirs.decorators": "souvenirs_exempt",
+    "souvenirs.userfunctions": "request_auth",
+    "souvenirs.testing": "reset",
+    "souvenirs.checks": "check_settings",
+    "souvenirs.admin": "LastSeenAdminMixin",
+    "souvenirs.dashboard.urls": "urlpatterns",
+    "souvenirs.management.commands._commands": "ReportCommand",
+}
+
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
 
 
-def layer_of(name):
-    [level] = [level for level, names in enumerate(LAYERS) if name in names]
-    return level
-
-
-def imports_of(path):
-    """The first part, below the package, of everything of ours that a module imports."""
-    return [parts[1] for parts in names_imported(path) if parts[0] == "souvenirs" and parts[1:]]
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def names_imported(path):
-    """Everything that a module imports, as the parts of an absolute dotted name."""
+    """Everything that a module imports, as absolute dotted names without the package's own."""
     package = ["souvenirs", *path.relative_to(PACKAGE).parent.parts]
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             module = [*base, *(node.module or "").split(".")]
-            module = [part for part in module if part]
-            names = (
-                [[*module, alias.name] for alias in node.names]
-                if module == ["souvenirs"]
-                else [module]
-            )
-        elif isinstance(node, ast.Import):
-            names = [alias.name.split(".") for alias in node.names]
-        else:
-            continue
-        yield from names
+            yield ".".join(part for part in module if part)
+
+
+def rooms_imported(path):
+    """The parts, below the package, of what a module imports from other rooms."""
+    parts = [name.split(".")[1:] for name in names_imported(path) if name.startswith("souvenirs.")]
+    return [each for each in parts if each[0] != room_of(path)]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_downwards(path):
-    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if own == "__init__":
-        assert not imports_of(path)
+def test_a_room_imports_only_from_rooms_below(path):
+    if path == PACKAGE / "__init__.py":
+        assert not rooms_imported(path)
         return
-    others = {name for name in imports_of(path) if name != own}
-    assert [name for name in others if layer_of(name) >= layer_of(own)] == []
+    below = ROOMS[: ROOMS.index(room_of(path))]
+    assert {each[0] for each in rooms_imported(path)} <= set(below)
 
 
-def test_every_module_has_a_layer():
-    names = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
-    assert names - {"__init__"} == set().union(*LAYERS)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_a_room_does_not_hand_out_is_private_to_it(path):
+    inside = [".".join(["souvenirs", *each]) for each in rooms_imported(path) if each[1:]]
+    assert set(inside) <= set(DOORS)
 
 
-def test_only_usersets_knows_bitmaps():
-    users = [path.stem for path in MODULES if ["pyroaring"] in names_imported(path)]
-    assert users == ["usersets"]
+def test_every_module_is_in_a_room():
+    assert {room_of(path) for path in MODULES} - {"__init__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_it_is_for(room):
+    path = PACKAGE / room / "__init__.py"
+    docstring = ast.get_docstring(
+        ast.parse((path if path.exists() else PACKAGE / f"{room}.py").read_text())
+    )
+    assert (docstring or "").splitlines()[:1] == [SENTENCES[room]]
+
+
+def test_the_documentation_shows_the_same_house():
+    assert HOUSE in DOCS.read_text()
+
+
+@pytest.mark.parametrize(("path", "name"), DOORS.items())
+def test_a_door_is_open(path, name):
+    assert hasattr(importlib.import_module(path), name)
+
+
+def test_only_sets_knows_bitmaps():
+    users = [path.relative_to(PACKAGE) for path in MODULES if "pyroaring" in names_imported(path)]
+    assert users == [Path("sets/usersets.py")]
 
 
 def test_importing_the_package_loads_no_models():

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from demo import settings as demo
 from demo.management.commands import demo as command
 from souvenirs.control import count_active_users
-from souvenirs.segments import segment
+from souvenirs.counting.segments import segment
 from tests.conftest import at
 
 pytestmark = [

@@ -25,9 +25,9 @@ from souvenirs.reports import (
     daily_usage,
     usage_for_periods,
 )
-from souvenirs.values import Rank
+from souvenirs.sql.parameters import Rank
 from tests.conftest import INSTANT, at, pk_of
-from tests.digests import digest
+from tests.digesting import digest
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from souvenirs import periods, utils
+from souvenirs import utils
+from souvenirs.calendar import periods
 from souvenirs.utils import (
     adjust_to_calendar_month,
     adjust_to_subscription_start,

@@ -1,3 +1,5 @@
+"""The app, as Django loads it."""
+
 from __future__ import annotations
 
 from django.apps import AppConfig
@@ -11,10 +13,9 @@ class SouvenirsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from .checks.settings import check_settings
-        from .checks.site import check_database, check_deployment, check_site
+        from .checks import check_database, check_deployment, check_settings, check_site
         from .conf import conf
-        from .digests.erasing import erase_deleted_user
+        from .digests import erase_deleted_user
 
         if conf.ON_USER_DELETE == "erase":
             # Only then: Django deletes users faster who have no listener.

@@ -1,12 +1,10 @@
 """The front door: the verbs of the app, and what they raise."""
 
-from .activeusers import ActiveUsers
-from .counting import active_users, count_active_users
-from .digests.erasing import erase_user, export_user
+from .counting import ActiveUsers, BySegment, active_users, count_active_users
+from .digests import erase_user, export_user
 from .recording import asouvenez, souvenez
-from .segments import BySegment
-from .stores.reading import PrunedSpan
-from .usersets import CorruptDigest, UserSet
+from .sets import CorruptDigest, UserSet
+from .stores import PrunedSpan
 
 __all__ = [
     "ActiveUsers",

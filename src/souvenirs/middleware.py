@@ -1,4 +1,4 @@
-"""Leave a souvenir of every signed-in user who makes a request."""
+"""Record the users of requests."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from .breaker import database_breaker
 from .conf import conf, function_in
-from .exclusions import ignores_request, ignores_user, ignores_visit
-from .identity import (
+from .recording import (
+    Window,
     carries_nobody,
+    gate,
+    ignores_request,
+    ignores_user,
+    ignores_visit,
     is_impersonating,
     key_in,
     loaded,
     session_data,
+    souvenez_on,
     untouched,
     user_in,
     user_on,
+    window_now,
 )
-from .logs import RareLog
-from .ratelimit import Window, gate, window_now
-from .recording import primary_key, souvenez_on
+from .resilience import RareLog, database_breaker
+from .sets import primary_key
 
 logger = RareLog(__name__)
 

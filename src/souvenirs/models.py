@@ -1,3 +1,5 @@
+"""The tables: souvenirs, digests and the numbers of users."""
+
 from __future__ import annotations
 
 from django.conf import settings
@@ -5,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .indexes import FalseIndex
+from .sql import FalseIndex
 
 
 class Souvenir(models.Model):
@@ -62,7 +64,7 @@ class Digest(models.Model):
     ACTIVE = "active"
 
     kind = models.CharField(max_length=16, default=ACTIVE)
-    #: The length of the cell in seconds, see :mod:`souvenirs.buckets`.
+    #: The length of the cell in seconds, see :mod:`souvenirs.calendar.grid`.
     level = models.PositiveIntegerField()
     #: The moment at which it starts, in seconds since 1970-01-01T00:00Z.
     start = models.BigIntegerField()

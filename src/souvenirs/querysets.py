@@ -17,8 +17,8 @@ from django.contrib.auth import get_user_model
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
-from .conditions import WasSeen
-from .instants import checked, utc
+from .calendar import checked, utc
+from .counting import WasSeen
 
 M = TypeVar("M", bound=Model)
 

@@ -16,15 +16,14 @@ Every report is a generator of dicts that are yours to change::
   period off, the dict shows the end it was cut at.
 
 Ranges are half-open, ``[start, end)``, and ``end`` is now by default. ``tz`` is the time zone in
-which the periods are laid, see :mod:`souvenirs.periods`. ``recent`` keeps only the last so many
-periods, and only these are counted. ``users`` restricts a report to a group: a queryset of users,
-or users or primary keys in any iterable. ``by`` and ``exclusive`` are those of
-:mod:`souvenirs.insights`: the periods of everyone come first, then those of each segment, and each
-dict begins with the name of its ``"segment"``, which is None for everyone. Who is in a group is
-asked now, and not as of then.
+which the periods are laid. ``recent`` keeps only that many of the last periods, and only these are
+counted. ``users`` restricts a report to a group: a queryset of users, or users or primary keys in
+any iterable. ``by`` and ``exclusive`` are those of :mod:`souvenirs.insights`: the periods of
+everyone come first, then those of each segment, and each dict begins with the name of its
+``"segment"``, which is None for everyone. Who is in a group is asked now, and not as of then.
 
 A report asks the database at most four questions, whatever its range (one more for each further
-4,000 periods, and one where users are not their own numbers, see :mod:`souvenirs.stores.numbers`);
+4,000 periods, and one where users are not their own numbers, see :mod:`souvenirs.sets.numbers`);
 groups are asked for besides, and ``by`` adds three, however many segments there are. One of more
 than 100,000 periods is refused with ValueError, as are a naive datetime under ``USE_TZ``, a start
 later than the end and ``exclusive`` without ``by``.
@@ -43,32 +42,42 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from .accounts import UNKNOWN, Accounts, accounts_as_of, date_joined_field, new_accounts
-from .activeusers import ActiveUsers, group_of
-from .calendars import (
-    label_calendar_date,
-    label_calendar_year,
-    label_calendar_year_month,
-    label_calendar_year_quarter,
-    label_calendar_year_week,
-    middle_of_week,
-)
-from .conf import conf, function_in
-from .counting import active_users_each
-from .instants import checked, checked_range, local, outward, utc
-from .periods import (
+from .calendar import (
     DAY,
     MONTH,
     QUARTER,
     WEEK,
     YEAR,
-    Grid,
+    Boundaries,
     Step,
     calendar_start,
+    checked,
+    checked_range,
     earlier,
+    label_calendar_date,
+    label_calendar_year,
+    label_calendar_year_month,
+    label_calendar_year_quarter,
+    label_calendar_year_week,
+    local,
+    middle_of_week,
     months_between,
+    outward,
+    utc,
 )
-from .segments import By, groups_if_any
+from .conf import conf, function_in
+from .counting import (
+    UNKNOWN,
+    Accounts,
+    ActiveUsers,
+    By,
+    accounts_as_of,
+    active_users_each,
+    date_joined_field,
+    group_of,
+    groups_if_any,
+    new_accounts,
+)
 from .stores import get_store
 
 Usage = dict[str, Any]
@@ -101,7 +110,7 @@ def daily_usage(
 
     Days that end at or before ``start`` are left out.
     """
-    grid = Grid(subscription_start, DAY, tz)
+    grid = Boundaries(subscription_start, DAY, tz)
 
     def labels(number: int) -> Labels:
         return _month_labels(months_between(grid.wall(0), grid.wall(number)) + 1)
@@ -124,7 +133,7 @@ def customer_monthly_usage(
 
     Months that end at or before ``start`` are left out; the others keep their numbers.
     """
-    grid = Grid(subscription_start, MONTH, tz)
+    grid = Boundaries(subscription_start, MONTH, tz)
     return _report(
         grid,
         lambda number: _month_labels(number + 1),
@@ -153,7 +162,7 @@ def customer_quarterly_usage(
         return {"year_quarter": label_year_quarter_q(quarter), "year": label_year_q(quarter)}
 
     return _report(
-        Grid(subscription_start, QUARTER, tz),
+        Boundaries(subscription_start, QUARTER, tz),
         labels,
         start,
         end,
@@ -174,7 +183,7 @@ def customer_yearly_usage(
     exclusive: bool = False,
 ) -> Iterator[Usage]:
     """Generate usage per subscription year, ``Y01``; see :func:`customer_monthly_usage`."""
-    grid = Grid(subscription_start, YEAR, tz)
+    grid = Boundaries(subscription_start, YEAR, tz)
     return _report(
         grid,
         lambda number: {"year": label_year_y(number + 1)},
@@ -310,12 +319,12 @@ def _calendar_report(
 ) -> Iterator[Usage]:
     first_day = conf.WEEK_START if week_start is None else week_start
     anchor = calendar_start(start, step, tz, first_day)
-    grid = Grid(anchor, step, anchor.tzinfo)
+    grid = Boundaries(anchor, step, anchor.tzinfo)
     return _report(grid, lambda number: labels(grid.wall(number)), start, end, recent, whom)
 
 
 def _report(
-    grid: Grid,
+    grid: Boundaries,
     labels: Callable[[int], Labels],
     start: datetime | None,
     end: datetime | None,
@@ -365,7 +374,7 @@ def _groups(whom: Whom) -> dict[str | None, ActiveUsers | None]:
 
 
 def _rows(
-    grid: Grid,
+    grid: Boundaries,
     labels: Callable[[int], Labels],
     first: int,
     end: datetime,

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from django.test import override_settings
 
-from . import breaker, logs
-from .ratelimit import gate
+from .recording import gate
+from .resilience import breaker, logs
 
 
 def reset() -> None:

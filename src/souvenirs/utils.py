@@ -1,6 +1,6 @@
-"""The old path of :mod:`souvenirs.periods`."""
+"""The old path of the calendar's functions."""
 
-from .periods import (
+from .calendar import (
     adjust_to_calendar_month,
     adjust_to_subscription_start,
     iter_days,

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from souvenirs.buckets import second_of
+from souvenirs.calendar.grid import second_of
+from souvenirs.sets.usersets import UserSet
 from souvenirs.stores import Sighting
-from souvenirs.usersets import UserSet
 
 #: What is known of the moment of a sighting: in which quarter of an hour it lies.
 GRAIN = 900

@@ -15,15 +15,22 @@ from pathlib import Path
 
 from django.db import DatabaseError, OperationalError, transaction
 
-from souvenirs.buckets import DAY, HOUR, MONTH, cell_of, moment_of, second_of
+from souvenirs.calendar.grid import (
+    DAY_LEVEL,
+    HOUR_LEVEL,
+    MONTH_LEVEL,
+    cell_of,
+    moment_of,
+    second_of,
+)
 from souvenirs.control import active_users, souvenez
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.erasing import erase_user
 from souvenirs.digests.pruning import Pruner
 from souvenirs.digests.rows import Contended
+from souvenirs.sets.usersets import UserSet
 from souvenirs.stores import Sighting, get_store, queries
 from souvenirs.stores.reading import PrunedSpan
-from souvenirs.usersets import UserSet
 from tests.concurrency.ledger import GRAIN, Ledger, Log, Numbers
 
 #: Of the hundred sightings of a writer: those in past buckets, and those of users seen before.
@@ -56,9 +63,9 @@ class Stage:
 
 def months() -> list[int]:
     """The starts of the two months before this one, the older first."""
-    this = cell_of(MONTH, int(time.time())).start
-    last = cell_of(MONTH, this - 1).start
-    return [cell_of(MONTH, last - 1).start, last]
+    this = cell_of(MONTH_LEVEL, int(time.time())).start
+    last = cell_of(MONTH_LEVEL, this - 1).start
+    return [cell_of(MONTH_LEVEL, last - 1).start, last]
 
 
 def pruned_until() -> datetime:
@@ -70,7 +77,7 @@ def places() -> list[list[int]]:
     """The starts of the quarters of an hour in each month in which anybody is seen."""
     return [
         [
-            month + day * DAY + hour * HOUR + quarter * GRAIN
+            month + day * DAY_LEVEL + hour * HOUR_LEVEL + quarter * GRAIN
             for day in (2, 3, 17)
             for hour in (4, 5, 23)
             for quarter in range(4)
@@ -238,7 +245,7 @@ def read(stage: Stage, number: int, tally: Counter) -> None:
 def is_odd(bounds) -> bool:
     """Whether a range begins or ends within a bucket that may have been pruned."""
     return any(
-        moment is not None and moment < pruned_until() and second_of(moment) % HOUR
+        moment is not None and moment < pruned_until() and second_of(moment) % HOUR_LEVEL
         for moment in bounds
     )
 
@@ -267,17 +274,17 @@ def compare(low, answer, high, start, end) -> None:
 def ranges_of(chance: random.Random):
     """Some of everything: buckets, days, months, odd instants, all."""
     month, beside = chance.sample(months(), 2)
-    day = month + chance.choice([2, 3, 17]) * DAY
-    hour = day + chance.choice([4, 5, 23]) * HOUR
+    day = month + chance.choice([2, 3, 17]) * DAY_LEVEL
+    hour = day + chance.choice([4, 5, 23]) * HOUR_LEVEL
     quarter = hour + chance.randrange(4) * GRAIN
-    other = cell_of(DAY, int(time.time())).start
+    other = cell_of(DAY_LEVEL, int(time.time())).start
     choices = [
         (None, None),
-        (moment_of(hour), moment_of(hour + HOUR)),
-        (moment_of(day), moment_of(day + DAY)),
-        (moment_of(month), moment_of(cell_of(MONTH, month).end)),
+        (moment_of(hour), moment_of(hour + HOUR_LEVEL)),
+        (moment_of(day), moment_of(day + DAY_LEVEL)),
+        (moment_of(month), moment_of(cell_of(MONTH_LEVEL, month).end)),
         (moment_of(beside), moment_of(other)),
-        (moment_of(day), moment_of(other + DAY)),
+        (moment_of(day), moment_of(other + DAY_LEVEL)),
         (moment_of(other), None),
         (moment_of(quarter), moment_of(quarter + chance.randrange(1, 8) * GRAIN)),
         (moment_of(quarter), moment_of(other + GRAIN)),
@@ -292,7 +299,7 @@ def watch(tally: Counter) -> None:
 
     def counted(connection, cells, *arguments):
         for cell in cells:
-            tally["days read" if cell.level == DAY else "months read"] += 1
+            tally["days read" if cell.level == DAY_LEVEL else "months read"] += 1
         return digests_in(connection, cells, *arguments)
 
     def counted_overview(*arguments):

@@ -33,7 +33,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections
 
-from souvenirs.buckets import DAY, HOUR, MONTH, Cell, cell_of, moment_of
+from souvenirs.calendar.grid import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, cell_of, moment_of
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.rows import users_in
 from souvenirs.digests.verifying import Verifier
@@ -164,7 +164,7 @@ def settle(stage: Stage) -> None:
     cells = {
         cell_of(level, quarter * GRAIN)
         for quarter in high.quarters
-        for level in (GRAIN, HOUR, DAY, MONTH)
+        for level in (GRAIN, HOUR_LEVEL, DAY_LEVEL, MONTH_LEVEL)
         if level != GRAIN or moment_of(quarter * GRAIN) >= roles.pruned_until()
     }
     ranges = [(None, None), *((moment_of(cell.start), moment_of(cell.end)) for cell in cells)]
@@ -174,8 +174,8 @@ def settle(stage: Stage) -> None:
         check(start, end, users)
     for digest in Digest.objects.order_by("level", "start"):
         cell = Cell(digest.level, digest.start)
-        if digest.level <= HOUR or cell.end <= time.time():
-            if digest.level > HOUR and digest.is_stale:
+        if digest.level <= HOUR_LEVEL or cell.end <= time.time():
+            if digest.level > HOUR_LEVEL and digest.is_stale:
                 raise Loss(f"{words(cell)} has not been made anew.")
             check(moment_of(cell.start), moment_of(cell.end), users_in(digest))
     for verified in Verifier().run():

@@ -17,7 +17,7 @@ from itertools import count, product
 import pytest
 from django.db import OperationalError, connections, transaction
 
-from souvenirs.buckets import DAY, Cell, cell_of, second_of
+from souvenirs.calendar.grid import DAY_LEVEL, Cell, cell_of, second_of
 from souvenirs.control import souvenez
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.erasing import erase_user
@@ -267,7 +267,7 @@ def settle(script):
             users.discard(ERASED)
         if set(users_in(digest)) != users:
             raise Lost(f"{words(cell)}: {set(users_in(digest))} and not {users}")
-        assert digest.level < DAY or not digest.is_stale
+        assert digest.level < DAY_LEVEL or not digest.is_stale
     if script.is_erased:
         assert not Souvenir.objects.filter(user_id=ERASED).exists()
 
@@ -351,7 +351,7 @@ def test_a_day_made_anew_after_waiting_for_an_eraser_does_not_bring_anybody_back
 def test_a_day_without_any_bucket_is_counted(scene_of):
     """As a digester leaves it that is killed in its very first transaction."""
     script = scene_of("bare").put_back(())
-    with locked(Cell(DAY, second_of(EARLY) // DAY * DAY), "default"):
+    with locked(Cell(DAY_LEVEL, second_of(EARLY) // DAY_LEVEL * DAY_LEVEL), "default"):
         pass
     script.count(None)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from souvenirs import testing
-from souvenirs.ratelimit import gate
+from souvenirs.recording.ratelimit import gate
 from tests import servers
 from tests.conftest import server_to_ourselves
 from tests.integrations.conftest import seen

@@ -12,12 +12,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
-from ..accounts import date_joined_field, is_active_field
 from ..conf import PREFIX, SETTINGS, conf, function_in
-from ..digests.folding import bucket_seconds
-from ..ratelimit import is_window
+from ..counting import date_joined_field, is_active_field, segment_given, segment_names
+from ..digests import bucket_seconds
+from ..recording import is_window
 from ..reports import usage_reports_function
-from ..segments import segment_given, segment_names
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:

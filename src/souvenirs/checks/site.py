@@ -17,12 +17,12 @@ from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
 
-from ..buckets import is_bucket
+from ..calendar import is_bucket
 from ..conf import conf
-from ..digests.status import oldest_waiting
+from ..digests import oldest_waiting
 from ..middleware import SouvenirsMiddleware
 from ..models import Digest, Souvenir
-from ..ratelimit import is_window
+from ..recording import is_window
 
 #: How old a souvenir that is not digested may be, where others are digested.
 BEHIND = timedelta(days=2)

@@ -1,1 +1,1 @@
-"""What the site knows about its users' activity, for people to look at and machines to ask for."""
+"""The pages and the API."""

@@ -14,11 +14,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from ..activeusers import ActiveUsers
+from ..calendar import checked, local
 from ..checks.settings import check_settings
 from ..checks.site import check_digesting, check_site
-from ..counting import active_users
-from ..digests.status import status
+from ..counting import ActiveUsers, active_users, groups_by, segment
+from ..digests import status
 from ..insights import (
     growth,
     inactive,
@@ -31,7 +31,6 @@ from ..insights import (
 from ..insights.results import Insight, Segmented
 from ..insights.retention import Retention
 from ..insights.series import active_series
-from ..instants import checked, local
 from ..models import Souvenir
 from ..reports import (
     calendar_daily_usage,
@@ -44,7 +43,6 @@ from ..reports import (
     customer_yearly_usage,
     daily_usage,
 )
-from ..segments import groups_by, segment
 from ..stores import get_store
 from .figures import busy_hours
 from .parameters import BadQuestion

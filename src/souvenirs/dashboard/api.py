@@ -14,8 +14,8 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
-from ..stores.reading import PrunedSpan
-from ..usersets import CorruptDigest
+from ..sets import CorruptDigest
+from ..stores import PrunedSpan
 from . import forms
 from .access import VIEW_PEOPLE, VIEW_USAGE, View, error_response, for_api
 from .answers import (

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..segments import segment_names
+from ..counting import segment_names
 from .parameters import IDLE, PRESETS, BadQuestion, Choice, zone_names
 from .places import Place
 from .questions import Form, Question

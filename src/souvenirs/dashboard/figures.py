@@ -10,17 +10,26 @@ from typing import Any
 
 from django.utils import timezone
 
-from ..accounts import accounts_as_of
-from ..activeusers import ActiveUsers
-from ..buckets import HOUR
+from ..calendar import (
+    DAY,
+    HOUR_LEVEL,
+    MONTH,
+    Boundaries,
+    calendar_start,
+    checked,
+    earlier,
+    local,
+    next_month,
+    outward,
+    utc,
+)
 from ..conf import conf
+from ..counting import ActiveUsers, accounts_as_of
 from ..insights.growth import Growth, plan_growth
 from ..insights.layout import MICROSECOND, Layout, Origin, Range, find_origin, lay
 from ..insights.results import Plan, ratio, read
 from ..insights.stickiness import Stickiness, plan_stickiness
 from ..insights.trailing import trailing_counts
-from ..instants import checked, local, outward, utc
-from ..periods import DAY, MONTH, Grid, calendar_start, earlier, next_month
 from ..reports import calendar_monthly_usage
 
 #: Local days in the line of a tile, in its longest window, and in the busy hours.
@@ -131,11 +140,11 @@ def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
     return busy
 
 
-def _last_day(end: datetime, now: datetime, zone: tzinfo) -> tuple[datetime, Grid]:
+def _last_day(end: datetime, now: datetime, zone: tzinfo) -> tuple[datetime, Boundaries]:
     """The end of a range, or now where that is earlier, and days of which 0 is the one it ends."""
     moment = local(earlier(checked(end, "end"), now), zone)
     day = calendar_start(outward(_just_before(moment, zone)), DAY, zone)
-    return moment, Grid(day, DAY, zone)
+    return moment, Boundaries(day, DAY, zone)
 
 
 def _just_before(moment: datetime, zone: tzinfo) -> datetime:
@@ -151,7 +160,7 @@ def spread_over(start: datetime, end: datetime) -> str:
     return "week" if days <= MOST_POINTS * WEEK else "month"
 
 
-def _plan_tiles(days: Grid, moment: datetime, origin: Origin) -> Plan[tuple[Tile, ...]]:
+def _plan_tiles(days: Boundaries, moment: datetime, origin: Origin) -> Plan[tuple[Tile, ...]]:
     """Plan the tiles at a moment; day 0 of the grid is the one that it is in, or ends."""
     first = -2 * DAYS
     bounds = [days.boundary(number) for number in range(first, 1)] + [moment]
@@ -272,14 +281,14 @@ def _days_before(moment: datetime, number: int) -> datetime:
     return reading.replace(tzinfo=moment.tzinfo)
 
 
-def _end_of_hour(days: Grid, moment: datetime) -> datetime:
+def _end_of_hour(days: Boundaries, moment: datetime) -> datetime:
     """Where a bucket ends, so that it can be answered when its souvenirs have been deleted."""
     instant = utc(moment)
-    hour = instant.replace(minute=0, second=0, microsecond=0) + timedelta(seconds=HOUR)
+    hour = instant.replace(minute=0, second=0, microsecond=0) + timedelta(seconds=HOUR_LEVEL)
     return local(earlier(hour, days.boundary(days.number(instant) + 1)), days.zone)
 
 
-def _plan_busy_hours(days: Grid, origin: Origin) -> Plan[BusyHours]:
+def _plan_busy_hours(days: Boundaries, origin: Origin) -> Plan[BusyHours]:
     """Plan the hours of the four weeks before day 0 of the grid."""
     order = tuple((conf.WEEK_START - 1 + n) % WEEK + 1 for n in range(WEEK))
     start, end = days.boundary(-DAYS), days.boundary(0)

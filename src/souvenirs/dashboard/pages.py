@@ -19,21 +19,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from ..calendars import INTERVALS
-from ..digests.status import status
+from ..calendar import INTERVALS, checked, earlier, local, outward
+from ..counting import restricted
+from ..digests import status
 from ..insights import retention as retention_of
 from ..insights.layout import find_origin
-from ..instants import checked, local, outward
-from ..periods import earlier
 from ..reports import (
     customer_monthly_usage,
     customer_quarterly_usage,
     customer_yearly_usage,
     daily_usage,
 )
-from ..segments import restricted
-from ..stores.reading import PrunedSpan
-from ..usersets import CorruptDigest
+from ..sets import CorruptDigest
+from ..stores import PrunedSpan
 from . import figures
 from .access import VIEW_PEOPLE, VIEW_USAGE, View, for_pages, may
 from .answers import failed_checks, maybe_stamp

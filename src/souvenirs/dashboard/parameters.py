@@ -17,10 +17,9 @@ from zoneinfo import ZoneInfo, available_timezones
 from dateutil.relativedelta import relativedelta
 from django.utils.translation import gettext_noop
 
-from ..calendars import INTERVALS
+from ..calendar import INTERVALS, utc
+from ..counting import SETTING, segment_names
 from ..insights.series import WINDOWS
-from ..instants import utc
-from ..segments import SETTING, segment_names
 
 #: No value has more characters.
 MAX_LENGTH = 200

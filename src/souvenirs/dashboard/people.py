@@ -17,16 +17,13 @@ from django.db.models import IntegerField, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from ..accounts import date_joined_field
-from ..activeusers import ActiveUsers
-from ..counting import active_users, active_users_each
+from ..calendar import checked, outward
+from ..counting import ActiveUsers, active_users, active_users_each, date_joined_field, restricted
 from ..insights import growth, retention
 from ..insights.growth import Part
 from ..insights.lastseen import last_seen_many
 from ..insights.seenorder import page_by_last_seen
-from ..instants import checked, outward
 from ..querysets import inactive, never_seen, recently_seen
-from ..segments import restricted
 from .controls import OF_DAYS
 from .parameters import BadQuestion
 from .questions import Question

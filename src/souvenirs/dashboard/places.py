@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ..instants import checked, local, utc
+from ..calendar import checked, local, utc
 from .access import VIEW_PEOPLE, may
 from .questions import Form, Question
 

@@ -8,8 +8,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from ..stores.reading import PrunedSpan
-from ..usersets import CorruptDigest
+from ..sets import CorruptDigest
+from ..stores import PrunedSpan
 
 
 class Problem(TypedDict):

@@ -16,16 +16,13 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from ..accounts import date_joined_field
-from ..calendars import INTERVALS
+from ..calendar import INTERVALS, Boundaries, calendar_start, checked, local, utc
 from ..conf import conf
+from ..counting import SETTING, date_joined_field, segment_names
 from ..insights.layout import MICROSECOND
 from ..insights.retention import CohortBy, Mode, Reference
-from ..instants import checked, local, utc
-from ..periods import Grid, calendar_start
 from ..reports import takes_users
-from ..segments import SETTING, segment_names
-from ..values import Rank
+from ..sql import Rank
 from .parameters import (
     BY_GROUP,
     FROM,
@@ -257,7 +254,7 @@ def _periods_in(question: Question) -> int:
         raise BadQuestion(
             "from", gettext_noop("%(name)s is out of range: its period starts before it.")
         ) from None
-    grid = Grid(checked(anchor, "from"), step, question.zone)
+    grid = Boundaries(checked(anchor, "from"), step, question.zone)
     first, last = grid.number(start), grid.number(utc(end) - MICROSECOND)
     return max(0, last + 1 - max(0, first))
 

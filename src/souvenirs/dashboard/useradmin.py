@@ -20,14 +20,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from ..calendar import WEEK, calendar_start, checked, local, outward, zone_for
 from ..conf import conf
 from ..insights.lastseen import active_days, last_seen, last_seen_many
-from ..instants import checked, local, outward, zone_for
 from ..models import Souvenir
-from ..periods import WEEK, calendar_start
-from ..stores import get_store
-from ..stores.reading import PrunedSpan
-from ..usersets import CorruptDigest
+from ..sets import CorruptDigest
+from ..stores import PrunedSpan, get_store
 from .access import VIEW_PEOPLE, may
 from .people import seen
 from .problems import message_of, problem_of

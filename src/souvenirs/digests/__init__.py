@@ -1,1 +1,25 @@
-"""Folding souvenirs into digests, and taking out of both what is to be forgotten."""
+"""Souvenirs folded into digests, pruned, erased and verified."""
+
+from .digester import Digester
+from .erasing import erase_deleted_user, erase_user, export_user
+from .folding import bucket_seconds
+from .pruning import NotInDigest, Pruner
+from .sizes import bytes_of_souvenir
+from .status import Level, Status, oldest_waiting, status
+from .verifying import Verifier
+
+__all__ = [
+    "Digester",
+    "Level",
+    "NotInDigest",
+    "Pruner",
+    "Status",
+    "Verifier",
+    "bucket_seconds",
+    "bytes_of_souvenir",
+    "erase_deleted_user",
+    "erase_user",
+    "export_user",
+    "oldest_waiting",
+    "status",
+]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..buckets import HOUR, Cell
-from ..stores.numbers import numbers_of
-from ..usersets import UserSet
+from ..calendar import HOUR_LEVEL, Cell
+from ..sets import UserSet, numbers_of
 from .folding import souvenirs_in
 from .rows import buckets_in, users_in
 
@@ -27,7 +26,7 @@ def compare(hour: Cell, alias: str) -> Difference:
         (Cell(digest.level, digest.start), digest.is_pruned, users_in(digest))
         for digest in buckets_in(hour, alias)
     ]
-    length = min((bucket.level for bucket, _, _ in digests), default=HOUR)
+    length = min((bucket.level for bucket, _, _ in digests), default=HOUR_LEVEL)
     missing = 0
     seen: dict[int, UserSet] = {}
     for start in range(hour.start, hour.end, length):

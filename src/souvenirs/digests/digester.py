@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from django.db import models, router
 
-from ..buckets import DAY, MONTH, Cell, cell_of, moment_of
-from ..instants import bound
+from ..calendar import DAY_LEVEL, MONTH_LEVEL, Cell, bound, cell_of, moment_of
 from ..models import Digest, Souvenir
-from ..usersets import CorruptDigest
+from ..sets import CorruptDigest
 from .folding import fold, rebuild
 from .refreshing import refresh
 from .rows import cells_of, days_in_use
@@ -53,8 +52,8 @@ class Digester:
         Some of the last may turn out not to have changed.
         """
         cells = set(self._stale())
-        for day in cells_of(DAY, self._undigested(self.since)):
-            cells.update([day, cell_of(MONTH, day.start)])
+        for day in cells_of(DAY_LEVEL, self._undigested(self.since)):
+            cells.update([day, cell_of(MONTH_LEVEL, day.start)])
         return sorted(cell for cell in cells if _is_over(cell))
 
     @cached_property
@@ -70,8 +69,8 @@ class Digester:
     def fold(self) -> Iterator[Step]:
         """Fold souvenirs into buckets, by months and, where the range ends in one, by its days."""
         since = self.since
-        while (day := next(cells_of(DAY, self._undigested(since)), None)) is not None:
-            month = cell_of(MONTH, day.start)
+        while (day := next(cells_of(DAY_LEVEL, self._undigested(since)), None)) is not None:
+            month = cell_of(MONTH_LEVEL, day.start)
             cell = month if month.is_inside(self.since, self.until) else day
             folded = fold(cell, self.alias)
             self._lose(folded.lost)
@@ -90,7 +89,7 @@ class Digester:
     def refresh(self) -> Iterator[Step]:
         """Make days and months anew, month by month."""
         cells = [cell for cell in self._stale() if _is_over(cell)]
-        for _, group in groupby(cells, key=lambda cell: cell_of(MONTH, cell.start)):
+        for _, group in groupby(cells, key=lambda cell: cell_of(MONTH_LEVEL, cell.start)):
             of_month = list(group)
             failed = refresh(of_month, self.alias)
             self.failed += failed
@@ -110,7 +109,7 @@ class Digester:
 
     def _stale(self) -> list[Cell]:
         digests = Digest.objects.using(self.alias).filter(
-            kind=Digest.ACTIVE, level__gte=DAY, is_stale=True
+            kind=Digest.ACTIVE, level__gte=DAY_LEVEL, is_stale=True
         )
         found = digests.order_by("start").values_list("level", "start")
         cells = [Cell(level, start) for level, start in found]

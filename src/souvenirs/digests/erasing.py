@@ -8,19 +8,16 @@ from typing import Any, NamedTuple
 
 from django.db import models, router, transaction
 
-from ..buckets import DAY, MONTH, Cell, cell_of, moment_of
+from ..calendar import DAY_LEVEL, MONTH_LEVEL, Cell, cell_of, moment_of, stored
 from ..conf import conf
-from ..instants import stored
 from ..models import Digest, Souvenir, UserNumber
-from ..recording import primary_key
-from ..stores.numbers import is_number, numbers_of
-from ..usersets import CorruptDigest, UserSet
+from ..sets import CorruptDigest, UserSet, is_number, numbers_of, primary_key
 from .folding import souvenirs_in
 from .rows import cells_of, locked, retried, users_in, write
 
 logger = logging.getLogger(__name__)
 
-LEVELS = {DAY: "day", MONTH: "month"}
+LEVELS = {DAY_LEVEL: "day", MONTH_LEVEL: "month"}
 
 
 class Erased(NamedTuple):
@@ -94,7 +91,7 @@ class _Erasure:
 
     def _erase(self, before_each_round: Callable[[], None]) -> None:
         before_each_round()
-        while months := list(cells_of(MONTH, self._souvenirs())):
+        while months := list(cells_of(MONTH_LEVEL, self._souvenirs())):
             for month in months:
                 self._erase_from(month)
             # Whoever was just digesting the user may have given another one.
@@ -117,7 +114,7 @@ class _Erasure:
         for digest in _digests(self.alias).iterator(chunk_size=50):
             try:
                 if self._is_in(users_in(digest)):
-                    months.add(cell_of(MONTH, digest.start))
+                    months.add(cell_of(MONTH_LEVEL, digest.start))
             except CorruptDigest as error:
                 self.corrupt.append(error)
         return sorted(months)

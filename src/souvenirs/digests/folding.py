@@ -13,14 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, models
 
-from ..buckets import DAY, Cell, cell_of, is_bucket, moment_of, second_of
+from ..calendar import DAY_LEVEL, Cell, bound, cell_of, is_bucket, moment_of, second_of, stored
 from ..conf import conf
-from ..instants import bound, stored
-from ..logs import RareLog
 from ..models import Digest, Souvenir
-from ..stores.numbers import give_numbers, is_number, numbers_of
-from ..stores.queries import undigested_in
-from ..usersets import CorruptDigest, UserSet
+from ..resilience import RareLog
+from ..sets import CorruptDigest, UserSet, give_numbers, is_number, numbers_of
+from ..stores import undigested_in
 from .rows import (
     buckets_in,
     claim,
@@ -74,7 +72,7 @@ def fold(cell: Cell, alias: str) -> Folded:
             for bucket, souvenirs in found.items():
                 try:
                     if _add(digests[bucket], [user for _, user in souvenirs], alias):
-                        changed.add(cell_of(DAY, bucket.start))
+                        changed.add(cell_of(DAY_LEVEL, bucket.start))
                 except CorruptDigest as error:
                     lost.append(error)
                 else:

@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 from django.db import models, router
 
-from ..buckets import DAY, HOUR, Cell, cell_of, moment_of, second_of
-from ..instants import bound, checked
+from ..calendar import DAY_LEVEL, HOUR_LEVEL, Cell, bound, cell_of, checked, moment_of, second_of
 from ..models import Souvenir
-from ..stores.reading import words
+from ..stores import words
 from .comparing import compare
 from .folding import souvenirs_in
 from .rows import buckets_in, cells_of, delete, locked, retried
@@ -40,7 +39,7 @@ class Pruner:
 
     def __init__(self, before: datetime) -> None:
         self.alias = router.db_for_write(Souvenir)
-        self.before = moment_of(cell_of(HOUR, second_of(checked(before, "before"))).start)
+        self.before = moment_of(cell_of(HOUR_LEVEL, second_of(checked(before, "before"))).start)
         #: How many souvenirs were left alone, because their hour is not wholly digested.
         self.left = 0
 
@@ -54,7 +53,7 @@ class Pruner:
         Raises CorruptDigest or NotInDigest where a digest does not hold the users of its
         souvenirs; nothing of that hour is deleted then.
         """
-        for hour in cells_of(HOUR, self._souvenirs()):
+        for hour in cells_of(HOUR_LEVEL, self._souvenirs()):
             souvenirs = souvenirs_in(hour, self.alias)
             digested = souvenirs.filter(digested=True)
             if not retried(lambda hour=hour: self._is_prunable(hour, dry_run)):  # type: ignore[misc]
@@ -71,7 +70,7 @@ class Pruner:
         return souvenirs.filter(when__lt=bound(self.before))
 
     def _is_prunable(self, hour: Cell, dry_run: bool) -> bool:
-        with locked(cell_of(DAY, hour.start), self.alias):
+        with locked(cell_of(DAY_LEVEL, hour.start), self.alias):
             if souvenirs_in(hour, self.alias).filter(digested=False).exists():
                 return False
             if compare(hour, self.alias).missing:

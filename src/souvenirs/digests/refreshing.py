@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import groupby
 
-from ..buckets import DAY, MONTH, Cell, cell_of
-from ..logs import RareLog
+from ..calendar import DAY_LEVEL, MONTH_LEVEL, Cell, cell_of
 from ..models import Digest
-from ..usersets import CorruptDigest, UserSet
+from ..resilience import RareLog
+from ..sets import CorruptDigest, UserSet
 from .rows import buckets_in, locked, retried, users_in, write, write_days
 
 logger = RareLog(__name__)
@@ -19,8 +19,8 @@ def refresh(cells: Collection[Cell], alias: str) -> list[Cell]:
 
     Returns those that could not be, because a part of them is corrupt; they stay stale.
     """
-    days = sorted(cell for cell in cells if cell.level == DAY)
-    month = cell_of(MONTH, min(cell.start for cell in cells))
+    days = sorted(cell for cell in cells if cell.level == DAY_LEVEL)
+    month = cell_of(MONTH_LEVEL, min(cell.start for cell in cells))
 
     def work() -> list[Cell]:
         with locked(month, alias) as digest:
@@ -41,7 +41,7 @@ def refresh(cells: Collection[Cell], alias: str) -> list[Cell]:
 def _refresh_days(days: list[Cell], month: Cell, alias: str) -> list[Cell]:
     made: list[tuple[Digest, UserSet]] = []
     failed: list[Cell] = []
-    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level=DAY).defer("body")
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level=DAY_LEVEL).defer("body")
     rows = digests.filter(start__gte=days[0].start, start__lt=days[-1].end)
     parts = dict.fromkeys(days, UserSet())
     for day, buckets in _by_day(month, alias):
@@ -54,7 +54,7 @@ def _refresh_days(days: list[Cell], month: Cell, alias: str) -> list[Cell]:
     made = [
         (row, parts[day])
         for row in rows
-        if (day := Cell(DAY, row.start)) in parts and day not in failed
+        if (day := Cell(DAY_LEVEL, row.start)) in parts and day not in failed
     ]
     write_days(made, alias)
     return failed
@@ -62,7 +62,7 @@ def _refresh_days(days: list[Cell], month: Cell, alias: str) -> list[Cell]:
 
 def _by_day(month: Cell, alias: str) -> Iterator[tuple[Cell, Iterator[Digest]]]:
     buckets = buckets_in(month, alias).iterator(chunk_size=100)
-    return groupby(buckets, key=lambda bucket: cell_of(DAY, bucket.start))
+    return groupby(buckets, key=lambda bucket: cell_of(DAY_LEVEL, bucket.start))
 
 
 def parts_of(cell: Cell, alias: str) -> Iterator[UserSet]:
@@ -70,10 +70,10 @@ def parts_of(cell: Cell, alias: str) -> Iterator[UserSet]:
 
     A day that is stale or corrupt is replaced by its buckets. Raises CorruptDigest.
     """
-    if cell.level == DAY:
+    if cell.level == DAY_LEVEL:
         yield from map(users_in, buckets_in(cell, alias).iterator(chunk_size=100))
         return
-    days = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level=DAY)
+    days = Digest.objects.using(alias).filter(kind=Digest.ACTIVE, level=DAY_LEVEL)
     for day in days.filter(start__gte=cell.start, start__lt=cell.end).iterator(chunk_size=100):
         try:
             if not day.is_stale:
@@ -81,4 +81,4 @@ def parts_of(cell: Cell, alias: str) -> Iterator[UserSet]:
                 continue
         except CorruptDigest:
             logger.exception("The digest of a day is corrupt: those of its buckets are used.")
-        yield from parts_of(Cell(DAY, day.start), alias)
+        yield from parts_of(Cell(DAY_LEVEL, day.start), alias)

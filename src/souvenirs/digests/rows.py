@@ -17,11 +17,20 @@ from typing import Any, TypeVar
 
 from django.db import OperationalError, connections, models, transaction
 
-from ..buckets import BUCKETS, DAY, MONTH, Cell, cell_of, moment_of, second_of
-from ..instants import bound, stored
+from ..calendar import (
+    BUCKETS,
+    DAY_LEVEL,
+    MONTH_LEVEL,
+    Cell,
+    bound,
+    cell_of,
+    moment_of,
+    second_of,
+    stored,
+)
 from ..models import Digest, Souvenir
-from ..stores.reading import label_of
-from ..usersets import UserSet, checksum_of
+from ..sets import UserSet, checksum_of
+from ..stores import label_of
 
 T = TypeVar("T")
 
@@ -70,7 +79,7 @@ def strays_in(day: Cell, alias: str) -> models.QuerySet[Digest]:
     """Return the digests that start in a day and are of no level that there is: damaged ones."""
     digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE)
     digests = digests.filter(start__gte=day.start, start__lt=day.end)
-    return digests.exclude(level__in=[*BUCKETS, DAY, MONTH])
+    return digests.exclude(level__in=[*BUCKETS, DAY_LEVEL, MONTH_LEVEL])
 
 
 def stray_in_words(stray: Digest) -> str:
@@ -81,9 +90,9 @@ def days_in_use(
     alias: str, since: datetime | None = None, until: datetime | None = None
 ) -> list[Cell]:
     """Return the days with a digest or a digested souvenir that overlap ``[since, until)``."""
-    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE).exclude(level=MONTH)
-    days = {cell_of(DAY, start) for start in digests.values_list("start", flat=True)}
-    days.update(cells_of(DAY, Souvenir.objects.using(alias).filter(digested=True)))
+    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE).exclude(level=MONTH_LEVEL)
+    days = {cell_of(DAY_LEVEL, start) for start in digests.values_list("start", flat=True)}
+    days.update(cells_of(DAY_LEVEL, Souvenir.objects.using(alias).filter(digested=True)))
     return sorted(day for day in days if day.overlaps(since, until))
 
 
@@ -106,10 +115,10 @@ def locked(cell: Cell, alias: str) -> Iterator[Digest]:
     Gives the digest of the cell, a new one where there is none. Raises RuntimeError inside another
     transaction, whose end nobody here knows.
     """
-    month = cell_of(MONTH, cell.start)
+    month = cell_of(MONTH_LEVEL, cell.start)
     rows = digests_of(month, alias)
     if not rows.exists():
-        new = Digest(level=MONTH, start=month.start)
+        new = Digest(level=MONTH_LEVEL, start=month.start)
         Digest.objects.using(alias).bulk_create([new], ignore_conflicts=True)
     connection = connections[alias]
     # Only the TestCase of a site may have begun a transaction already.
@@ -193,11 +202,13 @@ def mark_stale(days: Collection[Cell], alias: str) -> None:
     """Have nobody read these days, of a month that is held, nor the month, until made anew."""
     digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE)
     starts = [day.start for day in days]
-    of_days = digests.filter(level=DAY, start__in=starts)
+    of_days = digests.filter(level=DAY_LEVEL, start__in=starts)
     known = set(of_days.values_list("start", flat=True))
     of_days.update(is_stale=True)
-    digests.bulk_create([Digest(level=DAY, start=start) for start in sorted(set(starts) - known)])
-    for month in {cell_of(MONTH, start) for start in starts}:
+    digests.bulk_create(
+        [Digest(level=DAY_LEVEL, start=start) for start in sorted(set(starts) - known)]
+    )
+    for month in {cell_of(MONTH_LEVEL, start) for start in starts}:
         digests_of(month, alias).update(is_stale=True)
 
 

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from django.db import models, router
 
-from ..buckets import BUCKETS, DAY, HOUR, MONTH, Cell, moment_of
-from ..instants import stored
+from ..calendar import BUCKETS, DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, moment_of, stored
 from ..models import Digest, Souvenir
 
-NAMES = {DAY: "day", MONTH: "month"}
+NAMES = {DAY_LEVEL: "day", MONTH_LEVEL: "month"}
 
 
 class _Length(models.Func):
@@ -43,7 +42,7 @@ def status() -> Status:
     """Return how far digesting has come."""
     alias = router.db_for_write(Souvenir)
     digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE)
-    buckets = digests.filter(level__lte=HOUR)
+    buckets = digests.filter(level__lte=HOUR_LEVEL)
     return Status(
         souvenirs_waiting=_waiting(alias).count(),
         oldest_waiting=oldest_waiting(alias),
@@ -83,10 +82,10 @@ def _levels(digests: models.QuerySet[Digest]) -> list[Level]:
         Level(
             name=NAMES.get(level, f"bucket of {level} s"),
             rows=totals[level]["rows"],
-            stale=totals[level]["stale"] if level >= DAY else 0,
+            stale=totals[level]["stale"] if level >= DAY_LEVEL else 0,
             sightings=int(totals[level]["sightings"]),
             size=int(totals[level]["size"]),
         )
-        for level in (*BUCKETS, DAY, MONTH)
+        for level in (*BUCKETS, DAY_LEVEL, MONTH_LEVEL)
         if level in totals
     ]

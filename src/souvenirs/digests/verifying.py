@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from django.db import router
 
-from ..buckets import DAY, HOUR, MONTH, Cell, cell_of
+from ..calendar import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, cell_of
 from ..models import Digest, Souvenir
-from ..stores.reading import label_of, words
-from ..usersets import CorruptDigest, UserSet, checksum_of
+from ..sets import CorruptDigest, UserSet, checksum_of
+from ..stores import label_of, words
 from .comparing import compare
 from .folding import souvenirs_in
 from .refreshing import parts_of
@@ -51,10 +51,10 @@ class Verifier:
     def cells(self) -> list[Cell]:
         """The days and months to look at."""
         days = days_in_use(self.alias, self.since, self.until)
-        months = Digest.objects.using(self.alias).filter(kind=Digest.ACTIVE, level=MONTH)
-        cells = {Cell(MONTH, start) for start in months.values_list("start", flat=True)}
+        months = Digest.objects.using(self.alias).filter(kind=Digest.ACTIVE, level=MONTH_LEVEL)
+        cells = {Cell(MONTH_LEVEL, start) for start in months.values_list("start", flat=True)}
         cells = {cell for cell in cells if cell.overlaps(self.since, self.until)}
-        return sorted({*days, *cells, *(cell_of(MONTH, day.start) for day in days)})
+        return sorted({*days, *cells, *(cell_of(MONTH_LEVEL, day.start) for day in days)})
 
     def run(self) -> Iterator[Verified]:
         """Look at one day or month after the other, each under the lock of those who change it."""
@@ -64,11 +64,11 @@ class Verifier:
     def _look_at(self, cell: Cell) -> list[str]:
         if not digests_of(cell, self.alias).exists():
             return [f"{words(cell)}: the digest is missing."]
-        if not digests_of(cell_of(MONTH, cell.start), self.alias).exists():
+        if not digests_of(cell_of(MONTH_LEVEL, cell.start), self.alias).exists():
             return []  # it is told of, and without it there is no lock to hold
         with locked(cell, self.alias) as digest:
             found: list[str] = []
-            if cell.level == DAY:
+            if cell.level == DAY_LEVEL:
                 found += map(stray_in_words, strays_in(cell, self.alias))
                 for hour in self._hours_in(cell):
                     found += self._look_at_hour(hour)
@@ -77,8 +77,8 @@ class Verifier:
     def _hours_in(self, day: Cell) -> list[Cell]:
         """Return the hours of a day with a digest or a digested souvenir."""
         starts = buckets_in(day, self.alias).values_list("start", flat=True)
-        hours = {cell_of(HOUR, start) for start in starts}
-        hours.update(cells_of(HOUR, souvenirs_in(day, self.alias).filter(digested=True)))
+        hours = {cell_of(HOUR_LEVEL, start) for start in starts}
+        hours.update(cells_of(HOUR_LEVEL, souvenirs_in(day, self.alias).filter(digested=True)))
         return sorted(hours)
 
     def _look_at_hour(self, hour: Cell) -> list[str]:

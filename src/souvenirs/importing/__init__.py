@@ -1,1 +1,10 @@
-"""Bring in history: read sightings from files and tables, and leave their souvenirs."""
+"""History from files and from what Django already knows."""
+
+from .importer import BAD_LINE, Importer, Stopped, Summary
+
+__all__ = [
+    "BAD_LINE",
+    "Importer",
+    "Stopped",
+    "Summary",
+]

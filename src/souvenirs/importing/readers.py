@@ -21,7 +21,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
-from ..instants import checked, utc
+from ..calendar import checked, utc
 
 #: How many rows of a table are in memory at a time.
 ROWS = 5_000

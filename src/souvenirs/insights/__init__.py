@@ -29,14 +29,7 @@ from .lastseen import active_days, first_seen, first_seen_many, last_seen, last_
 from .layout import Period
 from .powercurve import PowerCurve, PowerCurves, power_curve, power_curves
 from .results import Insight, Segmented
-from .retention import (
-    Cohort,
-    DayN,
-    DayNRetention,
-    Retention,
-    day_n_retention,
-    retention,
-)
+from .retention import Cohort, DayN, DayNRetention, Retention, day_n_retention, retention
 from .series import Series, active_series
 from .stickiness import Stickiness, StickinessOfPeriod, stickiness
 

@@ -12,11 +12,20 @@ from datetime import date, datetime, timedelta, tzinfo
 from operator import itemgetter
 from typing import Any
 
-from ..activeusers import ActiveUsers
-from ..buckets import BUCKETS, DAY, MONTH, Cell, cell_of, moment_of, second_of
-from ..counting import active_users_each
-from ..instants import checked, outward, utc
-from ..recording import primary_key
+from ..calendar import (
+    BUCKETS,
+    DAY_LEVEL,
+    MONTH_LEVEL,
+    Cell,
+    cell_of,
+    checked,
+    moment_of,
+    outward,
+    second_of,
+    utc,
+)
+from ..counting import ActiveUsers, active_users_each
+from ..sets import primary_key
 from ..stores import get_store
 from .layout import MICROSECOND, Range, lay
 
@@ -87,7 +96,7 @@ def active_days(
         unsure = [
             position
             for position, bounds in enumerate(zip(starts, ends, strict=True))
-            if position not in seen and not near.isdisjoint(cells_over(DAY, *bounds))
+            if position not in seen and not near.isdisjoint(cells_over(DAY_LEVEL, *bounds))
         ]
         sets = active_users_each([(starts[n], ends[n]) for n in unsure], [key])
         seen.update(position for position, users in zip(unsure, sets, strict=True) if users)
@@ -97,8 +106,8 @@ def active_days(
 def _days_near(pruned: Range, key: Hashable) -> set[Range]:
     """The days of UTC in a span of pruned buckets on which a user was seen."""
     # From the coarse to the fine: the user was not there in most months.
-    months = _hits(cells_over(MONTH, *pruned), key)
-    return set(_hits([day for month in months for day in cells_over(DAY, *month)], key))
+    months = _hits(cells_over(MONTH_LEVEL, *pruned), key)
+    return set(_hits([day for month in months for day in cells_over(DAY_LEVEL, *month)], key))
 
 
 def _hits(ranges: Sequence[Range], key: Hashable) -> list[Range]:
@@ -143,8 +152,8 @@ def _pruned_ends(
 
     A user may be missing who has an even later, or earlier, souvenir.
     """
-    for month, of_month in _shares(cells_over(MONTH, *pruned), users, is_last):
-        days = [day for day, _ in _shares(cells_over(DAY, *month), of_month, is_last)]
+    for month, of_month in _shares(cells_over(MONTH_LEVEL, *pruned), users, is_last):
+        days = [day for day, _ in _shares(cells_over(DAY_LEVEL, *month), of_month, is_last)]
         # A pruned bucket counts as where it starts: that is enough to ask for.
         starts = [start for day in days for start, _ in cells_over(GRAIN, *day)]
         instants = [(start, start + MICROSECOND) for start in starts]

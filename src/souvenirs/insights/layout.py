@@ -10,10 +10,21 @@ from typing import Any, NamedTuple, TypeAlias
 
 from django.utils import timezone
 
-from ..calendars import Interval, interval_named
+from ..calendar import (
+    DAY,
+    Boundaries,
+    Interval,
+    calendar_start,
+    checked,
+    checked_range,
+    earlier,
+    interval_named,
+    local,
+    outward,
+    utc,
+    zone_named,
+)
 from ..conf import conf
-from ..instants import checked, checked_range, local, outward, utc, zone_named
-from ..periods import DAY, Grid, calendar_start, earlier
 from ..stores import get_store
 
 #: More periods than this are a slip of the pen.
@@ -71,7 +82,7 @@ class Layout:
     periods: tuple[Period, ...]
     #: The moment of asking.
     now: datetime
-    _grid: Grid
+    _grid: Boundaries
     _first: int
 
     @property
@@ -109,7 +120,7 @@ class Layout:
         end = checked(self.periods[-1].end, "end")
         # From what the clock would show, not from its boundary, which on a day whose midnight the
         # clock jumps over is one o'clock.
-        grid = Grid(self._grid.wall(self._first).replace(tzinfo=self.zone), DAY, self.zone)
+        grid = Boundaries(self._grid.wall(self._first).replace(tzinfo=self.zone), DAY, self.zone)
         positions = [
             (
                 grid.number(checked(period.start, "start")) + before,
@@ -151,7 +162,7 @@ def lay(
     if since is None:
         since = earlier(first_souvenir or until, instant_before(until))
     anchor = calendar_start(since, unit.step, zone, conf.WEEK_START)
-    grid = Grid(anchor, unit.step, anchor.tzinfo)
+    grid = Boundaries(anchor, unit.step, anchor.tzinfo)
     first = grid.number(since)
     count = 0 if utc(since) >= utc(until) else grid.number(utc(until) - MICROSECOND) + 1 - first
     refuse_more_than(most, count, "periods")

@@ -10,12 +10,9 @@ from typing import Any, overload
 
 from django.utils import timezone
 
-from ..activeusers import ActiveUsers
-from ..counting import active_users_each
-from ..instants import checked, local
-from ..periods import DAY as ONE_DAY
-from ..periods import calendar_start
-from ..segments import By
+from ..calendar import DAY as ONE_DAY
+from ..calendar import calendar_start, checked, local
+from ..counting import ActiveUsers, By, active_users_each
 from .layout import Layout, Period, instant_before, lay, position_of
 from .results import Insight, Segmented, segmented
 

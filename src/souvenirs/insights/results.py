@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from ..activeusers import ActiveUsers
-from ..counting import active_users_each
-from ..segments import By, BySegment, groups_if_any
+from ..counting import ActiveUsers, By, BySegment, active_users_each, groups_if_any
 
 
 class Insight(ABC):

@@ -8,11 +8,8 @@ from datetime import datetime, tzinfo
 from itertools import accumulate, count
 from typing import Any, Literal, get_args, overload
 
-from ..accounts import joined_each
-from ..activeusers import ActiveUsers
-from ..counting import active_users_each
-from ..instants import checked, utc
-from ..segments import By
+from ..calendar import checked, utc
+from ..counting import ActiveUsers, By, active_users_each, joined_each
 from .layout import Layout, Period, lay, position_of
 from .results import Insight, Segmented, ratio, segmented
 

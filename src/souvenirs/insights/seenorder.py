@@ -14,9 +14,8 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from ..activeusers import ActiveUsers
-from ..buckets import DAY, HOUR, MONTH
-from ..instants import checked, outward, utc
+from ..calendar import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, checked, outward, utc
+from ..counting import ActiveUsers
 from ..stores import Pruned, get_store
 from .lastseen import GRAIN, cells_over, last_seen_many
 from .layout import MICROSECOND
@@ -31,7 +30,7 @@ FEW = timedelta(days=62)
 MOST_RANGES = 20_000
 
 #: The cells that those of a level are divided into.
-FINER = {MONTH: DAY, DAY: HOUR}
+FINER = {MONTH_LEVEL: DAY_LEVEL, DAY_LEVEL: HOUR_LEVEL}
 
 #: Instead of a level: whoever is seen later than now, and whoever never was.
 LATER, NEVER = 0, -1
@@ -99,7 +98,7 @@ def _parts(
         return []
     start = origin if since is None else max(origin, utc(since))
     end = utc(checked(timezone.now(), "now") if before is None else before)
-    level = DAY if end - start <= FEW else MONTH
+    level = DAY_LEVEL if end - start <= FEW else MONTH_LEVEL
     ranges = [
         (max(start, first), last if before is None else min(end, last))
         for first, last in cells_over(level, start, end)
@@ -170,7 +169,7 @@ def _moments(parts: Sequence[Part], pruned: Pruned | None) -> Iterator[tuple[dat
     yield from ((UNSEEN, key) for part in parts if part.level == NEVER for key in part.users)
     parts = [part for part in parts if part.level != NEVER]
     everyone = ActiveUsers.union(part.users for part in parts)
-    if pruned is not None and not all(part.level == HOUR for part in parts):
+    if pruned is not None and not all(part.level == HOUR_LEVEL for part in parts):
         # More of them than anybody looks at, over a long time.
         seen = last_seen_many(everyone)
         yield from ((utc(checked(each, "moment")), key) for key, each in seen.items() if each)

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal, overload
 
-from ..activeusers import ActiveUsers
-from ..counting import active_users_each
-from ..segments import By
+from ..counting import ActiveUsers, By, active_users_each
 from .layout import Days, Layout, Period, lay, position_of
 from .results import Insight, Segmented, segmented
 from .trailing import trailing_counts
@@ -20,7 +18,7 @@ WINDOWS = {"dau": 1, "wau": 7, "mau": 30}
 #: The name of a window, its length in local days, or None for the period itself.
 Window = Literal["dau", "wau", "mau"] | int | timedelta | None
 
-DAY = timedelta(days=1)
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ def _days_in(window: Window) -> int | None:
     if isinstance(window, str):
         days: Any = WINDOWS.get(window)
     elif isinstance(window, timedelta):
-        days = window // DAY if window % DAY == timedelta() else None
+        days = window // ONE_DAY if window % ONE_DAY == timedelta() else None
     else:
         days = window
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= 36_600:

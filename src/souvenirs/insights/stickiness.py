@@ -9,9 +9,7 @@ from functools import partial
 from itertools import compress
 from typing import Any, Literal, overload
 
-from ..activeusers import ActiveUsers
-from ..counting import active_users_each
-from ..segments import By
+from ..counting import ActiveUsers, By, active_users_each
 from .layout import Days, Layout, Period, lay, position_of
 from .results import Insight, Plan, Segmented, ratio, segmented
 from .series import WINDOWS

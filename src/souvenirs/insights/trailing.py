@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..activeusers import ActiveUsers
+from ..counting import ActiveUsers
 
 
 def trailing_counts(

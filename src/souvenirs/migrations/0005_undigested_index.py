@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from souvenirs.indexes import FalseIndex
+from souvenirs.sql import FalseIndex
 from souvenirs.migrations._going_back import refuse_what_version_1_lacks
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from ..usersets import UserSet
+from ..sets import UserSet
 
 
 class Sighting(NamedTuple):

@@ -11,10 +11,10 @@ from django.db import connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.signals import post_save, pre_save
 
-from ..instants import bound, outward, stored
+from ..calendar import bound, outward, stored
 from ..models import Souvenir
-from ..timeouts import bounded
-from ..values import values_table
+from ..resilience import bounded
+from ..sql import values_table
 from .base import Counted, Group, Pruned, Range, Sighting, Span, Store, Users
 from .queries import PROBES, USER, WHEN, Names, ends_of, fetch, overview, pruned
 from .reading import Reading

@@ -11,11 +11,22 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import Col
 
-from ..buckets import BUCKETS, DAY, EPOCH, HOUR, MONTH, SECOND, Cell, Stretch, moment_of
-from ..instants import bound, stored
-from ..keysets import Keys, packing, unpacked
+from ..calendar import (
+    BUCKETS,
+    DAY_LEVEL,
+    EPOCH,
+    HOUR_LEVEL,
+    MONTH_LEVEL,
+    SECOND,
+    Cell,
+    Stretch,
+    bound,
+    moment_of,
+    stored,
+)
 from ..models import Digest, Souvenir
-from ..values import values_table
+from ..sets import Keys, packing, unpacked
+from ..sql import values_table
 
 USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")
 WHEN: models.Field[Any, Any] = Souvenir._meta.get_field("when")
@@ -74,7 +85,7 @@ class Names:
         #: One row where anything has been digested. Days and months are there before that.
         self.digested = (
             f"(SELECT 1 FROM {self.digests}"
-            f" WHERE kind = '{Digest.ACTIVE}' AND level <= {HOUR} LIMIT 1)"
+            f" WHERE kind = '{Digest.ACTIVE}' AND level <= {HOUR_LEVEL} LIMIT 1)"
         )
         #: Of souvenirs ``s`` beside spans ``v``, as in the condition of the partial index.
         self.undigested = "NOT s.digested"
@@ -181,12 +192,13 @@ def overview(connection: BaseDatabaseWrapper, stretch: Stretch) -> Overview:
     selects = [
         f"SELECT MIN({names.when}), 0, NULL, NULL, NULL, NULL FROM {names.souvenirs}",
         *(f"SELECT NULL, {level}, MIN(start), 0, 0, 0 {active} = {level}" for level in BUCKETS),
-        f"SELECT NULL, level, start, version, {names.count}, checksum {active} IN ({DAY}, {MONTH})"
-        " AND start >= %s AND start < %s AND NOT is_stale ORDER BY 2, 3",
+        f"SELECT NULL, level, start, version, {names.count}, checksum {active}"
+        f" IN ({DAY_LEVEL}, {MONTH_LEVEL}) AND start >= %s AND start < %s AND NOT is_stale"
+        " ORDER BY 2, 3",
     ]
     levels: list[int] = []
     firsts: list[datetime] = []
-    fresh: dict[int, dict[Cell, Known]] = {DAY: {}, MONTH: {}}
+    fresh: dict[int, dict[Cell, Known]] = {DAY_LEVEL: {}, MONTH_LEVEL: {}}
     for moment, level, start, *known in fetch(connection, " UNION ALL ".join(selects), stretch):
         if moment is not None:
             firsts.append(stored(_converter(WHEN, connection)(moment)))
@@ -196,7 +208,7 @@ def overview(connection: BaseDatabaseWrapper, stretch: Stretch) -> Overview:
         elif start is not None:
             # Some drivers make decimals of numbers that come beside a NULL.
             fresh[int(level)][Cell(int(level), int(start))] = Known(*map(int, known))
-    return Overview(min(firsts, default=None), levels, fresh[DAY], fresh[MONTH])
+    return Overview(min(firsts, default=None), levels, fresh[DAY_LEVEL], fresh[MONTH_LEVEL])
 
 
 def ends_of(
@@ -276,7 +288,7 @@ def digests_in(
     """Generate those days and months, and the buckets that start in those stretches, in order."""
     names = Names(connection)
     wanted = [(level, start, end) for level in levels for start, end in joined(buckets)]
-    for level in (DAY, MONTH):
+    for level in (DAY_LEVEL, MONTH_LEVEL):
         stretches = ((cell.start, cell.end) for cell in cells if cell.level == level)
         wanted += [(level, start, end) for start, end in joined(stretches)]
     table, params = values_table(connection, [NUMBER, NUMBER, NUMBER], wanted)

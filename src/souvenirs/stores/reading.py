@@ -21,15 +21,34 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..buckets import DAY, HOUR, Cell, Stretch, cell_of, fill, moment_of, outline, second_of
-from ..instants import utc
-from ..keysets import Keys
-from ..logs import RareLog
+from ..calendar import (
+    DAY_LEVEL,
+    HOUR_LEVEL,
+    Cell,
+    Stretch,
+    cell_of,
+    fill,
+    moment_of,
+    outline,
+    second_of,
+    utc,
+)
 from ..models import Digest
-from ..usersets import CorruptDigest, Label, UserSet, checksum_of
+from ..resilience import RareLog
+from ..sets import (
+    FIRST_NUMBER,
+    LAST_NUMBER,
+    CorruptDigest,
+    Keys,
+    Label,
+    UserSet,
+    checksum_of,
+    is_number,
+    keys_of,
+    numbers_of,
+)
 from . import queries
 from .base import Counted, Group, Range, Users
-from .numbers import FIRST_NUMBER, LAST_NUMBER, is_number, keys_of, numbers_of
 
 logger = RareLog(__name__)
 
@@ -174,7 +193,7 @@ class Reading:
         edges = list(self.outlines[place].edges)
         for cell in self.distrusted:
             within = max(start, moment_of(cell.start)), min(end, moment_of(cell.end))
-            if cell.level < DAY and within[0] < within[1]:
+            if cell.level < DAY_LEVEL and within[0] < within[1]:
                 edges.append(within)
         return edges
 
@@ -241,7 +260,7 @@ class Reading:
                 takers.setdefault(cell, []).append(place)
             stretches += [Taker(*stretch, place) for stretch in plan.free]
             for start, _ in self.outlines[place].edges:
-                hour = cell_of(HOUR, second_of(start))
+                hour = cell_of(HOUR_LEVEL, second_of(start))
                 stretches.append(Taker(hour.start, hour.end, place))
         if not takers and not (stretches and overview.levels):
             return
@@ -250,7 +269,7 @@ class Reading:
         asked = [(start, end) for start, end, _ in stretches]
         for stored in queries.digests_in(self.connection, takers, overview.levels, asked):
             missing.discard(stored.cell)
-            if stored.cell.level < DAY:
+            if stored.cell.level < DAY_LEVEL:
                 places = self._buckets_takers(stored, sweep.over(stored.cell.start))
             else:
                 places = takers.get(stored.cell, [])
@@ -350,7 +369,7 @@ def _segments(ranges: Sequence[queries.Span]) -> list[queries.Span]:
 
 
 def _stored_count(cell: Cell, overview: queries.Overview) -> int:
-    known = (overview.days if cell.level == DAY else overview.months)[cell]
+    known = (overview.days if cell.level == DAY_LEVEL else overview.months)[cell]
     if known.checksum != checksum_of(label_of(cell, known.version), known.users):
         raise Distrusted(cell, f"The stored count of {words(cell)} is corrupt.")
     return known.users

@@ -8,9 +8,9 @@ from datetime import datetime
 from django.core.checks import CheckMessage
 from django.utils.translation import gettext as _
 
-from ...digests.status import Level, Status
+from ...calendar import checked, local
+from ...digests import Level, Status
 from ...insights.layout import Origin
-from ...instants import checked, local
 from ..forms import HEALTH
 from ..places import Asked
 from ..shapes import Cell, Column, Download, Table, header, minute, number, numbers, stretched

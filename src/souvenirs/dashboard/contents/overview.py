@@ -8,10 +8,10 @@ from typing import Any
 from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 
+from ...calendar import checked, local
 from ...conf import conf
 from ...insights import Growth, Stickiness
 from ...insights.growth import Part
-from ...instants import checked, local
 from ..figures import BusyHours, Tile
 from ..forms import BUSY, GROWTH, STICKINESS
 from ..places import Asked

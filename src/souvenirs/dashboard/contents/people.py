@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ...instants import checked, local
+from ...calendar import checked, local
 from ..people import SEEN, People, name_of, orders
 from ..places import Asked
 from ..questions import Question

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from ...accounts import date_joined_field
-from ...instants import checked, local
+from ...calendar import checked, local
+from ...counting import date_joined_field
 from ..forms import USAGE
 from ..places import Asked
 from ..shapes import Cell, Chart, Column, Line, Table, header, number, numbers

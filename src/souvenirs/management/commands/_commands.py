@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from souvenirs import reports
-from souvenirs.instants import outward
+from souvenirs.calendar import outward
 from souvenirs.stores import get_store
 
 from ._helpers import ReadingCommand, errors_in_words, parse_date, parse_segments, parse_zone

@@ -19,9 +19,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.utils import timezone
 
-from souvenirs.instants import checked, checked_range, outward, zone_named
-from souvenirs.recording import primary_key
-from souvenirs.segments import SETTING, restricted, segment_names
+from souvenirs.calendar import checked, checked_range, outward, zone_named
+from souvenirs.counting import SETTING, restricted, segment_names
+from souvenirs.sets import primary_key
 
 
 class ReadingCommand(BaseCommand):

@@ -18,12 +18,20 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from tabulate import tabulate
 
-from souvenirs.calendars import INTERVALS, interval_named
+from souvenirs.calendar import (
+    INTERVALS,
+    START_OF_TIME,
+    Boundaries,
+    calendar_start,
+    checked,
+    interval_named,
+    outward,
+    utc,
+    zone_for,
+)
 from souvenirs.conf import conf
 from souvenirs.insights import Insight, Period, Segmented
 from souvenirs.insights.layout import MICROSECOND
-from souvenirs.instants import checked, outward, utc, zone_for
-from souvenirs.periods import NEVER, Grid, calendar_start
 from souvenirs.stores import get_store
 
 from ._helpers import (
@@ -301,9 +309,9 @@ def periods_back(number: int, interval: str, until: datetime, zone: tzinfo | Non
     end = checked(until, "--before")
     zone = zone_for(end, zone)
     step = interval_named(interval).step
-    last = max(utc(end), NEVER + MICROSECOND) - MICROSECOND
+    last = max(utc(end), START_OF_TIME + MICROSECOND) - MICROSECOND
     anchor = calendar_start(outward(last), step, zone, conf.WEEK_START)
-    return outward(Grid(anchor, step, zone).boundary(1 - number))
+    return outward(Boundaries(anchor, step, zone).boundary(1 - number))
 
 
 def later(start: datetime, until: datetime) -> datetime:

@@ -8,11 +8,9 @@ from typing import Any, TypeVar
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tabulate import tabulate
 
-from souvenirs.buckets import DAY, Cell
-from souvenirs.digests.digester import Digester
-from souvenirs.digests.status import Level, status
-from souvenirs.digests.verifying import Verifier
-from souvenirs.stores.reading import words
+from souvenirs.calendar import DAY_LEVEL, Cell
+from souvenirs.digests import Digester, Level, Verifier, status
+from souvenirs.stores import words
 
 from ._helpers import Progress, counted, interruptible, parse_range, parse_zone, positive
 
@@ -165,7 +163,7 @@ def _line(level: Level) -> list[Any]:
 
 
 def _periods(cells: Collection[Cell]) -> str:
-    days = sum(cell.level == DAY for cell in cells)
+    days = sum(cell.level == DAY_LEVEL for cell in cells)
     return f"{counted(days, 'day')} and {counted(len(cells) - days, 'month')}"
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from souvenirs.digests.erasing import erase_user
+from souvenirs.digests import erase_user
 
 from ._helpers import counted, errors_in_words, user_key
 

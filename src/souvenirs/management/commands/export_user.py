@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from souvenirs.digests.erasing import export_user
-from souvenirs.usersets import CorruptDigest
+from souvenirs.digests import export_user
+from souvenirs.sets import CorruptDigest
 
 from ._helpers import user_key
 

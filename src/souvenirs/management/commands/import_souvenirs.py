@@ -16,8 +16,7 @@ from django.core.management.base import (
 )
 
 from souvenirs.conf import conf
-from souvenirs.importing import readers
-from souvenirs.importing.importer import BAD_LINE, Importer, Stopped, Summary
+from souvenirs.importing import BAD_LINE, Importer, Stopped, Summary, readers
 
 from ._helpers import Progress, counted, errors_in_words, parse_range, parse_zone
 

@@ -8,9 +8,8 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from souvenirs.conf import conf
-from souvenirs.digests.pruning import NotInDigest, Pruner
-from souvenirs.digests.sizes import bytes_of_souvenir
-from souvenirs.usersets import CorruptDigest
+from souvenirs.digests import NotInDigest, Pruner, bytes_of_souvenir
+from souvenirs.sets import CorruptDigest
 
 from ._helpers import Progress, counted, interruptible
 

@@ -11,11 +11,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from souvenirs.calendars import interval_named
+from souvenirs.calendar import Boundaries, checked, interval_named, local, utc
+from souvenirs.counting import segment
 from souvenirs.insights import Insight, inactive, last_seen_many, never_seen, recently_seen
-from souvenirs.instants import checked, local, utc
-from souvenirs.periods import Grid
-from souvenirs.segments import segment
 
 from ._helpers import counted, parse_zone
 from ._insights import UNKNOWN, InsightCommand, Table, parse_last
@@ -143,7 +141,7 @@ def _length(text: str, option: str, zone: tzinfo) -> timedelta:
     """How long ago so many periods of the calendar are by now."""
     number, interval = parse_last(text, option)
     now = checked(timezone.now(), "now")
-    return utc(now) - utc(Grid(now, interval_named(interval).step, zone).boundary(-number))
+    return utc(now) - utc(Boundaries(now, interval_named(interval).step, zone).boundary(-number))
 
 
 def _whole(text: object, option: str, default: Any) -> Any:

@@ -8,13 +8,7 @@ from typing import Any, get_args
 
 from django.core.management.base import CommandError, CommandParser
 
-from souvenirs.insights import (
-    DayNRetention,
-    Period,
-    Retention,
-    day_n_retention,
-    retention,
-)
+from souvenirs.insights import DayNRetention, Period, Retention, day_n_retention, retention
 from souvenirs.insights.retention import CohortBy, Mode, Reference
 
 from ._insights import UNFINISHED, UNKNOWN, PeriodCommand, Table, label, number

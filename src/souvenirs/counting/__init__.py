@@ -1,0 +1,50 @@
+"""Who was active, and in which segment; how many accounts there were."""
+
+from .accounts import (
+    UNKNOWN,
+    Accounts,
+    accounts_as_of,
+    date_joined_field,
+    is_active_field,
+    joined_each,
+    new_accounts,
+)
+from .active import active_users, active_users_each, count_active_users
+from .activeusers import ActiveUsers, group_of
+from .conditions import WasSeen
+from .segments import (
+    SETTING,
+    By,
+    BySegment,
+    groups_by,
+    groups_if_any,
+    restricted,
+    segment,
+    segment_given,
+    segment_names,
+)
+
+__all__ = [
+    "SETTING",
+    "UNKNOWN",
+    "Accounts",
+    "ActiveUsers",
+    "By",
+    "BySegment",
+    "WasSeen",
+    "accounts_as_of",
+    "active_users",
+    "active_users_each",
+    "count_active_users",
+    "date_joined_field",
+    "group_of",
+    "groups_by",
+    "groups_if_any",
+    "is_active_field",
+    "joined_each",
+    "new_accounts",
+    "restricted",
+    "segment",
+    "segment_given",
+    "segment_names",
+]

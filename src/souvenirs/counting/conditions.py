@@ -1,0 +1,67 @@
+"""Conditions on users, for querysets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..calendar import bound
+from ..models import Souvenir
+from ..sets import one_of
+from ..stores import USER, WHEN, Names, Store, get_store
+
+
+class WasSeen(models.Func):
+    """A condition: the user was seen in ``[start, end)``, aware moments; None leaves an end open.
+
+    The index of users and moments answers it user by user, so that a page costs what is on it. What
+    only digests know, and souvenirs in another database, come as a set of users, which is read just
+    before the query is sent: a bucket that is pruned between the two is missed. Who was seen in a
+    pruned bucket counts as seen where that starts.
+    """
+
+    output_field = models.BooleanField()
+    conditional = True
+
+    def __init__(self, start: datetime | None, end: datetime | None) -> None:
+        super().__init__(models.F("pk"))
+        self.start, self.end = start, end
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, list[Any]]:
+        column, _ = compiler.compile(self.source_expressions[0])
+        store = get_store()
+        if not store.can_join(connection.alias):
+            users = self._users(store, self.start, self.end)
+            return one_of(connection, column, USER, users)
+        sql, params = self._exists(connection, column)
+        pruned = store.pruned(self.start, self.end)
+        if pruned is None:
+            return sql, params
+        # Whatever else lies between them is asked for twice, and changes nothing.
+        start, end = pruned
+        if self.end is not None:
+            end = min(self.end, end)
+        among, values = one_of(connection, column, USER, self._users(store, start, end))
+        return f"({sql} OR {among})", [*params, *values]
+
+    def _exists(self, connection: BaseDatabaseWrapper, column: str) -> tuple[str, list[Any]]:
+        names = Names(connection)
+        alias = connection.ops.quote_name(f"{Souvenir._meta.db_table}_seen")
+        conditions, params = [f"{alias}.{names.user} = {column}"], []
+        for sign, moment in ((">=", self.start), ("<", self.end)):
+            if moment is not None:
+                conditions.append(f"{alias}.{names.when} {sign} %s")
+                params.append(WHEN.get_db_prep_value(bound(moment), connection))
+        within = " AND ".join(conditions)
+        return f"EXISTS (SELECT 1 FROM {names.souvenirs} {alias} WHERE {within})", params
+
+    @staticmethod
+    def _users(store: Store, start: datetime | None, end: datetime | None) -> Collection[Hashable]:
+        [users] = store.users_each([(start, end)], rounded=True)
+        return users

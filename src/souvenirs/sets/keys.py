@@ -1,0 +1,145 @@
+"""Primary keys: of a user, and of the rows of a queryset as a set, read in one piece."""
+
+from __future__ import annotations
+
+import json
+import sys
+from array import array
+from collections.abc import Collection, Hashable
+from typing import Any, TypeAlias
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import EmptyResultSet, ValidationError
+from django.db import connections, models
+
+from .usersets import UserSet
+
+#: Keys from 0 up to here are numbers in sets, see :mod:`souvenirs.sets.numbers`.
+LIMIT = 2**31
+
+#: As numbers where all of them are, and else as they are.
+Keys: TypeAlias = UserSet | frozenset[Hashable]
+
+#: All whole numbers of a group as one value, as the engine makes it fastest.
+PACKED = {
+    "postgresql": "string_agg(int8send(k), ''::bytea)",
+    "sqlite": "json_group_array(k)",
+}
+
+
+def keys_in(rows: models.QuerySet[Any]) -> Keys:
+    """Return the primary keys of the rows of a queryset, in one query."""
+    connection = connections[rows.db]
+    pack = packing(rows.model._meta.pk, connection)
+    if pack is None or _has_more_columns(rows.values_list("pk")):
+        return frozenset(rows.values_list("pk", flat=True))
+    found = _fetch(rows.values_list("pk"), ["k"], pack, connection)
+    return unpacked(found[0][0]) if found else UserSet()
+
+
+def keys_by(rows: models.QuerySet[Any], group: models.Expression) -> dict[Any, Keys]:
+    """Return the primary keys of the rows of a queryset by the value of an expression."""
+    connection = connections[rows.db]
+    pack = packing(rows.model._meta.pk, connection)
+    pairs = rows.order_by().values_list(group, "pk")
+    if pack is None:
+        members: dict[Any, list[Hashable]] = {}
+        for value, key in pairs.iterator():
+            members.setdefault(value, []).append(key)
+        return {value: frozenset(keys) for value, keys in members.items()}
+    found = _fetch(pairs, ["g", "k"], f"g, {pack}", connection, "GROUP BY g")
+    return {value: unpacked(packed) for value, packed in found}
+
+
+def packing(field: Any, connection: Any) -> str | None:
+    """Return SQL that packs the whole numbers of a column ``k``, whose values are of a field.
+
+    None where they are no whole numbers, or something else in Python, and where the engine cannot.
+    """
+    is_whole = isinstance(field, models.IntegerField) and not field.get_db_converters(connection)
+    return PACKED.get(connection.vendor) if is_whole else None
+
+
+def unpacked(packed: Any) -> Keys:
+    """Return the primary keys that have been packed; None is a pack of nobody."""
+    return _keys(_numbers(packed))
+
+
+def _has_more_columns(rows: models.QuerySet[Any, Any]) -> bool:
+    """Whether there may be columns in SQL that nobody asked for, by which rows are in order."""
+    return rows.ordered and bool(rows.query.distinct or rows.query.combinator)
+
+
+def _fetch(
+    rows: models.QuerySet[Any, Any],
+    columns: list[str],
+    select: str,
+    connection: Any,
+    grouping: str = "",
+) -> list[tuple[Any, ...]]:
+    try:
+        sql, params = rows.query.get_compiler(rows.db).as_sql()
+    except EmptyResultSet:
+        return []
+    with connection.cursor() as cursor:
+        sql = f"WITH q({', '.join(columns)}) AS ({sql}) SELECT {select} FROM q {grouping}"
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
+
+
+def _numbers(packed: Any) -> Collection[int]:
+    if packed is None:
+        return ()
+    if isinstance(packed, str):
+        return list(json.loads(packed))
+    numbers = array("q", bytes(packed))
+    if sys.byteorder == "little":  # pragma: no branch
+        numbers.byteswap()
+    return numbers
+
+
+def _keys(numbers: Collection[int]) -> Keys:
+    try:
+        users = UserSet.from_ids(array("I", numbers))
+    except OverflowError:
+        return frozenset(numbers)
+    return users if not users or users.max() < LIMIT else frozenset(users)
+
+
+def primary_key(user: Any) -> Hashable:
+    """Return the primary key of a user, given as the user or as the key itself.
+
+    Raises ValueError for None, an anonymous user, a user not saved yet and a value that is no key
+    of the user model.
+    """
+    if user is None:
+        raise ValueError("user is None: give a saved user or its primary key.")
+    if not hasattr(user, "pk") or isinstance(user, type):
+        return _as_key(user)
+    if user.pk is None:
+        kind = "has not been saved" if getattr(user, "is_authenticated", True) else "is anonymous"
+        raise ValueError(f"user {kind}: give a saved user or its primary key.")
+    if isinstance(user, get_user_model()):
+        key: Hashable = user.pk
+        return key
+    if isinstance(user, models.Model):
+        raise ValueError(f"{user!r} is no {_label()}: give a saved user or its primary key.")
+    return _as_key(user.pk)
+
+
+def _as_key(value: Any) -> Hashable:
+    column = get_user_model()._meta.pk
+    try:
+        if isinstance(value, bool | float | bytes):
+            raise ValidationError("not a key")
+        key: Hashable = column.to_python(value)
+        column.run_validators(key)  # which know what fits into the database
+    except (ValidationError, TypeError):
+        raise ValueError(
+            f"{value!r} is not a primary key of {_label()}: give a saved user or its primary key."
+        ) from None
+    return key
+
+
+def _label() -> str:
+    return get_user_model()._meta.label

@@ -1,0 +1,85 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from souvenirs.resilience.breaker import Breaker, cache_breaker, database_breaker, reset
+
+
+@pytest.fixture(autouse=True)
+def soon(settings):
+    settings.SOUVENIRS_BREAKER_SECONDS = 0.05
+
+
+def opened():
+    circuit = Breaker()
+    circuit.trip()
+    return circuit
+
+
+def test_allows_everything_at_first():
+    assert all(Breaker().allows() for _ in range(3))
+
+
+def test_allows_nothing_once_it_is_tripped():
+    circuit = opened()
+    assert not any(circuit.allows() for _ in range(3))
+
+
+def test_allows_one_try_after_its_time():
+    circuit = opened()
+    time.sleep(0.06)
+    assert [circuit.allows() for _ in range(3)] == [True, False, False]
+
+
+def test_allows_another_try_after_the_same_time_again():
+    circuit = opened()
+    time.sleep(0.06)
+    circuit.allows()
+    time.sleep(0.06)
+    assert [circuit.allows() for _ in range(2)] == [True, False]
+
+
+def test_failed_try_costs_the_whole_time_again():
+    circuit = opened()
+    time.sleep(0.06)
+    circuit.allows()
+    circuit.trip()
+    assert not circuit.allows()
+
+
+def test_allows_everything_once_it_is_closed():
+    circuit = opened()
+    circuit.close()
+    assert all(circuit.allows() for _ in range(3))
+
+
+def test_one_thread_of_many_tries(settings):
+    circuit = opened()
+    time.sleep(0.06)
+    settings.SOUVENIRS_BREAKER_SECONDS = 60  # until the next one may
+    with ThreadPoolExecutor(8) as threads:
+        allowed = list(threads.map(lambda _: circuit.allows(), range(500)))
+    assert sum(allowed) == 1
+
+
+def test_thread_that_another_one_overtakes_waits():
+    circuit = opened()
+    due = circuit._due.pop()  # as a thread does that is about to look at the clock
+    assert not circuit.allows()
+    circuit._due.append(due)
+    time.sleep(0.06)
+    assert circuit.allows()
+
+
+def test_each_cache_has_its_own():
+    cache_breaker("default").trip()
+    assert (cache_breaker("default").allows(), cache_breaker("other").allows()) == (False, True)
+
+
+def test_reset_closes_all():
+    database_breaker.trip()
+    cache_breaker("default").trip()
+    reset()
+    assert database_breaker.allows()
+    assert cache_breaker("default").allows()

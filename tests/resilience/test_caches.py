@@ -1,0 +1,112 @@
+"""Every cache is asked through a client that does not wait, beside the site's own."""
+
+import time
+
+import pytest
+from django.core.cache import caches
+
+from souvenirs.resilience.caches import _pylibmc, impatient_caches
+from tests import servers
+from tests.conftest import CACHES, require_server, server_to_ourselves
+from tests.processes import BlackHole
+
+DJANGO_REDIS = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": servers.REDIS}
+
+
+def of(kind, address):
+    """The settings of a cache of that kind at an address."""
+    if kind == "memcached":
+        return {**CACHES["memcached"], "LOCATION": address}
+    backend = DJANGO_REDIS if kind == "django-redis" else CACHES["redis"]
+    return {**backend, "LOCATION": f"redis://{address}/0"}
+
+
+@pytest.mark.parametrize("accepts", [True, False], ids=["accepts", "refuses to accept"])
+@pytest.mark.parametrize("kind", ["redis", "django-redis", "memcached"])
+def test_cache_that_never_answers_is_given_up(settings, kind, accepts):
+    with BlackHole(accepts) as hole:
+        settings.CACHES = {"default": of(kind, hole.address)}
+        began = time.monotonic()
+        with pytest.raises(Exception, match=r"(?i)time|connect"):
+            impatient_caches["default"].add("key", 1, 60)
+        assert time.monotonic() - began < 1
+        impatient_caches["default"].close()
+
+
+def test_ignored_exceptions_of_django_redis_are_not_ignored(settings):
+    with BlackHole() as hole:
+        options = {"OPTIONS": {"IGNORE_EXCEPTIONS": True}}
+        settings.CACHES = {"default": of("django-redis", hole.address) | options}
+        with pytest.raises(Exception, match=r"(?i)time"):
+            impatient_caches["default"].add("key", 1, 60)
+
+
+@pytest.mark.parametrize("kind", ["locmem", "redis", "django-redis", "memcached"])
+def test_it_is_the_sites_cache(settings, kind):
+    settings.CACHES = {"default": DJANGO_REDIS if kind == "django-redis" else CACHES[kind]}
+    with server_to_ourselves("memcached" if kind == "memcached" else "redis"):
+        caches["default"].set("souvenirs-test", 7, 60)
+        assert impatient_caches["default"].get("souvenirs-test") == 7
+        assert impatient_caches["default"].delete("souvenirs-test")
+        assert caches["default"].get("souvenirs-test") is None
+
+
+def test_the_sites_own_client_waits_as_before(settings):
+    require_server("redis")
+    settings.CACHES = {"default": DJANGO_REDIS}
+    impatient_caches["default"].get("key")
+    caches["default"].get("key")
+    pool = caches["default"].client.get_client().connection_pool
+    assert pool.connection_kwargs.get("socket_timeout") is None
+
+
+def test_options_of_the_site_are_kept(settings):
+    settings.CACHES = {
+        "default": {
+            **CACHES["redis"],
+            "KEY_PREFIX": "mine",
+            "OPTIONS": {"db": 3, "socket_timeout": 20},
+        }
+    }
+    cache = impatient_caches["default"]
+    assert cache.key_prefix == "mine"
+    options = cache._cache._pool_options
+    assert (options["db"], options["socket_timeout"]) == (3, 0.1)
+
+
+def test_limits_of_pylibmc_are_in_its_units():
+    """Its library is C, and asks for milliseconds here and microseconds there."""
+    options = {"behaviors": {"ketama": True}}
+    assert _pylibmc(0.1, options) == {
+        "behaviors": {
+            "ketama": True,
+            "connect_timeout": 100,
+            "send_timeout": 100_000,
+            "receive_timeout": 100_000,
+        }
+    }
+
+
+def test_limit_is_the_settings(settings):
+    settings.SOUVENIRS_TIMEOUT = 0.25
+    settings.CACHES = {"default": CACHES["redis"]}
+    assert impatient_caches["default"]._cache._pool_options["socket_timeout"] == 0.25
+
+
+def test_changed_limit_is_followed(settings):
+    settings.CACHES = {"default": CACHES["redis"]}
+    before = impatient_caches["default"]
+    settings.SOUVENIRS_TIMEOUT = 0.25
+    assert impatient_caches["default"] is not before
+
+
+def test_cache_is_closed_with_the_request(settings, client):
+    """As Django does with its own, for clients that hold on to a connection."""
+    require_server("memcached")
+    settings.CACHES = {"default": CACHES["memcached"]}
+    cache = impatient_caches["default"]
+    cache.get("key")
+    [memcached] = cache._cache.clients.values()
+    assert memcached.sock is not None
+    client.get("/plain/")
+    assert memcached.sock is None

@@ -1,0 +1,303 @@
+"""What we send to a database gives up in time, and the site's own statements are as before."""
+
+import time
+from contextlib import closing, contextmanager, suppress
+from types import SimpleNamespace
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import OperationalError, connection, connections, transaction
+
+from souvenirs.control import souvenez
+from souvenirs.models import Souvenir
+from souvenirs.resilience.timeouts import LIMITS, bounded
+from tests.conftest import pk_of, vendor_is
+from tests.processes import BlackHole, MariaDB, PostgreSQL
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def held():
+    """Another connection that lets nobody else write souvenirs."""
+    other = connections.create_connection("default")
+    table = connection.ops.quote_name(Souvenir._meta.db_table)
+    lock = {
+        "postgresql": f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE",
+        "mysql": f"LOCK TABLES {table} WRITE",
+        "sqlite": "BEGIN IMMEDIATE",
+    }[connection.vendor]
+    with closing(other):
+        with other.cursor() as cursor:
+            cursor.execute(lock)
+        yield
+
+
+def needs_two_connections():
+    if connection.vendor == "sqlite" and connection.is_in_memory_db():
+        pytest.skip("a database in memory has no second connection that waits; see below")
+
+
+def test_lock_is_not_waited_for_longer_than_the_limit():
+    needs_two_connections()
+    with held():
+        began = time.monotonic()
+        with pytest.raises(OperationalError):
+            souvenez(pk_of(1))
+        assert 0.09 < time.monotonic() - began < 1
+    assert souvenez(pk_of(1)) == "added"
+
+
+def test_limit_is_the_settings(settings):
+    needs_two_connections()
+    settings.SOUVENIRS_TIMEOUT = 0.4
+    with held():
+        began = time.monotonic()
+        with pytest.raises(OperationalError):
+            souvenez(pk_of(1))
+        assert 0.39 < time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_another_writer_of_sqlite(tmp_path, journal):
+    """In a database of its own, since the one of the suite is in memory."""
+    if not vendor_is("sqlite"):
+        pytest.skip("SQLite's own lock")
+    with site_in(tmp_path / "site.sqlite3") as (one, other):
+        with one.cursor() as cursor:
+            cursor.execute(f"PRAGMA journal_mode = {journal}")
+            cursor.execute("CREATE TABLE seen (id integer primary key)")
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        with pytest.raises(OperationalError, match="locked"), bounded(one):
+            one.cursor().execute("INSERT INTO seen VALUES (1)")
+        assert 0.09 < time.monotonic() - began < 1
+
+
+def test_patience_of_sqlite_is_given_back(tmp_path):
+    if not vendor_is("sqlite"):
+        pytest.skip("SQLite's own setting")
+    with site_in(tmp_path / "site.sqlite3") as (one, _):
+        with suppress(RuntimeError), bounded(one):
+            assert busy_timeout(one) == 100
+            raise RuntimeError
+        assert busy_timeout(one) == 5000
+
+
+def test_shorter_patience_of_the_site_stays(tmp_path):
+    if not vendor_is("sqlite"):
+        pytest.skip("SQLite's own setting")
+    with site_in(tmp_path / "site.sqlite3") as (one, _):
+        one.connection.execute("PRAGMA busy_timeout = 20")
+        with bounded(one):
+            assert busy_timeout(one) == 20
+
+
+def busy_timeout(wrapper):
+    return wrapper.connection.execute("PRAGMA busy_timeout").fetchone()[0]
+
+
+@contextmanager
+def site_in(path):
+    """Two connections to a database in a file."""
+    found = [connections.create_connection("default") for _ in range(2)]
+    for wrapper in found:
+        wrapper.settings_dict = {**wrapper.settings_dict, "NAME": str(path)}
+        wrapper.ensure_connection()
+    with closing(found[0]), closing(found[1]):
+        yield found
+
+
+LIMIT = {
+    "postgresql": "SHOW statement_timeout",
+    "mysql": "SELECT @@max_statement_time",
+    "sqlite": "PRAGMA busy_timeout",
+}
+
+
+def test_statements_of_the_site_are_as_before():
+    before = limit_of_statements()
+    souvenez(pk_of(1))
+    assert limit_of_statements() == before
+
+
+@pytest.mark.parametrize("binding", [False, True])
+def test_limit_ends_with_the_block_however_values_are_sent(monkeypatch, binding):
+    """Bound by the server, one statement is sent at a time."""
+    options = connection.settings_dict.get("OPTIONS", {})
+    monkeypatch.setitem(
+        connection.settings_dict, "OPTIONS", options | {"server_side_binding": binding}
+    )
+    if not vendor_is("postgresql"):
+        pytest.skip("PostgreSQL's own option")
+    connection.close()
+    before = limit_of_statements()
+    assert souvenez(pk_of(1)) == "added"
+    assert limit_of_statements() == before
+    with held(), pytest.raises(OperationalError, match="statement timeout"):
+        souvenez(pk_of(2))
+    assert limit_of_statements() == before
+    connection.close()
+
+
+def test_transaction_of_the_site_is_as_before():
+    with transaction.atomic():
+        before = limit_of_statements()
+        souvenez(pk_of(1))
+        assert limit_of_statements() == before
+
+
+def test_transactions_without_autocommit_are_as_before():
+    transaction.set_autocommit(False)
+    try:
+        before = limit_of_statements()
+        with bounded(connection):
+            get_user_model().objects.count()
+        assert limit_of_statements() == before
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+
+def limit_of_statements():
+    with connection.cursor() as cursor:
+        cursor.execute(LIMIT[connection.vendor])
+        return cursor.fetchone()
+
+
+def test_rows_are_those_of_the_statement(make_user):
+    """Not of what is sent before it."""
+    user = make_user()
+    with bounded(connection):
+        assert get_user_model().objects.get(pk=user.pk) == user
+        assert list(get_user_model().objects.values_list("pk", flat=True)) == [user.pk]
+
+
+def test_other_statements_are_sent_as_they_are():
+    with bounded(connection), transaction.atomic():
+        get_user_model().objects.update(password="x")
+    with bounded(connection):
+        get_user_model().objects.update(password="y")
+
+
+def test_first_souvenir_is_one_round_trip(django_assert_num_queries):
+    connection.ensure_connection()
+    with django_assert_num_queries(1) as queries:
+        souvenez(pk_of(1))
+    assert "INSERT" in queries[0]["sql"]
+
+
+def test_connection_is_made_where_there_is_none():
+    needs_two_connections()
+    connection.close()
+    assert souvenez(pk_of(1)) == "added"
+
+
+def test_time_to_connect_is_bounded():
+    """By the shortest time that the clients of these engines know."""
+    if vendor_is("sqlite"):
+        pytest.skip("SQLite connects to nobody")
+    with BlackHole() as hole:
+        wrapper = connections.create_connection("default")
+        settings = {**wrapper.settings_dict, "HOST": "127.0.0.1", "PORT": hole.port}
+        wrapper.settings_dict = settings
+        began = time.monotonic()
+        with pytest.raises(OperationalError), bounded(wrapper):
+            pass
+        assert time.monotonic() - began < 4
+        assert wrapper.settings_dict is settings
+
+
+def test_time_to_connect_of_the_site_stays():
+    if vendor_is("sqlite"):
+        pytest.skip("SQLite connects to nobody")
+    wrapper = connections.create_connection("default")
+    options = {**wrapper.settings_dict.get("OPTIONS", {}), "connect_timeout": 7}
+    wrapper.settings_dict = {**wrapper.settings_dict, "OPTIONS": options}
+    with closing(wrapper), bounded(wrapper):
+        assert wrapper.get_connection_params()["connect_timeout"] == 7
+
+
+def test_time_to_read_of_the_site_stays():
+    if not vendor_is("mysql"):
+        pytest.skip("PyMySQL's own option")
+    wrapper = connections.create_connection("default")
+    options = {**wrapper.settings_dict.get("OPTIONS", {}), "read_timeout": 7}
+    wrapper.settings_dict = {**wrapper.settings_dict, "OPTIONS": options}
+    with closing(wrapper):
+        with bounded(wrapper):
+            assert wrapper.connection._read_timeout == 0.2
+        assert wrapper.connection._read_timeout == 7
+
+
+class Psycopg2:
+    """A connection of a driver that waits as long as it takes, and skips results by itself."""
+
+
+def test_driver_that_waits_as_long_as_it_takes_sends_the_limit_of_the_server():
+    site = SimpleNamespace(
+        connection=Psycopg2(),
+        execute_wrappers=[],
+        get_autocommit=lambda: True,
+        in_atomic_block=False,
+        settings_dict={},
+    )
+    limit = LIMITS["postgresql"](site, 0.1)
+    limit.set()
+    [send] = site.execute_wrappers
+    assert send(lambda sql, *_: sql, "SELECT 1", None, False, {"cursor": None}) == (
+        "SET LOCAL statement_timeout = 100; SELECT 1"
+    )
+    limit.undo()
+    assert (site.execute_wrappers, vars(site.connection)) == ([], {})
+
+
+def test_mysql_with_mysqlclient_is_left_as_it_is():
+    """The server has no limit for what writes, and the driver none that can be changed."""
+    site = SimpleNamespace(
+        connection=object(),
+        Database=SimpleNamespace(__name__="MySQLdb"),
+        execute_wrappers=[],
+        mysql_is_mariadb=False,
+        vendor="mysql",
+    )
+    limit = LIMITS["mysql"](site, 0.1)
+    limit.set()
+    assert site.execute_wrappers == []
+    limit.undo()
+
+
+def test_server_that_falls_silent_is_given_up():
+    """A server that does not even say that time is up; its connection is closed."""
+    if vendor_is("sqlite"):
+        pytest.skip("SQLite is no server")
+    kind = PostgreSQL if vendor_is("postgresql") else MariaDB
+    with kind() as server:
+        wrapper = connections.create_connection("default")
+        own = {"HOST": "127.0.0.1", "PORT": server.port, **OWN[connection.vendor]}
+        wrapper.settings_dict = {**wrapper.settings_dict, **own}
+        with bounded(wrapper), wrapper.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        driver = wrapper.connection
+        before = dict(vars(driver))
+        server.suspend()
+        try:
+            began = time.monotonic()
+            with pytest.raises(OperationalError), bounded(wrapper):
+                wrapper.cursor().execute("SELECT 1")
+            assert 0.19 < time.monotonic() - began < 1.5
+        finally:
+            server.resume()
+        assert vars(driver).get("wait") is None
+        assert vars(driver).get("_read_timeout") == before.get("_read_timeout")
+        wrapper.close()
+        with closing(wrapper), bounded(wrapper), wrapper.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchone() == (1,)
+
+
+OWN = {
+    "postgresql": {"NAME": "postgres", "USER": "postgres"},
+    "mysql": {"NAME": "mysql", "USER": "root"},
+}
