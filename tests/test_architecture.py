@@ -17,6 +17,7 @@ conf            Every setting of the app: name, type, default and one line of he
 signals         What the app tells others.
 decorators      For views whose requests are no activity.
 userfunctions   Ready-made functions for ``SOUVENIRS_USER_FUNCTION``.
+csvfiles        CSV in which no spreadsheet takes a text for a formula.
 calendar        Periods on the wall clock of a time zone, instants, and the UTC grid of digests.
 utils           The old path of the calendar's functions.
 sql             SQL that Django does not write: many values in one statement, partial indexes.
