@@ -38,6 +38,7 @@ from .intervals import (
     label_calendar_year_week,
     middle_of_week,
 )
+from .limit import MAX_PERIODS, TooManyPeriods, check_period_count
 from .periods import (
     DAY,
     MONTH,
@@ -68,6 +69,7 @@ __all__ = [
     "EPOCH",
     "HOUR_LEVEL",
     "INTERVALS",
+    "MAX_PERIODS",
     "MONTH",
     "MONTH_LEVEL",
     "QUARTER",
@@ -80,11 +82,13 @@ __all__ = [
     "Interval",
     "Step",
     "Stretch",
+    "TooManyPeriods",
     "adjust_to_calendar_month",
     "adjust_to_subscription_start",
     "bound",
     "calendar_start",
     "cell_of",
+    "check_period_count",
     "checked",
     "checked_range",
     "earlier",
