@@ -17,6 +17,8 @@ from .grid import (
     second_of,
 )
 from .instants import (
+    MICROSECOND,
+    Range,
     bound,
     checked,
     checked_range,
@@ -70,6 +72,7 @@ __all__ = [
     "HOUR_LEVEL",
     "INTERVALS",
     "MAX_PERIODS",
+    "MICROSECOND",
     "MONTH",
     "MONTH_LEVEL",
     "QUARTER",
@@ -80,6 +83,7 @@ __all__ = [
     "Boundaries",
     "Cell",
     "Interval",
+    "Range",
     "Step",
     "Stretch",
     "TooManyPeriods",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 
@@ -26,13 +26,14 @@ from ..calendar import (
     utc,
     zone_named,
 )
+from ..calendar import (
+    MICROSECOND as MICROSECOND,
+)
+from ..calendar import (
+    Range as Range,
+)
 from ..conf import conf
 from ..stores import get_store
-
-MICROSECOND = timedelta(microseconds=1)
-
-#: ``[start, end)``, as callers give and get it.
-Range: TypeAlias = tuple[datetime, datetime]
 
 
 class Origin(NamedTuple):

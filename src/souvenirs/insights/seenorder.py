@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from ..calendar import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, checked, outward, utc
+from ..calendar import DAY_LEVEL, HOUR_LEVEL, MICROSECOND, MONTH_LEVEL, checked, outward, utc
 from ..counting import ActiveUsers
 from ..stores import Pruned, get_store
 from .lastseen import GRAIN, cells_over, last_seen_many
-from .layout import MICROSECOND
 
 #: The souvenirs of so many users are looked up sooner than digests that tell them apart.
 ENOUGH = 5_000
