@@ -11,9 +11,9 @@ from typing import Any, overload
 from django.utils import timezone
 
 from ..calendar import DAY as ONE_DAY
-from ..calendar import calendar_start, checked, local
+from ..calendar import calendar_start, checked, instant_before, local
 from ..counting import ActiveUsers, By, active_users_each
-from .layout import Layout, Period, instant_before, lay, position_of
+from .layout import Layout, Period, lay, position_of
 from .results import Insight, Segmented, segmented
 
 #: More days than anybody looks at in one curve.
