@@ -1,7 +1,6 @@
 """Who was active, and in which segment; how many accounts there were."""
 
 from .accounts import (
-    UNKNOWN,
     Accounts,
     accounts_as_of,
     date_joined_field,
@@ -26,7 +25,6 @@ from .segments import (
 
 __all__ = [
     "SETTING",
-    "UNKNOWN",
     "Accounts",
     "ActiveUsers",
     "By",
