@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import partial
 from itertools import pairwise
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 from ..counting import ActiveUsers, By, active_users_each
 from .layout import Layout, Period, lay, position_of
-from .results import Insight, Plan, Segmented, ratio, segmented
+from .results import Insight, PeriodOptions, Plan, Segmented, ratio, segmented
 
 GrowthPart = Literal["active", "new", "retained", "resurrected", "churned"]
 
@@ -92,11 +92,8 @@ def growth(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Growth: ...
 
 
@@ -105,11 +102,8 @@ def growth(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Segmented[Growth]: ...
 
 

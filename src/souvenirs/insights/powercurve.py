@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from itertools import accumulate
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 from django.utils import timezone
 
@@ -14,7 +14,7 @@ from ..calendar import DAY as ONE_DAY
 from ..calendar import calendar_start, checked, instant_before, local
 from ..counting import ActiveUsers, By, active_users_each
 from .layout import Layout, Period, lay, position_of
-from .results import Insight, Segmented, segmented
+from .results import Insight, Options, PeriodOptions, Segmented, segmented
 
 #: More days than anybody looks at in one curve.
 MAX_DAYS = 366
@@ -104,10 +104,8 @@ def power_curve(
     end: datetime | None = ...,
     *,
     days: int = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[Options],
 ) -> PowerCurve: ...
 
 
@@ -116,10 +114,8 @@ def power_curve(
     end: datetime | None = ...,
     *,
     days: int = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[Options],
 ) -> Segmented[PowerCurve]: ...
 
 
@@ -155,12 +151,9 @@ def power_curves(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
     days: int = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> PowerCurves: ...
 
 
@@ -169,12 +162,9 @@ def power_curves(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
     days: int = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Segmented[PowerCurves]: ...
 
 

@@ -5,10 +5,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from datetime import datetime, tzinfo
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 
 from ..counting import ActiveUsers, By, BySegment, active_users_each, groups_if_any
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments of every insight, see :mod:`souvenirs.insights`; for its overloads."""
+
+    tz: str | tzinfo | None
+    users: Any
+    exclusive: bool
+
+
+class PeriodOptions(Options, total=False):
+    """Keyword arguments of every insight about the periods of a range."""
+
+    interval: str
 
 
 class Insight(ABC):

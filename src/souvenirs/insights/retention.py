@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import accumulate, count
-from typing import Any, Literal, get_args, overload
+from typing import Any, Literal, Unpack, get_args, overload
 
 from ..calendar import checked, utc
 from ..counting import ActiveUsers, By, active_users_each, joined_each
 from .layout import Layout, Period, lay, position_of
-from .results import Insight, Segmented, ratio, segmented
+from .results import Insight, Options, PeriodOptions, Segmented, ratio, segmented
 
 CohortBy = Literal["first_seen", "joined"]
 Mode = Literal["in", "in_or_later"]
@@ -191,14 +191,11 @@ def retention(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
     cohort: CohortBy = ...,
     mode: Mode = ...,
     reference: Reference = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Retention: ...
 
 
@@ -207,14 +204,11 @@ def retention(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
     cohort: CohortBy = ...,
     mode: Mode = ...,
     reference: Reference = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Segmented[Retention]: ...
 
 
@@ -280,10 +274,8 @@ def day_n_retention(
     end: datetime | None = ...,
     *,
     days: Sequence[int] = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[Options],
 ) -> DayNRetention: ...
 
 
@@ -293,10 +285,8 @@ def day_n_retention(
     end: datetime | None = ...,
     *,
     days: Sequence[int] = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[Options],
 ) -> Segmented[DayNRetention]: ...
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 from ..counting import ActiveUsers, By, active_users_each
 from .layout import Days, Layout, Period, lay, position_of
-from .results import Insight, Segmented, segmented
+from .results import Insight, PeriodOptions, Segmented, segmented
 from .trailing import trailing_counts
 
 #: Days in the windows that have a name.
@@ -58,12 +58,9 @@ def active_series(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
     window: Window = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Series: ...
 
 
@@ -72,12 +69,9 @@ def active_series(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
     window: Window = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Segmented[Series]: ...
 
 

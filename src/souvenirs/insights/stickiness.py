@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import partial
 from itertools import compress
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 from ..counting import ActiveUsers, By, active_users_each
 from .layout import Days, Layout, Period, lay, position_of
-from .results import Insight, Plan, Segmented, ratio, segmented
+from .results import Insight, PeriodOptions, Plan, Segmented, ratio, segmented
 from .series import WINDOWS
 from .trailing import trailing_counts
 
@@ -104,11 +104,8 @@ def stickiness(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Stickiness: ...
 
 
@@ -117,11 +114,8 @@ def stickiness(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Segmented[Stickiness]: ...
 
 
