@@ -10,9 +10,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import IntegerField, QuerySet
 
-from ..models import Souvenir
 from ..sets import IsOneOf, UserSet, is_number, keys_in, primary_key
-from ..stores import Group, Users
+from ..stores import USER, Group, Users
 
 
 class ActiveUsers(Set[Hashable]):
@@ -120,7 +119,7 @@ class ActiveUsers(Set[Hashable]):
 
     @property
     def _condition(self) -> IsOneOf:
-        return IsOneOf("pk", Souvenir._meta.get_field("user"), self._users)
+        return IsOneOf("pk", USER, self._users)
 
 
 def group_of(users: Any) -> Group:

@@ -10,6 +10,9 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Subquery
+
 from ..sets import UserSet
 
 
@@ -50,6 +53,11 @@ class Counted(NamedTuple):
 
 class Store(ABC):
     """What a place that keeps souvenirs can do."""
+
+    @property
+    @abstractmethod
+    def alias(self) -> str:
+        """The database in which souvenirs are left, by its name in ``DATABASES``."""
 
     @abstractmethod
     def add(self, sighting: Sighting) -> None:
@@ -120,8 +128,33 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def oldest_undigested(self) -> datetime | None:
+        """Return the moment of the earliest undigested souvenir; None if there is none."""
+
+    @abstractmethod
+    def has_digests(self) -> bool:
+        """Whether anything has been digested."""
+
+    @abstractmethod
     def can_join(self, alias: str) -> bool:
-        """Whether a query in that database can ask the table of souvenirs itself."""
+        """Whether a query in that database can read the table of souvenirs."""
+
+    @abstractmethod
+    def seen_sql(
+        self, connection: BaseDatabaseWrapper, column: str, seen: Range
+    ) -> tuple[str, list[Any]]:
+        """Return SQL, and its parameters, that says whether a user has a souvenir in a range.
+
+        ``column`` is SQL for the user's primary key. Needs :meth:`can_join`.
+        """
+
+    @abstractmethod
+    def last_moment(self, key: str) -> Subquery[Any]:
+        """Return a subquery for the moment of a user's last souvenir, null without any.
+
+        ``key`` names the field, in the query around it, with the user's primary key. Needs
+        :meth:`can_join`.
+        """
 
     @abstractmethod
     def users_each(
