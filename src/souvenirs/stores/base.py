@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Subquery
 
-from ..sets import UserSet
+from ..sets import Keys
 
 
 class Sighting(NamedTuple):
@@ -23,7 +23,7 @@ class Sighting(NamedTuple):
     when: datetime
 
 
-class Span(NamedTuple):
+class UserRange(NamedTuple):
     """One user in ``[start, end)``."""
 
     user: Any
@@ -34,14 +34,11 @@ class Span(NamedTuple):
 #: ``[start, end)``; None leaves an end open.
 Range: TypeAlias = tuple[datetime | None, datetime | None]
 
-#: ``[start, end)`` in which souvenirs have been deleted.
-Pruned: TypeAlias = tuple[datetime, datetime]
+#: ``[start, end)``.
+Bounds: TypeAlias = tuple[datetime, datetime]
 
 #: Primary keys of the users to count; None for everybody.
 Group: TypeAlias = Collection[Hashable] | None
-
-#: Users as numbers where these are their primary keys, and else as primary keys.
-Users: TypeAlias = UserSet | frozenset[Hashable]
 
 
 class Counted(NamedTuple):
@@ -91,11 +88,11 @@ class Store(ABC):
         """Whether a souvenir of that user at exactly that moment is there."""
 
     @abstractmethod
-    def has_within(self, span: Span) -> bool:
+    def has_within(self, span: UserRange) -> bool:
         """Whether a souvenir of that user in that time is there and not deleted since."""
 
     @abstractmethod
-    def occupied(self, spans: Sequence[Span]) -> set[int]:
+    def occupied(self, spans: Sequence[UserRange]) -> set[int]:
         """Return the positions of the spans that hold a souvenir."""
 
     @abstractmethod
@@ -121,7 +118,7 @@ class Store(ABC):
         """Return the moment of each user's last one; see :meth:`first_each`."""
 
     @abstractmethod
-    def pruned(self, start: datetime | None, end: datetime | None) -> Pruned | None:
+    def pruned(self, start: datetime | None, end: datetime | None) -> Bounds | None:
         """Return where buckets whose souvenirs have been deleted start in ``[start, end)``.
 
         That is from the start of the first to the end of the last; None where there is none.
@@ -159,7 +156,7 @@ class Store(ABC):
     @abstractmethod
     def users_each(
         self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
-    ) -> list[Users]:
+    ) -> list[Keys]:
         """Return the users seen in each range, or those of the group, in one reading of them all.
 
         Ranges may overlap and come in any order. With ``rounded``, whoever was seen in a bucket

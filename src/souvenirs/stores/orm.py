@@ -15,8 +15,9 @@ from django.db.models.signals import post_save, pre_save
 from ..calendar import bound, outward, stored
 from ..models import Digest, Souvenir
 from ..resilience import bounded
+from ..sets import Keys
 from ..sql import values_table
-from .base import Counted, Group, Pruned, Range, Sighting, Span, Store, Users
+from .base import Bounds, Counted, Group, Range, Sighting, Store, UserRange
 from .queries import PROBES, USER, WHEN, Names, ends_of, fetch, overview, pruned
 from .reading import Reading
 
@@ -77,7 +78,7 @@ class OrmStore(Store):
     def has(self, sighting: Sighting) -> bool:
         return self._of(sighting.user).filter(when=outward(sighting.when)).exists()
 
-    def has_within(self, span: Span) -> bool:
+    def has_within(self, span: UserRange) -> bool:
         within = {"when__gte": outward(span.start), "when__lt": outward(span.end)}
         with bounded(self.writer):
             return self._of(span.user).filter(**within).exists()
@@ -85,7 +86,7 @@ class OrmStore(Store):
     def _of(self, user: Any) -> models.QuerySet[Souvenir]:
         return Souvenir.objects.using(self.writer.alias).filter(user_id=user)
 
-    def occupied(self, spans: Sequence[Span]) -> set[int]:
+    def occupied(self, spans: Sequence[UserRange]) -> set[int]:
         connection = self.writer
         rows = [(user, outward(start), outward(end)) for user, start, end in spans]
         if connection.vendor == "mysql":
@@ -112,7 +113,7 @@ class OrmStore(Store):
     def last_each(self, users: Collection[Hashable]) -> dict[Hashable, datetime]:
         return dict(ends_of(self.reader, list(users), is_last=True))
 
-    def pruned(self, start: datetime | None, end: datetime | None) -> Pruned | None:
+    def pruned(self, start: datetime | None, end: datetime | None) -> Bounds | None:
         return pruned(self.reader, start, end)
 
     def oldest_undigested(self) -> datetime | None:
@@ -145,7 +146,7 @@ class OrmStore(Store):
 
     def users_each(
         self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
-    ) -> list[Users]:
+    ) -> list[Keys]:
         return Reading(self.reader, ranges, among, rounded=rounded).sets()
 
     def count_each(self, ranges: Sequence[Range], among: Group = None) -> Counted:
