@@ -8,9 +8,9 @@ from .accounts import (
     joined_each,
     new_accounts,
 )
-from .active import active_users, active_users_each, count_active_users
 from .activeusers import ActiveUsers, group_of
-from .conditions import WasSeen
+from .activity import active_users, active_users_each, count_active_users
+from .expressions import WasSeen
 from .segments import (
     SETTING,
     By,

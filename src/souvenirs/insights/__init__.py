@@ -23,10 +23,10 @@ for what they cannot make sense of, :class:`~souvenirs.control.PrunedSpan` among
 period starts or ends inside a bucket whose souvenirs have been deleted.
 """
 
+from ..calendar import Period
 from ..querysets import ActivityQuerySet, inactive, never_seen, recently_seen
 from .growth import Growth, GrowthOfPeriod, growth
 from .lastseen import active_days, first_seen, first_seen_many, last_seen, last_seen_many
-from .layout import Period
 from .powercurve import PowerCurve, PowerCurves, power_curve, power_curves
 from .results import Insight, Segmented
 from .retention import Cohort, DayN, DayNRetention, Retention, day_n_retention, retention
@@ -36,17 +36,13 @@ from .stickiness import Stickiness, StickinessOfPeriod, stickiness
 # isort: off
 # For the pages, the API and the commands. The public names are those in ``__all__``.
 from .growth import GrowthPart as GrowthPart, plan_growth as plan_growth
-from .layout import (
-    Layout as Layout,
-    Origin as Origin,
-    find_origin as find_origin,
-    lay as lay,
-)
+from .layout import Layout as Layout, lay as lay
 from .results import Plan as Plan, ratio as ratio, read as read
 from .retention import CohortBy as CohortBy, Mode as Mode, Reference as Reference
 from .seenorder import page_by_last_seen as page_by_last_seen
 from .series import WINDOWS as WINDOWS
 from .stickiness import plan_stickiness as plan_stickiness
+from .timeline import Origin as Origin, find_origin as find_origin
 from .trailing import trailing_counts as trailing_counts
 # isort: on
 

@@ -29,7 +29,7 @@ from ..calendar import (
 from ..counting import ActiveUsers, active_users_each
 from ..sets import primary_key
 from ..stores import get_store
-from .layout import lay
+from .timeline import timeline_of
 
 #: What the start of every bucket is a multiple of, in seconds.
 GRAIN = BUCKETS[-1]
@@ -83,7 +83,7 @@ def active_days(
     midnight falls inside a bucket in which the user was seen and whose souvenirs have been deleted.
     """
     key = primary_key(user)
-    periods = lay(start, end, "day", tz).periods
+    periods = timeline_of(start, end, "day", tz).periods
     if not periods:
         return []
     starts = [utc(checked(period.start, "start")) for period in periods]

@@ -10,11 +10,10 @@ from typing import Any, Unpack, overload
 
 from django.utils import timezone
 
-from ..calendar import DAY as ONE_DAY
-from ..calendar import calendar_start, checked, instant_before, local
+from ..calendar import DAY, Period, Timeline, calendar_start, checked, instant_before, local
 from ..counting import ActiveUsers, By, active_users_each
-from .layout import Layout, Period, lay, position_of
 from .results import Insight, Options, PeriodOptions, Segmented, segmented
+from .timeline import position_of, timeline_of
 
 #: More days than anybody looks at in one curve.
 MAX_DAYS = 366
@@ -136,12 +135,12 @@ def power_curve(
     :mod:`souvenirs.insights`.
     """
     checked_days(days)
-    until = calendar_start(timezone.now(), ONE_DAY, tz) if end is None else checked(end, "end")
-    layout = lay(local(instant_before(until), until.tzinfo or UTC), until, "day", tz)
-    spans = layout.days(before=days - 1)
+    until = calendar_start(timezone.now(), DAY, tz) if end is None else checked(end, "end")
+    timeline = timeline_of(local(instant_before(until), until.tzinfo or UTC), until, "day", tz)
+    spans = timeline.days(before=days - 1)
 
     def make(sets: Sequence[ActiveUsers]) -> PowerCurve:
-        return _curve(layout, days, layout.periods[0], spans.ranges[0][0], sets)
+        return _curve(timeline, days, timeline.periods[0], spans.ranges[0][0], sets)
 
     return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
 
@@ -184,16 +183,16 @@ def power_curves(
     The arguments are those of :func:`power_curve` and of every insight.
     """
     checked_days(days)
-    layout = lay(start, end, interval, tz)
-    spans = layout.days(before=days - 1)
+    timeline = timeline_of(start, end, interval, tz)
+    spans = timeline.days(before=days - 1)
 
     def make(sets: Sequence[ActiveUsers]) -> PowerCurves:
         curves = [
-            _curve(layout, days, period, spans.ranges[last - days][0], sets[last - days : last])
-            for period, (_, last) in zip(layout.periods, spans.positions, strict=True)
+            _curve(timeline, days, period, spans.ranges[last - days][0], sets[last - days : last])
+            for period, (_, last) in zip(timeline.periods, spans.positions, strict=True)
         ]
-        zone = str(layout.zone)
-        return PowerCurves(interval, days, zone, layout.periods, tuple(curves))
+        zone = str(timeline.zone)
+        return PowerCurves(interval, days, zone, timeline.periods, tuple(curves))
 
     return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
 
@@ -205,7 +204,7 @@ def checked_days(days: object, most: int = MAX_DAYS) -> None:
 
 
 def _curve(
-    layout: Layout, days: int, period: Period, start: datetime, sets: Iterable[ActiveUsers]
+    timeline: Timeline, days: int, period: Period, start: datetime, sets: Iterable[ActiveUsers]
 ) -> PowerCurve:
     slices = tuple(_added_up(sets))
     exactly = tuple(len(_on_exactly(slices, n)) for n in range(1, days + 1))
@@ -213,7 +212,7 @@ def _curve(
         start=start,
         end=period.end,
         days=days,
-        tz=str(layout.zone),
+        tz=str(timeline.zone),
         complete=period.complete,
         exactly=exactly if period.known else None,
         _slices=slices,

@@ -8,10 +8,10 @@ from datetime import datetime, tzinfo
 from itertools import accumulate, count
 from typing import Any, Literal, Unpack, get_args, overload
 
-from ..calendar import checked, utc
+from ..calendar import Period, Timeline, checked, utc
 from ..counting import ActiveUsers, By, active_users_each, joined_each
-from .layout import Layout, Period, lay, position_of
 from .results import Insight, Options, PeriodOptions, Segmented, ratio, segmented
+from .timeline import position_of, timeline_of
 
 CohortBy = Literal["first_seen", "joined"]
 Mode = Literal["in", "in_or_later"]
@@ -239,8 +239,8 @@ def retention(
     _checked_choice("cohort", cohort, CohortBy)
     _checked_choice("mode", mode, Mode)
     _checked_choice("reference", reference, Reference)
-    layout = lay(start, end, interval, tz)
-    periods = len(layout.periods)
+    timeline = timeline_of(start, end, interval, tz)
+    periods = len(timeline.periods)
     if periods * (periods + 1) // 2 > MAX_CELLS:
         raise ValueError(
             f"Retention of {periods:,} periods has more than {MAX_CELLS:,} cells: "
@@ -248,19 +248,19 @@ def retention(
         )
     # Read once: a queryset is a query, and an iterator is empty after that.
     group = None if users is None else ActiveUsers(users)
-    seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], group)
-    members = _joined(layout, group) if cohort == "joined" else _first_seen(seen, active)
+    seen, *active = active_users_each([(None, timeline.start_of(0)), *timeline.ranges], group)
+    members = _joined(timeline, group) if cohort == "joined" else _first_seen(seen, active)
 
     def make(sets: Sequence[ActiveUsers]) -> Retention:
         own, found = sets[:periods], sets[periods:]
         later = found if mode == "in" else _from_each_on(found)
         return Retention(
-            interval=layout.interval.name,
-            tz=str(layout.zone),
+            interval=timeline.interval.name,
+            tz=str(timeline.zone),
             cohort=cohort,
             mode=mode,
             reference=reference,
-            cohorts=tuple(_cohorts(layout.periods, own, later, knows_size=cohort == "joined")),
+            cohorts=tuple(_cohorts(timeline.periods, own, later, knows_size=cohort == "joined")),
             _members=tuple(own),
             _active=tuple(found),
         )
@@ -309,16 +309,16 @@ def day_n_retention(
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     lengths = _checked_days(days)
-    layout = lay(start, end, "day", tz)
-    seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], users)
-    over = sum(period.complete for period in layout.periods)
+    timeline = timeline_of(start, end, "day", tz)
+    seen, *active = active_users_each([(None, timeline.start_of(0)), *timeline.ranges], users)
+    over = sum(period.complete for period in timeline.periods)
     members = _first_seen(seen, active)[:over]
 
     def make(sets: Sequence[ActiveUsers]) -> DayNRetention:
         own, found = sets[:over], sets[over:]
         later = _from_each_on(found)
         return DayNRetention(
-            tz=str(layout.zone),
+            tz=str(timeline.zone),
             days=tuple(_day_n(n, own, found, later) for n in lengths),
             _members=tuple(own),
             _active=tuple(found),
@@ -371,10 +371,10 @@ def _from_each_on(active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
     return list(accumulate(reversed(active), ActiveUsers.__or__))[::-1]
 
 
-def _joined(layout: Layout, group: ActiveUsers | None) -> list[ActiveUsers]:
+def _joined(timeline: Timeline, group: ActiveUsers | None) -> list[ActiveUsers]:
     """Who registered in each period, of the group."""
-    starts = [utc(checked(period.start, "start")) for period in layout.periods]
-    end = utc(checked(layout.periods[-1].end, "end")) if starts else utc(layout.now)
+    starts = [utc(checked(period.start, "start")) for period in timeline.periods]
+    end = utc(checked(timeline.periods[-1].end, "end")) if starts else utc(timeline.now)
     joined_in = [ActiveUsers(keys) for keys in joined_each(starts, end)]
     return joined_in if group is None else [each & group for each in joined_in]
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal, Unpack, overload
 
+from ..calendar import Days, Period, Timeline
 from ..counting import ActiveUsers, By, active_users_each
-from .layout import Days, Layout, Period, lay, position_of
 from .results import Insight, PeriodOptions, Segmented, segmented
+from .timeline import position_of, timeline_of
 from .trailing import trailing_counts
 
 #: Days in the windows that have a name.
@@ -96,30 +97,32 @@ def active_series(
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     days = _days_in(window)
-    layout = lay(start, end, interval, tz)
+    timeline = timeline_of(start, end, interval, tz)
     if days is None:
-        spans = Days(layout.ranges, [(n, n + 1) for n in range(len(layout.periods))])
+        spans = Days(timeline.ranges, [(n, n + 1) for n in range(len(timeline.periods))])
     else:
-        spans = layout.days(before=days - 1)
+        spans = timeline.days(before=days - 1)
         spans = Days(spans.ranges, [(last - days, last) for _, last in spans.positions])
 
     def make(sets: Sequence[ActiveUsers]) -> Series:
-        return _series(layout, days, spans, sets)
+        return _series(timeline, days, spans, sets)
 
     return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
 
 
-def _series(layout: Layout, days: int | None, spans: Days, sets: Sequence[ActiveUsers]) -> Series:
+def _series(
+    timeline: Timeline, days: int | None, spans: Days, sets: Sequence[ActiveUsers]
+) -> Series:
     counts = trailing_counts(sets, spans.positions)
     return Series(
-        interval=layout.interval.name,
+        interval=timeline.interval.name,
         window=days,
-        tz=str(layout.zone),
-        periods=layout.periods,
+        tz=str(timeline.zone),
+        periods=timeline.periods,
         starts=tuple(spans.ranges[first][0] for first, _ in spans.positions),
         values=tuple(
             count if period.known else None
-            for period, count in zip(layout.periods, counts, strict=True)
+            for period, count in zip(timeline.periods, counts, strict=True)
         ),
         _parts=tuple(tuple(sets[first:last]) for first, last in spans.positions),
     )

@@ -9,10 +9,11 @@ from functools import partial
 from itertools import compress
 from typing import Any, Literal, Unpack, overload
 
+from ..calendar import Days, Period, Timeline
 from ..counting import ActiveUsers, By, active_users_each
-from .layout import Days, Layout, Period, lay, position_of
 from .results import Insight, PeriodOptions, Plan, Segmented, ratio, segmented
 from .series import WINDOWS
+from .timeline import position_of, timeline_of
 from .trailing import trailing_counts
 
 StickinessPart = Literal["active", "dau", "wau", "mau"]
@@ -139,29 +140,29 @@ def stickiness(
 
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
-    plan = plan_stickiness(lay(start, end, interval, tz))
+    plan = plan_stickiness(timeline_of(start, end, interval, tz))
     return segmented(plan.make, active_users_each(plan.ranges, users), by, exclusive)
 
 
-def plan_stickiness(layout: Layout) -> Plan[Stickiness]:
-    """Plan :func:`stickiness` of the periods of a layout."""
+def plan_stickiness(timeline: Timeline) -> Plan[Stickiness]:
+    """Plan :func:`stickiness` of the periods of a timeline."""
     # However many days there are before the first souvenir, nobody reads them.
-    days = layout.known().days(before=max(WINDOWS.values()) - 1)
-    return Plan(days.ranges, partial(_stickiness, layout, days))
+    days = timeline.known().days(before=max(WINDOWS.values()) - 1)
+    return Plan(days.ranges, partial(_stickiness, timeline, days))
 
 
-def _stickiness(layout: Layout, days: Days, sets: Sequence[ActiveUsers]) -> Stickiness:
+def _stickiness(timeline: Timeline, days: Days, sets: Sequence[ActiveUsers]) -> Stickiness:
     active = trailing_counts(sets, days.positions)
     ends = [last for _, last in days.positions]
     named = [
         trailing_counts(sets, [(last - length, last) for last in ends])
         for length in WINDOWS.values()
     ]
-    has_begun = list(map(layout.has_begun, days.ranges))
-    unknown = len(layout.periods) - len(days.positions)
-    counted = zip(layout.periods[unknown:], days.positions, active, *named, strict=True)
+    has_begun = list(map(timeline.has_begun, days.ranges))
+    unknown = len(timeline.periods) - len(days.positions)
+    counted = zip(timeline.periods[unknown:], days.positions, active, *named, strict=True)
     periods = [
-        *(StickinessOfPeriod(each, *[None] * 5) for each in layout.periods[:unknown]),
+        *(StickinessOfPeriod(each, *[None] * 5) for each in timeline.periods[:unknown]),
         *(
             StickinessOfPeriod(
                 period, active, _mean(sets[first:last], has_begun[first:last]), *trailing
@@ -170,8 +171,8 @@ def _stickiness(layout: Layout, days: Days, sets: Sequence[ActiveUsers]) -> Stic
         ),
     ]
     return Stickiness(
-        layout.interval.name,
-        str(layout.zone),
+        timeline.interval.name,
+        str(timeline.zone),
         tuple(periods),
         _days=tuple(sets),
         _positions=(*[(0, 0)] * unknown, *days.positions),
