@@ -1,4 +1,4 @@
-"""How often the users of a period come: daily actives over actives."""
+"""Stickiness: how often the active users of a period come."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ StickinessPart = Literal["active", "dau", "wau", "mau"]
 
 @dataclass(frozen=True, slots=True)
 class StickinessOfPeriod:
-    """The stickiness of one period; None where unknown, or where nobody was active."""
+    """The stickiness of a period; None if unknown, or a ratio of no active users."""
 
     period: Period
-    #: Users active in the period.
+    #: Number of users active in the period.
     active: int | None
-    #: Daily actives of its days, those with nobody too, added up and divided by their number. None
-    #: where none has begun.
+    #: Mean of the daily active users of its days, including days without any. None if no day has
+    #: begun.
     mean_dau: float | None
-    #: Active in the last 1, 7 and 30 local days up to the period's end.
+    #: Number of users active in the last 1, 7 and 30 local days up to the period's end.
     dau: int | None
     wau: int | None
     mau: int | None
 
     @property
     def mean_ratio(self) -> float | None:
-        """Mean daily actives of the period over its actives."""
+        """Mean daily active users of the period over its active users."""
         return ratio(self.mean_dau, self.active)
 
     @property
     def dau_wau(self) -> float | None:
-        """The point ratio DAU/WAU at the period's end."""
+        """DAU/WAU at the period's end."""
         return ratio(self.dau, self.wau)
 
     @property
     def dau_mau(self) -> float | None:
-        """The point ratio DAU/MAU at the period's end."""
+        """DAU/MAU at the period's end."""
         return ratio(self.dau, self.mau)
 
     @property
     def wau_mau(self) -> float | None:
-        """The point ratio WAU/MAU at the period's end."""
+        """WAU/MAU at the period's end."""
         return ratio(self.wau, self.mau)
 
 
@@ -75,12 +75,12 @@ class Stickiness(Insight):
     interval: str
     tz: str
     periods: tuple[StickinessOfPeriod, ...]
-    #: The users active on each day, and where among the days each period lies: ``[first, last)``.
+    #: Users active on each day; the positions ``[first, last)`` of each period among the days.
     _days: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
     _positions: tuple[tuple[int, int], ...] = field(repr=False, compare=False)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row for each period, with its counts and its ratios from 0 to 1."""
+        """Return a row for each period, with its counts and its ratios, from 0 to 1."""
         return [
             {**each.period.row(), **{name: getattr(each, name) for name in COLUMNS}}
             for each in self.periods
@@ -90,7 +90,7 @@ class Stickiness(Insight):
         return {"interval": self.interval, "tz": self.tz}
 
     def users(self, period: int | str | Period, part: StickinessPart = "active") -> ActiveUsers:
-        """Return the users behind a number of a period, given by position, label, or itself."""
+        """Return the users behind a number of a period: its position, its label or itself."""
         position = position_of([each.period for each in self.periods], period)
         first, last = self._positions[position]
         if part in WINDOWS:
@@ -130,13 +130,13 @@ def stickiness(
     by: By | None = None,
     exclusive: bool = False,
 ) -> Stickiness | Segmented[Stickiness]:
-    """Return how sticky the site was in each period, in two ways that are both in use.
+    """Return the stickiness of each period, by both common definitions.
 
-    The *mean ratio* is the mean of the daily actives over the period's days, divided by the users
-    active in the period: 1 if everybody came every day. The *point ratios* DAU/WAU, DAU/MAU and
-    WAU/MAU compare the last 1, 7 and 30 local days up to the period's end, as in
-    :func:`~souvenirs.insights.active_series`. In a period that is not over yet, only days that have
-    begun count.
+    The *mean ratio* is the mean number of daily active users of the period's days over the number
+    of users active in the period: 1 if every user came every day. The *point ratios* DAU/WAU,
+    DAU/MAU and WAU/MAU compare the last 1, 7 and 30 local days up to the period's end, as in
+    :func:`~souvenirs.insights.active_series`. In an incomplete period only days that have begun
+    count.
 
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
@@ -146,7 +146,7 @@ def stickiness(
 
 def plan_stickiness(timeline: Timeline) -> Plan[Stickiness]:
     """Plan :func:`stickiness` of the periods of a timeline."""
-    # However many days there are before the first souvenir, nobody reads them.
+    # Unknown periods may have any number of days, none of which is read.
     days = timeline.known().days(before=max(WINDOWS.values()) - 1)
     return Plan(days.ranges, partial(_stickiness, timeline, days))
 
@@ -180,5 +180,5 @@ def _stickiness(timeline: Timeline, days: Days, sets: Sequence[ActiveUsers]) -> 
 
 
 def _mean(days: Sequence[ActiveUsers], has_begun: Sequence[bool]) -> float | None:
-    """How many users the days that have begun have on average."""
+    """The mean number of users of the days that have begun."""
     return ratio(sum(map(len, compress(days, has_begun))), sum(has_begun))
