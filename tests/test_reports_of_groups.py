@@ -246,7 +246,7 @@ def test_queries_of_some_users(world, django_assert_max_num_queries):
 @pytest.mark.parametrize(
     ("keywords", "error", "message"),
     [
-        ({"exclusive": True}, ValueError, "exclusive is about segments"),
+        ({"exclusive": True}, ValueError, "exclusive requires by"),
         ({"by": "no_such_field"}, ValueError, "by must be 'segment'"),
         ({"by": "segment"}, ValueError, "gives no segments"),
         ({"users": 5}, TypeError, "users must be a queryset"),

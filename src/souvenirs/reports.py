@@ -1,6 +1,6 @@
 """Registered, activated and active users, period by period.
 
-Every report is a generator of dicts that are yours to change::
+Every report is a generator of dicts, which callers may change::
 
     {
         "period": {"start": datetime, "end": datetime},
@@ -8,24 +8,23 @@ Every report is a generator of dicts that are yours to change::
         "usage": {"registered_users": int, "activated_users": int, "active_users": int},
     }
 
-* ``registered_users`` counts the accounts made before the period's end; ``activated_users`` those
-  of them that are activated today; ``active_users`` the distinct users seen in the period.
-* A count is None where it is unknown: ``active_users`` of a period that ended before the first
-  souvenir, the others where the user model does not say when a user registered.
-* ``"complete": False`` is added to a period that is not over yet. Where a report's ``end`` cuts a
-  period off, the dict shows the end it was cut at.
+* ``registered_users`` counts the accounts registered before the end of the period,
+  ``activated_users`` those of them that are activated today, and ``active_users`` the distinct
+  users seen in the period.
+* A count is None if it is unknown: ``active_users`` of an unknown period, see
+  :class:`souvenirs.insights.Period`; the others if the user model has no date-joined field.
+* ``"complete": False`` is added to an incomplete period. If ``end`` cuts a period off, the dict has
+  that end.
 
-Ranges are half-open, ``[start, end)``, and ``end`` is now by default. ``tz`` is the time zone in
-which the periods are laid. ``recent`` keeps only that many of the last periods, and only these are
-counted. ``users`` restricts a report to a group: a queryset of users, or users or primary keys in
-any iterable. ``by`` and ``exclusive`` are those of :mod:`souvenirs.insights`: the periods of
-everyone come first, then those of each segment, and each dict begins with the name of its
-``"segment"``, which is None for everyone. Who is in a group is asked now, and not as of then.
+Ranges are half-open, ``[start, end)``; ``end`` is now by default. ``tz``, ``users``, ``by`` and
+``exclusive`` are those of :mod:`souvenirs.insights`. With ``by`` the periods of everyone come
+first, then those of each segment, and each dict has the name of its ``"segment"``, which is None
+for everyone. Membership in a group is as of now, also for past periods. ``recent`` is the number of
+periods to report on, the last ones of the range.
 
-A report asks the database at most four questions, whatever its range (one more for each further
-4,000 periods, and one where users are not their own numbers, see :mod:`souvenirs.sets.numbers`);
-groups are asked for besides, and ``by`` adds three, however many segments there are. One of more
-than 100,000 periods is refused with ValueError, as are a naive datetime under ``USE_TZ``, a start
+A report takes at most four queries, whatever its range; one more per 4,000 further periods, one
+more for non-integer primary keys, three more for ``by``, and those that evaluate the groups.
+Reports raise ValueError for more than 100,000 periods, a naive datetime under ``USE_TZ``, a start
 later than the end and ``exclusive`` without ``by``.
 """
 
@@ -85,7 +84,7 @@ Labels = dict[str, Any]
 
 
 class Whom(TypedDict, total=False):
-    """Whom a report is about: everybody, unless it is restricted or broken down."""
+    """The users that a report is about; everybody by default."""
 
     #: A group, see :mod:`souvenirs.insights`.
     users: Any
@@ -299,11 +298,11 @@ def _report(
 
 
 def _groups(users: Any, by: By | None, exclusive: bool) -> dict[str | None, ActiveUsers | None]:
-    """Return the group that a report is about, whose name is None, and those of it in each segment.
+    """Return the group of a report under the name None, and its members in each segment.
 
     The group is None if it is everybody.
     """
-    # Read once: a queryset is a query, and an iterator is empty after that.
+    # Evaluate it once: a queryset is a query, and an iterator can be read only once.
     group = None if users is None else ActiveUsers(users)
     segments = groups_if_any(by, exclusive) or {}
     if (group is not None or by is not None) and not takes_users():
@@ -349,7 +348,7 @@ def _usage_of_each(
 def _usage_read_together(
     periods: list[Range], groups: Sequence[ActiveUsers | None]
 ) -> Iterator[Iterable[Usage]]:
-    """Generate the same from one reading of souvenirs and users, however many the groups."""
+    """Generate the same from one reading of souvenirs and users for all groups."""
     ranges = [_checked_period(start, end) for start, end in periods]
     first = get_store().first()
     sets = active_users_each(ranges, groups[0])
@@ -467,9 +466,9 @@ def _checked_period(start: datetime, end: datetime) -> Range:
 
 
 def registered_users_as_of(date: datetime) -> tuple[int | None, int | None]:
-    """Return how many users registered before ``date``, and how many of them are activated today.
+    """Return the number of users registered before ``date``, and of those of them activated today.
 
-    Both are None where the user model has no field for when a user registered.
+    Both are None if the user model has no date-joined field.
     """
     [(registered, activated)] = accounts_as_of([checked(date, "date")])
     return registered, activated

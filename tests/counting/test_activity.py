@@ -111,7 +111,7 @@ def test_sliced_queryset_is_refused():
     ("qs", "error", "message"),
     [
         (lambda: get_user_model()._default_manager.all(), ValueError, "qs is a queryset of .*: "),
-        (lambda: Digest.objects.all(), ValueError, "Digest: give one of souvenirs.Souvenir"),
+        (lambda: Digest.objects.all(), ValueError, "Digest: pass one of souvenirs.Souvenir"),
         (lambda: Souvenir.objects, TypeError, "qs must be a queryset of souvenirs, not <"),
         (lambda: [1, 2], TypeError, r"qs must be a queryset of souvenirs, not \[1, 2\]"),
     ],
@@ -131,7 +131,7 @@ def test_queryset_of_a_proxy_is_one_of_souvenirs(leave):
 def test_exclusive_without_segments_is_refused(function, django_assert_num_queries):
     with (
         django_assert_num_queries(0),
-        pytest.raises(ValueError, match="exclusive is about segments: say which ones with by"),
+        pytest.raises(ValueError, match="exclusive requires by, which says which segments"),
     ):
         function(exclusive=True)
 

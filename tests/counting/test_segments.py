@@ -145,8 +145,8 @@ def test_by_no_groups_is_refused():
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        (Q(no_such_field=1), "Segment 'pro' cannot be asked for: Cannot resolve keyword"),
-        (Q(last_login="soon"), "Segment 'pro' cannot be asked for"),
+        (Q(no_such_field=1), "Segment 'pro' is not a valid query: Cannot resolve keyword"),
+        (Q(last_login="soon"), "Segment 'pro' is not a valid query"),
         (Permission.objects.all, "users is a queryset of auth.Permission"),
         ("no.such.function", "Segment 'pro' is 'no.such.function', which cannot be imported"),
         ("nowhere", "Segment 'pro' is 'nowhere', which cannot be imported"),
@@ -171,8 +171,8 @@ def test_what_a_segment_cannot_be(settings, group, message):
     [
         (["staff"], "should be a dict of segments by name, not a list"),
         (None, "should be a dict of segments by name, not a NoneType"),
-        ({5: Q()}, "should have names that are text, not 5"),
-        ({"": Q()}, "should have names that are text, not ''"),
+        ({5: Q()}, "should be non-empty strings, not 5"),
+        ({"": Q()}, "should be non-empty strings, not ''"),
     ],
 )
 def test_setting_that_names_no_segments(settings, segments, message):

@@ -64,8 +64,16 @@ def numbers(insight):
         ({"end": at(1, 1, 1)}, ValueError, "end is out of range"),
         ({"tz": "Mars/Phobos"}, ValueError, "Unknown time zone 'Mars/Phobos'"),
         ({"tz": 5}, ValueError, "Unknown time zone '5'"),
-        ({"users": "ann"}, TypeError, "users must be a queryset, or users or primary keys"),
-        ({"users": 5}, TypeError, "users must be a queryset, or users or primary keys"),
+        (
+            {"users": "ann"},
+            TypeError,
+            "users must be a queryset or an iterable of users or primary keys",
+        ),
+        (
+            {"users": 5},
+            TypeError,
+            "users must be a queryset or an iterable of users or primary keys",
+        ),
         ({"users": Permission.objects.all()}, ValueError, "users is a queryset of auth.Permission"),
         ({"by": "no_such_field"}, ValueError, "by must be 'segment', groups by name, or a field"),
         ({"by": {}}, ValueError, "gives no segments"),
@@ -290,7 +298,7 @@ def test_by_gives_each_segment_and_everyone(leave, insight, exclusive):
 
 @every_insight
 def test_exclusive_is_about_segments(db, insight):
-    with pytest.raises(ValueError, match="exclusive is about segments"):
+    with pytest.raises(ValueError, match="exclusive requires by"):
         insight(START, END, exclusive=True)
 
 

@@ -597,16 +597,18 @@ def test_what_is_no_user_is_refused(ask, user, sentence):
 
 @pytest.mark.parametrize("users", [None, 1, "ann"])
 def test_what_is_no_group_is_refused(users):
-    with pytest.raises(TypeError, match="users must be a queryset, or users or primary keys, not"):
+    with pytest.raises(
+        TypeError, match="users must be a queryset or an iterable of users or primary keys, not"
+    ):
         last_seen_many(users)
 
 
 def test_queryset_of_something_else_is_refused(db):
-    own = f"of auth.Group: give one of {get_user_model()._meta.label}."
+    own = f"of auth.Group: pass one of {get_user_model()._meta.label}."
     with pytest.raises(ValueError, match=f"^users is a queryset {own}$"):
         last_seen_many(Group.objects.all())
     for ask in (never_seen, lambda groups: inactive(queryset=groups)):
-        with pytest.raises(ValueError, match=f"^queryset is one {own}$"):
+        with pytest.raises(ValueError, match=f"^queryset is a queryset {own}$"):
             ask(Group.objects.all())
     with pytest.raises(TypeError, match=r"^queryset must be a queryset of users, not \[1\]\.$"):
         never_seen([1])
@@ -617,8 +619,8 @@ def test_queryset_of_something_else_is_refused(db):
     [
         (90, TypeError, "must be a timedelta, not 90."),
         (None, TypeError, "must be a timedelta, not None."),
-        (timedelta(), ValueError, "must be longer than nothing, not datetime.timedelta(0)."),
-        (-DAY, ValueError, "must be longer than nothing, not datetime.timedelta(days=-1)."),
+        (timedelta(), ValueError, "must be positive, not datetime.timedelta(0)."),
+        (-DAY, ValueError, "must be positive, not datetime.timedelta(days=-1)."),
         (timedelta.max, ValueError, f"reaches back before the year 1: {timedelta.max!r}."),
     ],
 )

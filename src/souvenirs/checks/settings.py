@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 from ..conf import PREFIX, SETTINGS, conf, function_in
-from ..counting import date_joined_field, is_active_field, segment_given, segment_names
+from ..counting import date_joined_field, is_active_field, segment_definition, segment_names
 from ..digests import bucket_seconds
 from ..recording import is_window
 from ..reports import usage_reports_function
@@ -209,7 +209,7 @@ def check_segments() -> Iterator[CheckMessage]:
 
 def _what_segments_need() -> list[Callable[[], object]]:
     try:
-        return [partial(segment_given, name) for name in segment_names()]
+        return [partial(segment_definition, name) for name in segment_names()]
     except ImproperlyConfigured:
         return [segment_names]
 
