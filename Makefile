@@ -46,7 +46,7 @@ docs: $(VENV)/.dev ## Build the documentation into site/
 
 openapi: $(VENV)/.test ## Write the OpenAPI document of the API anew
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django shell -v0 -c \
-		'import json; from souvenirs.dashboard.openapi import document; print(json.dumps(document(), indent=2))' \
+		'import json; from souvenirs.api import document; print(json.dumps(document(), indent=2))' \
 		>docs/openapi.json
 
 screenshots: $(VENV)/.test ## Take the screenshots of the documentation anew, with Debian's Chromium
