@@ -24,26 +24,31 @@ period starts or ends inside a bucket whose souvenirs have been deleted.
 """
 
 from ..querysets import ActivityQuerySet, inactive, never_seen, recently_seen
-from .growth import Growth, GrowthOfPeriod, Part, growth, plan_growth
+from .growth import Growth, GrowthOfPeriod, growth
 from .lastseen import active_days, first_seen, first_seen_many, last_seen, last_seen_many
-from .layout import MICROSECOND, Layout, Origin, Period, Range, find_origin, lay
+from .layout import Period
 from .powercurve import PowerCurve, PowerCurves, power_curve, power_curves
-from .results import Insight, Plan, Segmented, ratio, read
-from .retention import (
-    Cohort,
-    CohortBy,
-    DayN,
-    DayNRetention,
-    Mode,
-    Reference,
-    Retention,
-    day_n_retention,
-    retention,
+from .results import Insight, Segmented
+from .retention import Cohort, DayN, DayNRetention, Retention, day_n_retention, retention
+from .series import Series, active_series
+from .stickiness import Stickiness, StickinessOfPeriod, stickiness
+
+# isort: off
+# For the pages, the API and the commands. The public names are those in ``__all__``.
+from .growth import GrowthPart as GrowthPart, plan_growth as plan_growth
+from .layout import (
+    Layout as Layout,
+    Origin as Origin,
+    find_origin as find_origin,
+    lay as lay,
 )
-from .seenorder import page_by_last_seen
-from .series import WINDOWS, Series, active_series
-from .stickiness import Stickiness, StickinessOfPeriod, plan_stickiness, stickiness
-from .trailing import trailing_counts
+from .results import Plan as Plan, ratio as ratio, read as read
+from .retention import CohortBy as CohortBy, Mode as Mode, Reference as Reference
+from .seenorder import page_by_last_seen as page_by_last_seen
+from .series import WINDOWS as WINDOWS
+from .stickiness import plan_stickiness as plan_stickiness
+from .trailing import trailing_counts as trailing_counts
+# isort: on
 
 __all__ = [
     "ActivityQuerySet",
@@ -76,26 +81,4 @@ __all__ = [
     "recently_seen",
     "retention",
     "stickiness",
-]
-
-# For the pages and the API.
-__all__ += [
-    "MICROSECOND",
-    "WINDOWS",
-    "CohortBy",
-    "Layout",
-    "Mode",
-    "Origin",
-    "Part",
-    "Plan",
-    "Range",
-    "Reference",
-    "find_origin",
-    "lay",
-    "page_by_last_seen",
-    "plan_growth",
-    "plan_stickiness",
-    "ratio",
-    "read",
-    "trailing_counts",
 ]

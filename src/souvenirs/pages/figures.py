@@ -29,7 +29,6 @@ from ..insights import (
     Layout,
     Origin,
     Plan,
-    Range,
     Stickiness,
     find_origin,
     lay,
@@ -141,7 +140,7 @@ def _plan_tiles(days: Boundaries, moment: datetime, origin: Origin) -> Plan[tupl
     last_month = next_month(month, delta=-1, tz=days.zone)
     month_end = earlier(_end_of_hour(days, next_month(last, delta=-1, tz=days.zone)), month)
     ends = {length: _end_of_hour(days, _days_before(last, length)) for length in (1, WEEK, DAYS)}
-    ranges: list[Range | tuple[None, datetime]] = [
+    ranges: list[tuple[datetime | None, datetime]] = [
         *pairwise(bounds),
         *((days.boundary(-length), end) for length, end in ends.items()),
         (None, bounds[-1 - DAYS]),

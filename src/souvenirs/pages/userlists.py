@@ -19,7 +19,7 @@ from django.utils.translation import gettext_noop
 
 from ..calendar import checked, outward
 from ..counting import ActiveUsers, active_users, active_users_each, date_joined_field, restricted
-from ..insights import Part, growth, last_seen_many, page_by_last_seen, retention
+from ..insights import GrowthPart, growth, last_seen_many, page_by_last_seen, retention
 from ..querysets import inactive, never_seen, recently_seen
 from ..web import InvalidParameter, Parameters
 
@@ -152,7 +152,7 @@ def _set(parameters: Parameters, members: ActiveUsers | None) -> ActiveUsers:
         periods = growth(
             start, end, interval=parameters.interval, tz=parameters.zone, users=members
         )
-        return periods.users(parameters.of or "", cast(Part, parameters.list))
+        return periods.users(parameters.of or "", cast(GrowthPart, parameters.list))
     except LookupError:
         raise InvalidParameter(
             "of", gettext_noop("There is no such number: start from a table.")

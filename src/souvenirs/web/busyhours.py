@@ -10,10 +10,20 @@ from typing import Any
 
 from django.utils import timezone
 
-from ..calendar import DAY, Boundaries, calendar_start, checked, earlier, local, outward, utc
+from ..calendar import (
+    DAY,
+    MICROSECOND,
+    Boundaries,
+    calendar_start,
+    checked,
+    earlier,
+    local,
+    outward,
+    utc,
+)
 from ..conf import conf
 from ..counting import ActiveUsers
-from ..insights import MICROSECOND, Origin, Plan, find_origin, read
+from ..insights import Origin, Plan, find_origin, read
 
 #: Local days that the busy hours are about.
 DAYS = 28

@@ -16,10 +16,10 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from ..calendar import INTERVALS, Boundaries, calendar_start, checked, local, utc
+from ..calendar import INTERVALS, MICROSECOND, Boundaries, calendar_start, checked, local, utc
 from ..conf import conf
 from ..counting import SETTING, date_joined_field, segment_names
-from ..insights import MICROSECOND, CohortBy, Mode, Reference
+from ..insights import CohortBy, Mode, Reference
 from ..reports import takes_users
 from ..sql import Rank
 from .fields import (

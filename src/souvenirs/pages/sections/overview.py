@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from ...api import BUSY, GROWTH, STICKINESS
 from ...calendar import checked, local
 from ...conf import conf
-from ...insights import Growth, Part, Stickiness
+from ...insights import Growth, GrowthPart, Stickiness
 from ...web import BusyHours
 from ..charts import Bars, Chart, Line, bars, path
 from ..figures import Tile
@@ -133,7 +133,7 @@ def actives_table(chart: Stickiness, page: PageRequest) -> PageTable:
 def growth_bars(growth: Growth) -> Bars:
     """Return growth as bars: who came above zero, who went below."""
     names = _parts()
-    shown: list[Part] = ["new", "resurrected", "churned"]
+    shown: list[GrowthPart] = ["new", "resurrected", "churned"]
     return bars(
         title=_("Where active users come from, and how many have gone"),
         labels=[each.period.label for each in growth.periods],
