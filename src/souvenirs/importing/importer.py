@@ -22,7 +22,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, reset_queries
 
 from ..recording import CLOCK_TOLERANCE
-from ..stores import Sighting, Span, get_store
+from ..stores import Sighting, UserRange, get_store
 from .readers import Reading, Record, Unreadable
 
 T = TypeVar("T")
@@ -198,8 +198,8 @@ class Importer:
     def _slot(self, sighting: Sighting) -> Slot:
         return Slot(sighting.user, (sighting.when - EPOCH) // self._width)
 
-    def _span(self, slot: Slot) -> Span:
-        return Span(slot.user, self._edge(slot.number), self._edge(slot.number + 1))
+    def _span(self, slot: Slot) -> UserRange:
+        return UserRange(slot.user, self._edge(slot.number), self._edge(slot.number + 1))
 
     def _edge(self, number: int) -> datetime:
         try:

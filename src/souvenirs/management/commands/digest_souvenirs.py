@@ -10,7 +10,6 @@ from tabulate import tabulate
 
 from souvenirs.calendar import DAY_LEVEL, Cell
 from souvenirs.digests import Digester, Level, Verifier, status
-from souvenirs.stores import words
 
 from ._helpers import Progress, counted, interruptible, parse_range, parse_zone, positive
 
@@ -176,7 +175,7 @@ def _refuse_failures(digester: Digester) -> None:
         )
     if digester.failed:
         raise CommandError(
-            f"{words(digester.failed[0])} could not be made anew, because a digest in it is "
+            f"{digester.failed[0]} could not be made anew, because a digest in it is "
             f"corrupt{_and_others(digester.failed)}: run manage.py digest_souvenirs --rebuild."
         )
 
