@@ -3,7 +3,6 @@
 import ast
 import inspect
 import re
-import time
 from io import StringIO
 from pathlib import Path
 
@@ -201,11 +200,9 @@ def test_execute_gen_is_waited_for_no_longer_than_the_timeout():
     if not vendor_is("postgresql"):
         pytest.skip("psycopg's own generator")
     cursor = connection.cursor().cursor
-    generator = cursor._execute_gen("SELECT pg_sleep(30)", None, prepare=False)
-    began = time.monotonic()
+    generator = cursor._execute_gen("SELECT pg_sleep(1)", None, prepare=False)
     with pytest.raises(connection.Database.OperationalError):
         connection.connection.wait(generator, timeout=0.05)
-    assert time.monotonic() - began < 10
     connection.close()
 
 
@@ -221,10 +218,8 @@ def test_read_timeout_is_that_of_the_next_statement():
         pytest.skip("PyMySQL's own attribute")
     connection.ensure_connection()
     connection.connection._read_timeout = 0.05
-    began = time.monotonic()
     with pytest.raises(OperationalError):
-        connection.cursor().execute("SELECT SLEEP(30)")
-    assert time.monotonic() - began < 10
+        connection.cursor().execute("SELECT SLEEP(1)")
     connection.close()
 
 
