@@ -22,8 +22,8 @@ calendar        Periods on the wall clock of a time zone, instants, and the UTC 
 utils           The old path of the calendar's functions.
 sql             SQL that Django does not write: many values in one statement, partial indexes.
 resilience      Slow or failing caches and databases do not hold up a request.
-models          The tables: souvenirs, digests and the numbers of users.
 sets            Sets of users: their primary keys, their numbers and the bytes they are stored as.
+models          The tables: souvenirs, digests and the numbers of users.
 stores          Where souvenirs are kept and read back.
 recording       One request becomes one souvenir.
 counting        Who was active, and in which segment; how many accounts there were.
