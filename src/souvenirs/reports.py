@@ -23,7 +23,7 @@ everyone come first, then those of each segment, and each dict begins with the n
 ``"segment"``, which is None for everyone. Who is in a group is asked now, and not as of then.
 
 A report asks the database at most four questions, whatever its range (one more for each further
-4,000 periods, and one where users are not their own numbers, see :mod:`souvenirs.sets.numbers`);
+4,000 periods, and one where users are not their own numbers, see :mod:`souvenirs.stores.numbers`);
 groups are asked for besides, and ``by`` adds three, however many segments there are. One of more
 than 100,000 periods is refused with ValueError, as are a naive datetime under ``USE_TZ``, a start
 later than the end and ``exclusive`` without ``by``.

@@ -74,7 +74,7 @@ def active_users_each(
     """Return :func:`active_users` of each range ``(start, end)``, all from one reading.
 
     At most three queries, however many the ranges, and one or two more where users are not their
-    own numbers; see :mod:`souvenirs.sets.numbers`. With ``rounded``, whoever was seen in a bucket
+    own numbers; see :mod:`souvenirs.stores.numbers`. With ``rounded``, whoever was seen in a bucket
     whose souvenirs have been pruned counts as seen where it starts, and any range is answered.
     """
     checked_ranges = [checked_range(start, end) for start, end in ranges]
