@@ -33,6 +33,11 @@ from .retention import Cohort, DayN, DayNRetention, Retention, day_n_retention, 
 from .series import Series, active_series
 from .stickiness import Stickiness, StickinessOfPeriod, stickiness
 
+# isort: off
+# For the pages, the API and the commands. The public names are those in ``__all__``.
+from .retention import CohortBy as CohortBy, Mode as Mode, Reference as Reference
+# isort: on
+
 __all__ = [
     "ActivityQuerySet",
     "Cohort",
