@@ -1,69 +1,87 @@
-"""What the commands have in common."""
+"""The options that several commands share: their declarations and their parsers.
+
+A parser takes what was typed, or what a project's own code gave to ``call_command()``, and raises
+CommandError with one sentence for anything else.
+"""
 
 from __future__ import annotations
 
-import os
-import sys
-import time
+import re
 import warnings
 from argparse import ArgumentTypeError
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable
 from datetime import datetime, tzinfo
-from io import TextIOBase
 from typing import Any
 
 import dateutil.parser
 from dateutil.parser import UnknownTimezoneWarning
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.base import CommandError
 from django.utils import timezone
 
-from souvenirs.calendar import checked, checked_range, outward, zone_named
+from souvenirs.calendar import INTERVALS, checked, outward, utc, zone_named
 from souvenirs.counting import SETTING, restricted, segment_names
 from souvenirs.sets import primary_key
 
+from ._errors import command_errors
 
-class ReadingCommand(BaseCommand):
-    """Base of commands that read and show: a reader that goes away and Ctrl-C end them quietly.
+#: The interval that each unit in a length such as ``12w`` stands for.
+UNITS = {name[0]: name for name in INTERVALS}
+UNITS_HELP = "days (d), weeks (w), months (m), quarters (q) or years (y)"
 
-    What ``handle()`` appends to ``notes`` goes to stderr, below the output.
-    """
+#: Each option, as ``add_argument()`` takes it.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--after": {"metavar": "DATE", "help": "start of the range, inclusive"},
+    "--before": {"metavar": "DATE", "help": "end of the range, exclusive"},
+    "--tz": {
+        "metavar": "ZONE",
+        "help": "time zone of periods and of times without a UTC offset, such as Europe/Paris "
+        "(default: TIME_ZONE)",
+    },
+    "--last": {
+        "metavar": "12w",
+        "help": f"the last N {UNITS_HELP}, including the current one",
+    },
+    "--interval": {"metavar": "UNIT", "help": f"length of a period: {', '.join(INTERVALS)}"},
+    "--segment": {"metavar": "NAME", "help": "only users in this segment of SOUVENIRS_SEGMENTS"},
+    "--by-segment": {
+        "action": "store_true",
+        "help": "report everyone, then each segment of SOUVENIRS_SEGMENTS; segments can overlap",
+    },
+    "--exclusive": {
+        "action": "store_true",
+        "help": "with --by-segment: count each user only in the first segment they belong to",
+    },
+    "--csv": {"action": "store_true", "help": "output CSV instead of a table"},
+    "--json": {"action": "store_true", "help": "output JSON instead of a table"},
+    "--dry-run": {"action": "store_true", "help": "change nothing, only report what would be done"},
+}
 
-    def execute(self, *args: Any, **options: Any) -> str | None:
-        self.notes: list[str] = []
-        try:
-            output = super().execute(*args, **options)
-            self.stdout.flush()
-        except BrokenPipeError:
-            if vars(self.stdout)["_out"] is sys.stdout:
-                # Python would complain once more when it flushes on its way out.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return None
-        except KeyboardInterrupt:
-            raise CommandError("Interrupted.", returncode=130) from None
-        except UnicodeEncodeError as error:
-            raise CommandError(
-                f"{error.object[error.start]!a} cannot be written in {error.encoding}: "
-                "set PYTHONIOENCODING=utf-8."
-            ) from None
-        for note in self.notes:
-            self.stderr.write(note, style_func=str)
-        return output
+
+def add_options(parser: Any, *names: str, **notes: str) -> None:
+    """Add shared options to a parser or a group; a note is appended to the help of its option."""
+    for name in names:
+        note = notes.get(name[2:], "")
+        parser.add_argument(name, **{**OPTIONS[name], "help": OPTIONS[name]["help"] + note})
+
+
+def add_format_options(parser: Any) -> None:
+    """Add the formats to choose from instead of a table."""
+    add_options(parser.add_mutually_exclusive_group(), "--csv", "--json")
 
 
 def parse_zone(name: str | None) -> tzinfo:
-    """Return the named time zone, or the current one. Raises CommandError where there is none."""
+    """Return the time zone of that name, or the current one for None."""
     if name is None:
         return timezone.get_current_timezone()
-    with errors_in_words():
+    with command_errors():
         return zone_named(name)
 
 
 def parse_date(value: str | datetime | None, option: str, zone: tzinfo) -> datetime | None:
-    """Return the moment that a person wrote: the wall clock of ``zone`` unless it has an offset.
+    """Return the instant of a date, on the wall clock of ``zone`` unless it has a UTC offset.
 
-    What is left out is the first of its kind: ``2016`` is 2016-01-01 00:00. Raises CommandError.
+    Omitted parts are the first possible: ``2016`` is 2016-01-01 00:00. The result is aware, or
+    naive in the default time zone if ``USE_TZ`` is False; a datetime is returned as it is.
     """
     if value is None or isinstance(value, datetime):
         return value
@@ -73,65 +91,12 @@ def parse_date(value: str | datetime | None, option: str, zone: tzinfo) -> datet
         return outward(checked(moment, option))
     except (ValueError, OverflowError, TypeError, UnknownTimezoneWarning):
         raise CommandError(
-            f"{option} {str(value)[:100]!r} is not a date: write it like 2016-01-31."
+            f"{option} {str(value)[:100]!r} is not a date: use a format such as 2016-01-31."
         ) from None
 
 
-def parse_range(
-    options: dict[str, Any], first: str, last: str, zone: tzinfo
-) -> tuple[datetime | None, datetime | None]:
-    """Return the two ends of a range, given as options of these names. Raises CommandError."""
-    start, end = (parse_date(options[name], f"--{name}", zone) for name in (first, last))
-    try:
-        return checked_range(start, end)
-    except ValueError:
-        raise CommandError(f"--{first} {start} is later than --{last} {end}.") from None
-
-
-def add_segment(parser: CommandParser) -> None:
-    """Add the option that restricts a command to a segment."""
-    parser.add_argument(
-        "--segment", metavar="NAME", help="only users of this one of SOUVENIRS_SEGMENTS"
-    )
-
-
-def add_by_segment(parser: CommandParser) -> None:
-    """Add the options that have a command show each segment."""
-    parser.add_argument(
-        "--by-segment",
-        action="store_true",
-        help="each of SOUVENIRS_SEGMENTS and everyone; segments can overlap",
-    )
-    parser.add_argument(
-        "--exclusive",
-        action="store_true",
-        help="with --by-segment: each user in their first segment only",
-    )
-
-
-def parse_segments(options: dict[str, Any]) -> dict[str, Any]:
-    """Return what these options mean to an insight or a report. Raises CommandError."""
-    if options["exclusive"] and not options["by_segment"]:
-        raise CommandError("--exclusive requires --by-segment.")
-    if options["by_segment"] and not segment_names():
-        raise CommandError("--by-segment needs segments: name some in SOUVENIRS_SEGMENTS.")
-    return {
-        "users": restricted(None, options["segment"]),
-        "by": SETTING if options["by_segment"] else None,
-        "exclusive": options["exclusive"],
-    }
-
-
-def positive(text: str) -> float:
-    """Return the number that was written, for argparse; it has to be more than 0."""
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise ArgumentTypeError(f"must be a number above 0, not {text}")
-    return number
-
-
 def _parsed(text: str) -> datetime:
-    """What was written, and nothing but that: without a year it is no date."""
+    """The date in a text; ValueError if it depends on the default, as without a year."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", UnknownTimezoneWarning)
         one, other = (
@@ -143,73 +108,55 @@ def _parsed(text: str) -> datetime:
     return one
 
 
-@contextmanager
-def errors_in_words() -> Iterator[None]:
-    """Turn what the public functions refuse into the one sentence they say about it."""
-    try:
-        yield
-    except (ValueError, ImproperlyConfigured) as error:
-        raise CommandError(str(error)) from error
+def parse_range(
+    options: dict[str, Any], zone: tzinfo, first: str = "after", last: str = "before"
+) -> tuple[datetime | None, datetime | None]:
+    """Return the aware start and end given by the options of these names; None if left out."""
+    start, end = (parse_date(options[name], f"--{name}", zone) for name in (first, last))
+    with command_errors():
+        start = None if start is None else checked(start, f"--{first}")
+        end = None if end is None else checked(end, f"--{last}")
+    if start is not None and end is not None and utc(start) > utc(end):
+        raise CommandError(f"--{first} {start} is later than --{last} {end}.")
+    return start, end
 
 
-def user_key(text: str) -> Hashable:
-    """Return the primary key of a user that a person wrote. Raises CommandError for what is none.
+def parse_length(text: str, option: str) -> tuple[int, str]:
+    """Return the number and the interval of a length: ``12w`` is ``(12, "week")``."""
+    match = re.fullmatch(r"([1-9][0-9]{0,5})([a-z])", str(text).strip())
+    if match is None or match[2] not in UNITS:
+        raise CommandError(
+            f"{option} {str(text)[:100]!r} is not a length of time: "
+            "use a format such as 30d, 12w, 12m, 8q or 5y."
+        )
+    return int(match[1]), UNITS[match[2]]
 
-    No such user has to be there.
-    """
-    with errors_in_words():
+
+def parse_segments(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what the options about segments mean as arguments of an insight or a report."""
+    if options["exclusive"] and not options["by_segment"]:
+        raise CommandError("--exclusive requires --by-segment.")
+    if options["by_segment"] and not segment_names():
+        raise CommandError("--by-segment requires segments in SOUVENIRS_SEGMENTS.")
+    return {
+        "users": restricted(None, options["segment"]),
+        "by": SETTING if options["by_segment"] else None,
+        "exclusive": options["exclusive"],
+    }
+
+
+def parse_user(text: str) -> Hashable:
+    """Return the primary key of a user, who need not exist."""
+    with command_errors():
         return primary_key(text)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Have Ctrl-C end a command in one sentence; what was under way has been rolled back."""
+def positive(text: str) -> float:
+    """Return a number above 0; an argparse type."""
     try:
-        yield
-    except KeyboardInterrupt:
-        raise CommandError(
-            "Interrupted: the rest is left to the next run.", returncode=130
-        ) from None
-
-
-class Progress:
-    """A line on a terminal that says how far a command is; nothing elsewhere."""
-
-    INTERVAL = 0.2
-
-    def __init__(self, stream: Any, total: int, unit: str) -> None:
-        while isinstance(stream, OutputWrapper):
-            stream = stream._out  # without what ends each write with a line
-        self._stream: TextIOBase = stream
-        self._total = total
-        self._unit = unit
-        self._shown = self._stream.isatty()
-        self._started = self._drawn = time.monotonic()
-
-    def update(self, done: int, units: int) -> None:
-        """Say that ``done`` of the total and so many units are behind us."""
-        now = time.monotonic()
-        if self._shown and now - self._drawn >= self.INTERVAL:
-            self._drawn = now
-            self._draw(done, units, now - self._started)
-
-    def finish(self) -> None:
-        """Take the line off the terminal."""
-        if self._shown:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
-
-    def _draw(self, done: int, units: int, elapsed: float) -> None:
-        line = f"{units:,} {self._unit}, {units / elapsed:,.0f}/s"
-        if done and self._total:
-            left = elapsed * max(0, self._total - done) / done
-            share = min(1, done / self._total)
-            bar = ("#" * round(share * 30)).ljust(30)
-            line = f"[{bar}] {share:4.0%}  {line}, {left / 60:.0f}:{left % 60:02.0f} left"
-        self._stream.write(f"\r\x1b[K{line}")
-        self._stream.flush()
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise ArgumentTypeError(f"must be a number greater than 0, not {text!r}")
+    return number
