@@ -133,10 +133,10 @@ def test_json_and_csv_have_the_moments():
 def test_pages():
     out, err = run(COMMAND, "--for=30d", "--limit=2")
     assert len(out.splitlines()) == 4
-    assert err == "3 users not seen for 30d, showing 1 to 2; use --page for more.\n"
+    assert err == "3 users not seen for 30d, showing numbers 1 to 2; use --page for more.\n"
     out, err = run(COMMAND, "--for=30d", "--limit=2", "--page=2")
     assert len(out.splitlines()) == 3
-    assert err == "3 users not seen for 30d, showing 3.\n"
+    assert err == "3 users not seen for 30d, showing number 3.\n"
     out, err = run(COMMAND, "--for=30d", "--limit=2", "--page=3")
     assert len(out.splitlines()) == 2
     assert err == "3 users not seen for 30d, none on this page.\n"

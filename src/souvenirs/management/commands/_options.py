@@ -39,7 +39,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--last": {
         "metavar": "12w",
-        "help": f"the last N {UNITS_HELP}, including the current one",
+        "help": f"number of calendar {UNITS_HELP} to show, up to and including the current one",
     },
     "--interval": {"metavar": "UNIT", "help": f"length of a period: {', '.join(INTERVALS)}"},
     "--segment": {"metavar": "NAME", "help": "only users in this segment of SOUVENIRS_SEGMENTS"},

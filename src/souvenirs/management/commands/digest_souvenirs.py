@@ -21,9 +21,8 @@ T = TypeVar("T")
 
 class Command(BaseCommand):
     help = (
-        "Folds souvenirs into digests, from which reports are answered in milliseconds. Run it "
-        "every few minutes: it exits when all souvenirs are digested. It is safe to run twice at "
-        "the same time, and to kill."
+        "Folds souvenirs into digests, which make reports fast. Run it every few minutes: it exits "
+        "when all souvenirs are digested. It is safe to kill, and to run twice at the same time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -13,8 +13,8 @@ from ._options import parse_user
 
 class Command(BaseCommand):
     help = (
-        "Erases a user from all souvenirs and digests, so that past counts change. The user may "
-        "be deleted."
+        "Erases a user from all souvenirs and digests, so that past counts change. The account "
+        "may already have been deleted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

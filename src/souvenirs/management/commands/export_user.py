@@ -12,7 +12,10 @@ from ._options import parse_user
 
 
 class Command(BaseCommand):
-    help = "Writes everything stored about a user to stdout, as JSON; the user may be deleted."
+    help = (
+        "Writes everything stored about a user to stdout, as JSON. The account may already have "
+        "been deleted."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user", metavar="PK", help="primary key of the user")

@@ -194,8 +194,8 @@ class Command(BaseCommand):
             self.stdout.write(f"  Skipped {count:,}: {reason}.")
         for text in summary.bad_lines:
             self.stdout.write(f"    {text}")
-        if summary.skipped[BAD_LINE] > len(summary.bad_lines):
-            self.stdout.write("    ...")
+        if more := summary.skipped[BAD_LINE] - len(summary.bad_lines):
+            self.stdout.write(f"    ... and {pluralize(more, 'more bad line')}.")
 
 
 @contextmanager

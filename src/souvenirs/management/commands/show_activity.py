@@ -23,8 +23,8 @@ from ._periods import PeriodCommand, label
 class Command(PeriodCommand):
     help = (
         "Shows how many users were active in each day, week, month, quarter or year, and in the "
-        "last 1, 7 and 30 days of it (dau, wau, mau). Stickiness is the mean of the daily active "
-        "users divided by the active users of the period."
+        "1, 7 and 30 days up to its end (dau, wau, mau). Stickiness is the mean of the daily "
+        "active users divided by the active users of the period."
     )
     interval = "day"
 

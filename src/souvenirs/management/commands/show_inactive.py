@@ -56,14 +56,13 @@ class Command(InsightCommand):
             "--for",
             dest="for_",
             metavar="90d",
-            help=f"list users last seen more than this many {UNITS_HELP} ago "
-            f"(default: {DEFAULT_FOR})",
+            help=f"list users not seen for this number of {UNITS_HELP} (default: {DEFAULT_FOR})",
         )
         parser.add_argument("--never", action="store_true", help="list users never seen instead")
         parser.add_argument(
             "--seen-within",
             metavar="30d",
-            help="list users seen within the last days, weeks, months, quarters or years instead",
+            help="list users seen within such a time instead",
         )
         parser.add_argument(
             "--limit",
@@ -129,8 +128,9 @@ def _summary(listing: Listing) -> str:
     if not shown:
         return f"{users}, none on this page."
     first, last = listing.skipped + 1, listing.skipped + shown
+    numbers = f"numbers {first:,} to {last:,}" if shown > 1 else f"number {first:,}"
     more = "; use --page for more" if last < listing.total else ""
-    return f"{users}, showing {first:,}{f' to {last:,}' if shown > 1 else ''}{more}."
+    return f"{users}, showing {numbers}{more}."
 
 
 def _date(seen: datetime | None, zone: tzinfo) -> str:

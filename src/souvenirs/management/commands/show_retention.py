@@ -54,7 +54,7 @@ class Command(PeriodCommand):
         parser.add_argument(
             "--cohort",
             metavar="KIND",
-            help="group users by the period in which they were first seen or joined: "
+            help="date that assigns users to a cohort: "
             f"{' or '.join(get_args(CohortBy))} (default: first_seen)",
         )
         parser.add_argument(
@@ -66,8 +66,8 @@ class Command(PeriodCommand):
         parser.add_argument(
             "--reference",
             metavar="CELL",
-            help="denominator of the percentages, the first or the previous cell: "
-            f"{' or '.join(get_args(Reference))} (default: first)",
+            help="denominator of the percentages, the users of the "
+            f"{' or '.join(get_args(Reference))} cell (default: first)",
         )
         parser.add_argument(
             "--counts", action="store_true", help="show numbers of users instead of percentages"
@@ -75,8 +75,8 @@ class Command(PeriodCommand):
         parser.add_argument(
             "--day-n",
             metavar="1,7,30",
-            help="instead, show how many users were active exactly N days after their first day, "
-            "and then or later",
+            help="show how many users were active on these days after their first one, and how "
+            "many then or later, instead of cohorts",
         )
 
     def insight(
