@@ -20,7 +20,7 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import connection, models
 
-from souvenirs.importing.readers import csv_parser, open_text, read_lines
+from souvenirs.importing import csv_parser, open_text, read_lines
 from souvenirs.management._terminal import Progress
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_daily_usage, calendar_monthly_usage
@@ -205,7 +205,9 @@ def test_a_truncated_file_is_imported_up_to_there(users):
     content = gzip.compress("\n".join(lines).encode())
     Path("seen.csv.gz").write_bytes(content[: len(content) // 2])
     text = refusal("seen.csv.gz")
-    number = int(re.fullmatch(r"seen\.csv\.gz, line (\d+): the file cannot be .*\.", text)[1])
+    number = int(
+        re.fullmatch(r"seen\.csv\.gz, line (\d+): the rest of the file cannot be .*\.", text)[1]
+    )
     assert 100 < Souvenir.objects.count() == number - 2  # neither the heading nor this line
 
 
@@ -221,8 +223,8 @@ def test_the_columns_can_be_named(users):
 def test_a_heading_without_the_columns_is_refused(users):
     write("seen.csv", "id,time", f"{pk_of(1)},{WHEN}")
     assert refusal("seen.csv") == (
-        "seen.csv, line 1: the heading 'id, time' has no column user_id and no column when; "
-        "a file without a heading needs --columns."
+        "seen.csv, line 1: the header row 'id, time' has no column user_id and no column when; "
+        "without a header row, use --columns."
     )
 
 
@@ -257,7 +259,7 @@ def test_a_regular_expression_finds_the_user_in_a_log(users):
     ("regex", "text"),
     [
         ("(a", "'(a' is not a regular expression: "),
-        ("a", "'a' has no group that tells the user, like in '/users/(\\d+)/'."),
+        ("a", "'a' has no group for the user, as in '/users/(\\d+)/'."),
     ],
 )
 def test_a_regular_expression_that_cannot_find_users_is_refused(regex, text):
@@ -378,6 +380,7 @@ def test_a_dry_run_says_what_would_be_added_and_writes_nothing(users, monkeypatc
     """Also where one window is met in several batches and in several files."""
     monkeypatch.setattr("souvenirs.importing.importer.BATCH", 2)
     monkeypatch.setattr("souvenirs.importing.importer.REMEMBERED", 0)
+    monkeypatch.setattr("souvenirs.importing.users.REMEMBERED", 0)
     write("a.csv", *csv_of((1, NINE), (2, NINE), (1, NINE + HOUR / 2), (3, NINE)), "bad")
     write("b.csv", *csv_of((3, NINE + HOUR / 2), (4, NINE), (1, NINE), (4, NINE + HOUR / 3)))
     rehearsed = run("a.csv", "b.csv", "--dry-run")
@@ -412,7 +415,7 @@ def test_what_is_skipped_is_said_with_its_reason_and_number(users):
         "  Skipped 1: unknown user.\n"
         "  Skipped 1: in the future.\n"
         "    seen.csv, line 4: not CSV: unexpected end of data.\n"
-        "    seen.csv, line 5: 'yesterday' is neither a time in ISO 8601 nor seconds since 1970.\n"
+        "    seen.csv, line 5: 'yesterday' is neither an ISO 8601 time nor a Unix timestamp.\n"
         "    seen.csv, line 12: no time.\n"
     )
 

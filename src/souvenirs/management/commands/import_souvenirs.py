@@ -16,7 +16,21 @@ from django.core.management.base import (
 )
 
 from souvenirs.conf import conf
-from souvenirs.importing import BAD_LINE, Importer, Stopped, Summary, readers
+from souvenirs.importing import (
+    BAD_LINE,
+    Importer,
+    Parser,
+    Reading,
+    Stopped,
+    Summary,
+    admin_log,
+    csv_parser,
+    json_parser,
+    last_logins,
+    log_parser,
+    open_text,
+    read_lines,
+)
 
 from .._terminal import Progress, pluralize
 from ._errors import command_errors
@@ -29,11 +43,11 @@ FORMATS = {
     "log": re.compile(r"([._-]|^)log([._-]|$)"),
 }
 
-Readings = Iterable[tuple[int, readers.Reading]]
+Readings = Iterable[tuple[int, Reading]]
 
 TABLES: dict[str, Callable[[], Readings]] = {
-    "last_login": readers.last_logins,
-    "admin_log": readers.admin_log,
+    "last_login": last_logins,
+    "admin_log": admin_log,
 }
 
 
@@ -156,13 +170,13 @@ class Command(BaseCommand):
                 return form
         raise CommandError(f"The format of {name} is not clear from its name: use --format.")
 
-    def _parser(self, form: str, options: dict[str, Any], zone: tzinfo) -> readers.Parser:
+    def _parser(self, form: str, options: dict[str, Any], zone: tzinfo) -> Parser:
         if form == "log":
-            return readers.log_parser(options["user_regex"])
+            return log_parser(options["user_regex"])
         if form == "json":
-            return readers.json_parser(zone)
+            return json_parser(zone)
         columns = options["columns"]
-        return readers.csv_parser(columns.split(",") if columns else None, zone)
+        return csv_parser(columns.split(",") if columns else None, zone)
 
     def _lookup(self, given: str | None, form: str) -> str:
         user_model = get_user_model()
@@ -188,8 +202,8 @@ class Command(BaseCommand):
         added = "Would add" if dry_run else "Added"
         self.stdout.write(f"{source.name}: read {pluralize(summary.read, source.unit)}.")
         self.stdout.write(f"  {added} {pluralize(summary.added, 'souvenir')}.")
-        if summary.known:
-            self.stdout.write(f"  Skipped {summary.known:,}: the window already has a souvenir.")
+        if summary.repeated:
+            self.stdout.write(f"  Skipped {summary.repeated:,}: the window already has a souvenir.")
         for reason, count in summary.skipped.most_common():
             self.stdout.write(f"  Skipped {count:,}: {reason}.")
         for text in summary.bad_lines:
@@ -199,6 +213,6 @@ class Command(BaseCommand):
 
 
 @contextmanager
-def _opened(name: str, parser: readers.Parser) -> Iterator[tuple[Readings, Callable[[], int]]]:
-    with readers.open_text(name) as (lines, position):
-        yield readers.read_lines(lines, parser), position
+def _opened(name: str, parser: Parser) -> Iterator[tuple[Readings, Callable[[], int]]]:
+    with open_text(name) as (lines, position):
+        yield read_lines(lines, parser), position
