@@ -51,6 +51,7 @@ from .calendar import (
     Boundaries,
     Step,
     calendar_start,
+    check_period_count,
     checked,
     checked_range,
     earlier,
@@ -82,9 +83,6 @@ from .stores import get_store
 
 Usage = dict[str, Any]
 Labels = dict[str, Any]
-
-#: More periods than this are a slip of the pen, not a report.
-MAX_PERIODS = 100_000
 
 
 class Whom(NamedTuple):
@@ -343,11 +341,7 @@ def _report(
     count = max(0, grid.number(utc(until) - timedelta(microseconds=1)) + 1 - first)
     if recent is not None and count > recent:
         first, count = first + count - recent, recent
-    if count > MAX_PERIODS:
-        raise ValueError(
-            f"The range has {count:,} periods, more than {MAX_PERIODS:,}: "
-            "choose a shorter range or longer periods."
-        )
+    check_period_count(count)
     rows = _rows(grid, labels, first, until, now, groups)
     if whom.by is None:
         return (usage for _, usage in rows)

@@ -39,7 +39,6 @@ from souvenirs.digests.rows import users_in
 from souvenirs.digests.verifying import Verifier
 from souvenirs.models import Digest, Souvenir
 from souvenirs.stores import get_store
-from souvenirs.stores.reading import words
 from tests import servers
 from tests.concurrency import roles
 from tests.concurrency.controls import CONTROLS
@@ -176,7 +175,7 @@ def settle(stage: Stage) -> None:
         cell = Cell(digest.level, digest.start)
         if digest.level <= HOUR_LEVEL or cell.end <= time.time():
             if digest.level > HOUR_LEVEL and digest.is_stale:
-                raise Loss(f"{words(cell)} has not been made anew.")
+                raise Loss(f"{cell} has not been made anew.")
             check(moment_of(cell.start), moment_of(cell.end), users_in(digest))
     for verified in Verifier().run():
         if verified.differences:

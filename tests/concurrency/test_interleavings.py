@@ -26,7 +26,7 @@ from souvenirs.digests.rows import locked, users_in
 from souvenirs.digests.verifying import Verifier
 from souvenirs.models import Digest, Souvenir
 from souvenirs.stores import Sighting, get_store
-from souvenirs.stores.reading import PrunedSpan, words
+from souvenirs.stores.reading import PrunedSpan
 from tests import settings
 from tests.concurrency import controls
 from tests.concurrency.databases import MODELS, own_database
@@ -266,7 +266,7 @@ def settle(script):
         if script.is_erased:
             users.discard(ERASED)
         if set(users_in(digest)) != users:
-            raise Lost(f"{words(cell)}: {set(users_in(digest))} and not {users}")
+            raise Lost(f"{cell}: {set(users_in(digest))} and not {users}")
         assert digest.level < DAY_LEVEL or not digest.is_stale
     if script.is_erased:
         assert not Souvenir.objects.filter(user_id=ERASED).exists()

@@ -450,7 +450,7 @@ def checks_by_id():
         message.id: {"id": message.id, "message": message.msg, "hint": message.hint}
         for message in [
             *run_checks(app_configs=[apps.get_app_config("souvenirs")]),
-            *check_digesting("default"),
+            *check_digesting(),
         ]
     }
 

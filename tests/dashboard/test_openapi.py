@@ -32,7 +32,7 @@ def test_document_is_valid():
 
 
 def test_document_in_the_docs_is_current():
-    """Else write it anew: ``make openapi``."""
+    """Else run ``make reference``."""
     assert DOCUMENT.read_text() == json.dumps(document(), indent=2) + "\n"
 
 

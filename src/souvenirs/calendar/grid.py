@@ -38,6 +38,9 @@ class Cell(NamedTuple):
     level: int
     start: int
 
+    def __str__(self) -> str:
+        return f"{moment_of(self.start):%Y-%m-%d %H:%M} to {moment_of(self.end):%Y-%m-%d %H:%M} UTC"
+
     @property
     def end(self) -> int:
         """Where the next one starts."""
@@ -83,48 +86,49 @@ def moment_of(second: int) -> datetime:
     return EPOCH + timedelta(seconds=second) if second < BEYOND else LAST
 
 
-Stretch: TypeAlias = tuple[int, int]
+#: ``[start, end)`` on the grid, in seconds.
+Span: TypeAlias = tuple[int, int]
 
 
-class Outline(NamedTuple):
-    """``[start, end)`` by the hour: the whole hours in it, as one stretch, and what is left.
+class HourSplit(NamedTuple):
+    """``[start, end)`` as the whole hours of UTC inside it, and what is left at its two ends.
 
-    ``edges`` are less than an hour each: there souvenirs have to be looked at one by one, because
-    they may lie in a bucket that is only partly inside.
+    Each of the ``edges`` is shorter than an hour. A bucket may be only partly inside one, so that
+    souvenirs have to be read there.
     """
 
-    hours: Stretch
+    hours: Span
     edges: list[tuple[datetime, datetime]]
 
 
-def outline(start: datetime, end: datetime) -> Outline:
-    """Return the outline of ``[start, end)``, two aware moments."""
+def split_at_hours(start: datetime, end: datetime) -> HourSplit:
+    """Split ``[start, end)``, two aware moments."""
     first, last = _up(start), second_of(end) // HOUR_LEVEL * HOUR_LEVEL
     if first > last:
-        return Outline((last, last), [(start, end)] if start < end else [])
+        return HourSplit((last, last), [(start, end)] if start < end else [])
     pairs = [(start, moment_of(first)), (moment_of(last), end)]
-    return Outline((first, last), [(one, other) for one, other in pairs if one < other])
+    return HourSplit((first, last), [(one, other) for one, other in pairs if one < other])
 
 
-def fill(stretch: Stretch, cells: Sequence[Cell]) -> tuple[list[Cell], list[Stretch]]:
-    """Return those of the cells that lie inside, and the stretches that they leave free.
+def fill(span: Span, cells: Sequence[Cell]) -> tuple[list[Cell], list[Span]]:
+    """Return the cells that lie inside a span, and the gaps that they leave in it.
 
-    The cells are of one level and in order.
+    The cells are of one level and in ascending order.
     """
-    at, end = stretch
+    at, end = span
     inside: list[Cell] = []
-    free: list[Stretch] = []
+    gaps: list[Span] = []
     for place in range(bisect_left(cells, at, key=itemgetter(1)), len(cells)):
         cell = cells[place]
         if cell.end > end:
             break
         if at < cell.start:
-            free.append((at, cell.start))
+            gaps.append((at, cell.start))
         inside.append(cell)
         at = cell.end
     if at < end:
-        free.append((at, end))
-    return inside, free
+        gaps.append((at, end))
+    return inside, gaps
 
 
 def _up(moment: datetime) -> int:

@@ -7,10 +7,16 @@ zone Python compares wall clocks, which run backwards once a year.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils import timezone
+
+MICROSECOND = timedelta(microseconds=1)
+
+#: The two ends of ``[start, end)``.
+Range: TypeAlias = tuple[datetime, datetime]
 
 
 def utc(moment: datetime) -> datetime:

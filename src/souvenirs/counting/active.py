@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from ..calendar import bound, checked_range
 from ..models import Souvenir
 from ..sets import IsOneOf
-from ..stores import Group, get_store
+from ..stores import USER, Group, get_store
 from .activeusers import ActiveUsers, group_of
 from .segments import By, BySegment, groups_if_any
 
@@ -164,5 +164,5 @@ def _users_in(
     if end is not None:
         qs = qs.filter(when__lt=bound(end))
     if group is not None:
-        qs = qs.filter(IsOneOf("user_id", Souvenir._meta.get_field("user"), group))
+        qs = qs.filter(IsOneOf("user_id", USER, group))
     return qs.order_by().values_list("user_id").distinct()

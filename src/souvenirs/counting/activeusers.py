@@ -10,9 +10,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import IntegerField, QuerySet
 
-from ..models import Souvenir
-from ..sets import IsOneOf, UserSet, is_number, keys_in, primary_key
-from ..stores import Group, Users
+from ..sets import IsOneOf, Keys, UserSet, is_number, keys_in, primary_key
+from ..stores import USER, Group
 
 
 class ActiveUsers(Set[Hashable]):
@@ -29,7 +28,7 @@ class ActiveUsers(Set[Hashable]):
         self._users = _compact(_users_of(users))
 
     @classmethod
-    def of(cls, users: Users) -> ActiveUsers:
+    def of(cls, users: Keys) -> ActiveUsers:
         """Return the set of users that a store has found."""
         found = cls.__new__(cls)
         found._users = users
@@ -90,7 +89,7 @@ class ActiveUsers(Set[Hashable]):
         """Return ``len(self | other)``, without making that set where keys are numbers."""
         return len(self) + len(other) - self.count_common(other)
 
-    def _combined(self, operator: Callable[[Any, Any], Users], other: Iterable[Any]) -> ActiveUsers:
+    def _combined(self, operator: Callable[[Any, Any], Keys], other: Iterable[Any]) -> ActiveUsers:
         if not isinstance(other, Iterable):
             return NotImplemented
         one, two = self._users, _compact(_users_of(other))
@@ -120,7 +119,7 @@ class ActiveUsers(Set[Hashable]):
 
     @property
     def _condition(self) -> IsOneOf:
-        return IsOneOf("pk", Souvenir._meta.get_field("user"), self._users)
+        return IsOneOf("pk", USER, self._users)
 
 
 def group_of(users: Any) -> Group:
@@ -132,14 +131,14 @@ def group_of(users: Any) -> Group:
     return None if users is None else _users_of(users)
 
 
-def _compact(users: Users) -> Users:
+def _compact(users: Keys) -> Keys:
     """Users as numbers, where these are their primary keys: far smaller, and fast to combine."""
     if isinstance(users, UserSet) or not all(map(is_number, users)):
         return users
     return UserSet.from_ids(users)  # type: ignore[arg-type]
 
 
-def _users_of(users: Any) -> Users:
+def _users_of(users: Any) -> Keys:
     if isinstance(users, UserSet):
         return users
     if isinstance(users, ActiveUsers):

@@ -9,10 +9,8 @@ from typing import Any
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..calendar import bound
-from ..models import Souvenir
 from ..sets import one_of
-from ..stores import USER, WHEN, Names, Store, get_store
+from ..stores import USER, Store, get_store
 
 
 class WasSeen(models.Func):
@@ -39,7 +37,7 @@ class WasSeen(models.Func):
         if not store.can_join(connection.alias):
             users = self._users(store, self.start, self.end)
             return one_of(connection, column, USER, users)
-        sql, params = self._exists(connection, column)
+        sql, params = store.seen_sql(connection, column, (self.start, self.end))
         pruned = store.pruned(self.start, self.end)
         if pruned is None:
             return sql, params
@@ -49,17 +47,6 @@ class WasSeen(models.Func):
             end = min(self.end, end)
         among, values = one_of(connection, column, USER, self._users(store, start, end))
         return f"({sql} OR {among})", [*params, *values]
-
-    def _exists(self, connection: BaseDatabaseWrapper, column: str) -> tuple[str, list[Any]]:
-        names = Names(connection)
-        alias = connection.ops.quote_name(f"{Souvenir._meta.db_table}_seen")
-        conditions, params = [f"{alias}.{names.user} = {column}"], []
-        for sign, moment in ((">=", self.start), ("<", self.end)):
-            if moment is not None:
-                conditions.append(f"{alias}.{names.when} {sign} %s")
-                params.append(WHEN.get_db_prep_value(bound(moment), connection))
-        within = " AND ".join(conditions)
-        return f"EXISTS (SELECT 1 FROM {names.souvenirs} {alias} WHERE {within})", params
 
     @staticmethod
     def _users(store: Store, start: datetime | None, end: datetime | None) -> Collection[Hashable]:

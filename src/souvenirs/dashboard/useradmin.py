@@ -11,7 +11,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import OrderBy, OuterRef, QuerySet, Subquery
+from django.db.models import OrderBy, QuerySet
 from django.forms import Media
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -23,7 +23,6 @@ from django.utils.translation import gettext_lazy as _
 from ..calendar import WEEK, calendar_start, checked, local, outward, zone_for
 from ..conf import conf
 from ..insights.lastseen import active_days, last_seen, last_seen_many
-from ..models import Souvenir
 from ..sets import CorruptDigest
 from ..stores import PrunedSpan, get_store
 from .access import VIEW_PEOPLE, may
@@ -47,10 +46,7 @@ WEEKS = 53
 SEEN = "_souvenirs_last_seen"
 
 #: By the index of users and moments; who was never seen comes before everybody else.
-BY_LAST_SEEN = OrderBy(
-    Subquery(Souvenir.objects.filter(user_id=OuterRef("pk")).order_by("-when").values("when")[:1]),
-    nulls_first=True,
-)
+BY_LAST_SEEN = OrderBy(get_store().last_moment("pk"), nulls_first=True)
 
 
 class InactiveFor(admin.SimpleListFilter):

@@ -5,7 +5,7 @@ from .erasing import erase_deleted_user, erase_user, export_user
 from .folding import bucket_seconds
 from .pruning import NotInDigest, Pruner
 from .sizes import bytes_of_souvenir
-from .status import Level, Status, oldest_waiting, status
+from .status import Level, Status, status
 from .verifying import Verifier
 
 __all__ = [
@@ -20,6 +20,5 @@ __all__ = [
     "erase_deleted_user",
     "erase_user",
     "export_user",
-    "oldest_waiting",
     "status",
 ]

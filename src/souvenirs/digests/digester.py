@@ -19,7 +19,7 @@ from .refreshing import refresh
 from .rows import cells_of, days_in_use
 
 
-class Step(NamedTuple):
+class Batch(NamedTuple):
     """What one transaction did: in which day or month, and with how many souvenirs."""
 
     cell: Cell
@@ -61,12 +61,12 @@ class Digester:
         """The days that :meth:`rebuild` makes anew."""
         return days_in_use(self.alias, self.since, self.until)
 
-    def run(self) -> Iterator[Step]:
+    def run(self) -> Iterator[Batch]:
         """Digest, and make anew the days and months that are over and have changed."""
         yield from self.fold()
         yield from self.refresh()
 
-    def fold(self) -> Iterator[Step]:
+    def fold(self) -> Iterator[Batch]:
         """Fold souvenirs into buckets, by months and, where the range ends in one, by its days."""
         since = self.since
         while (day := next(cells_of(DAY_LEVEL, self._undigested(since)), None)) is not None:
@@ -75,25 +75,25 @@ class Digester:
             folded = fold(cell, self.alias)
             self._lose(folded.lost)
             if folded.souvenirs:
-                yield Step(cell, folded.souvenirs)
+                yield Batch(cell, folded.souvenirs)
             # One with more souvenirs than a transaction takes has its turn again.
             since = moment_of(cell.start if folded.souvenirs else cell.end)
 
-    def rebuild(self) -> Iterator[Step]:
+    def rebuild(self) -> Iterator[Batch]:
         """Make all digests anew from their souvenirs, where these have not been deleted."""
         for day in self.days:
             self._lose(rebuild(day, self.alias))
-            yield Step(day, 0)
+            yield Batch(day, 0)
         yield from self.run()
 
-    def refresh(self) -> Iterator[Step]:
+    def refresh(self) -> Iterator[Batch]:
         """Make days and months anew, month by month."""
         cells = [cell for cell in self._stale() if _is_over(cell)]
         for _, group in groupby(cells, key=lambda cell: cell_of(MONTH_LEVEL, cell.start)):
             of_month = list(group)
             failed = refresh(of_month, self.alias)
             self.failed += failed
-            yield from (Step(cell, 0) for cell in of_month if cell not in failed)
+            yield from (Batch(cell, 0) for cell in of_month if cell not in failed)
 
     def _lose(self, errors: list[CorruptDigest]) -> None:
         known = {str(error) for error in self.lost}

@@ -10,8 +10,7 @@ from django.db import models, router
 
 from ..calendar import DAY_LEVEL, HOUR_LEVEL, Cell, bound, cell_of, checked, moment_of, second_of
 from ..models import Souvenir
-from ..stores import words
-from .comparing import compare
+from .comparison import compare
 from .folding import souvenirs_in
 from .rows import buckets_in, cells_of, delete, locked, retried
 
@@ -23,7 +22,7 @@ class NotInDigest(Exception):
     """Souvenirs are marked as digested, but their digest does not hold all of their users."""
 
 
-class Step(NamedTuple):
+class PrunedHour(NamedTuple):
     """How many souvenirs of an hour were deleted."""
 
     hour: Cell
@@ -47,7 +46,7 @@ class Pruner:
         """Return how many souvenirs lie in these hours, digested or not."""
         return self._souvenirs().count()
 
-    def run(self, dry_run: bool = False) -> Iterator[Step]:
+    def run(self, dry_run: bool = False) -> Iterator[PrunedHour]:
         """Delete hour by hour, in short transactions; with ``dry_run`` only say what would be.
 
         Raises CorruptDigest or NotInDigest where a digest does not hold the users of its
@@ -60,10 +59,10 @@ class Pruner:
                 self.left += souvenirs.count()
                 continue
             if dry_run:
-                yield Step(hour, digested.count())
+                yield PrunedHour(hour, digested.count())
                 continue
             while ids := list(digested.values_list("pk", flat=True)[:ROWS]):
-                yield Step(hour, retried(lambda ids=ids: delete(ids, self.alias)))  # type: ignore[misc]
+                yield PrunedHour(hour, retried(lambda ids=ids: delete(ids, self.alias)))  # type: ignore[misc]
 
     def _souvenirs(self) -> models.QuerySet[Souvenir]:
         souvenirs = Souvenir.objects.using(self.alias).order_by()
@@ -75,8 +74,7 @@ class Pruner:
                 return False
             if compare(hour, self.alias).missing:
                 raise NotInDigest(
-                    f"The digests of {words(hour)} lack users of souvenirs that are marked as "
-                    "digested."
+                    f"The digests of {hour} lack users of souvenirs that are marked as digested."
                 )
             if not dry_run:
                 buckets_in(hour, self.alias).update(is_pruned=True)

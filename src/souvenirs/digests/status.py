@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from django.db import models, router
 
-from ..calendar import BUCKETS, DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, moment_of, stored
+from ..calendar import BUCKETS, DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, moment_of
 from ..models import Digest, Souvenir
+from ..stores import get_store
 
 NAMES = {DAY_LEVEL: "day", MONTH_LEVEL: "month"}
 
@@ -45,17 +46,11 @@ def status() -> Status:
     buckets = digests.filter(level__lte=HOUR_LEVEL)
     return Status(
         souvenirs_waiting=_waiting(alias).count(),
-        oldest_waiting=oldest_waiting(alias),
+        oldest_waiting=get_store().oldest_undigested(),
         digested_until=_end_of_last(buckets),
         pruned_until=_end_of_last(buckets.filter(is_pruned=True)),
         levels=_levels(digests),
     )
-
-
-def oldest_waiting(alias: str) -> datetime | None:
-    """Return the moment of the first souvenir that is not digested; None where there is none."""
-    oldest = _waiting(alias).aggregate(first=models.Min("when"))["first"]
-    return None if oldest is None else stored(oldest)
 
 
 def _waiting(alias: str) -> models.QuerySet[Souvenir]:

@@ -12,8 +12,8 @@ from django.db import router
 from ..calendar import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, cell_of
 from ..models import Digest, Souvenir
 from ..sets import CorruptDigest, UserSet, checksum_of
-from ..stores import label_of, words
-from .comparing import compare
+from ..stores import label_of
+from .comparison import compare
 from .folding import souvenirs_in
 from .refreshing import parts_of
 from .rows import (
@@ -63,7 +63,7 @@ class Verifier:
 
     def _look_at(self, cell: Cell) -> list[str]:
         if not digests_of(cell, self.alias).exists():
-            return [f"{words(cell)}: the digest is missing."]
+            return [f"{cell}: the digest is missing."]
         if not digests_of(cell_of(MONTH_LEVEL, cell.start), self.alias).exists():
             return []  # it is told of, and without it there is no lock to hold
         with locked(cell, self.alias) as digest:
@@ -87,11 +87,9 @@ class Verifier:
             return found
         missing, extra = compare(hour, self.alias)
         if missing:
-            found.append(
-                f"{words(hour)}: users with a souvenir who are not in the digest: {missing}."
-            )
+            found.append(f"{hour}: users with a souvenir who are not in the digest: {missing}.")
         if extra:
-            found.append(f"{words(hour)}: users in the digest without a souvenir: {extra}.")
+            found.append(f"{hour}: users in the digest without a souvenir: {extra}.")
         return found
 
     def _look_at_whole(self, digest: Digest) -> list[str]:
@@ -106,7 +104,7 @@ class Verifier:
                 return []
         except CorruptDigest:
             return []  # the part has been told of
-        return [f"{words(cell)}: the digest is not what its parts make up."]
+        return [f"{cell}: the digest is not what its parts make up."]
 
 
 def _flaws(digest: Digest) -> list[str]:
@@ -118,5 +116,5 @@ def _flaws(digest: Digest) -> list[str]:
         return [str(error)]
     stored = digest.count, digest.checksum
     if digest.version and stored != (len(users), checksum_of(label, len(users))):
-        return [f"{words(cell)}: the stored count is not that of the digest."]
+        return [f"{cell}: the stored count is not that of the digest."]
     return []

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import reset_queries
 
 from ..recording import CLOCK_TOLERANCE
-from ..stores import Sighting, Span, get_store
+from ..stores import Sighting, UserRange, get_store
 from .lines import Reading, Record, Unreadable
 from .users import Unidentified, Users
 
@@ -141,7 +141,7 @@ class Importer:
     def _fill(self, first_in: dict[UserWindow, datetime]) -> int:
         """Leave a souvenir in each window that has none, and return how many that were."""
         windows = list(first_in)
-        taken = get_store().occupied([self._span(each) for each in windows]) if windows else set()
+        taken = get_store().occupied([self._range(each) for each in windows]) if windows else set()
         free = [window for position, window in enumerate(windows) if position not in taken]
         if self._rehearsal is not None:
             added = self._rehearsal.add(free)
@@ -173,8 +173,8 @@ class Importer:
     def _window_of(self, sighting: Sighting) -> UserWindow:
         return UserWindow(sighting.user, (sighting.when - EPOCH) // self._width)
 
-    def _span(self, window: UserWindow) -> Span:
-        return Span(window.user, self._edge(window.number), self._edge(window.number + 1))
+    def _range(self, window: UserWindow) -> UserRange:
+        return UserRange(window.user, self._edge(window.number), self._edge(window.number + 1))
 
     def _edge(self, number: int) -> datetime:
         try:

@@ -13,7 +13,10 @@ from ..counting import ActiveUsers, By, active_users_each
 from .layout import Layout, Period, lay, position_of
 from .results import Insight, Plan, Segmented, ratio, segmented
 
-Part = Literal["active", "new", "retained", "resurrected", "churned"]
+GrowthPart = Literal["active", "new", "retained", "resurrected", "churned"]
+
+#: The old name.
+Part = GrowthPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Growth(Insight):
     def _common(self) -> dict[str, Any]:
         return {"interval": self.interval, "tz": self.tz}
 
-    def users(self, period: int | str | Period, part: Part = "active") -> ActiveUsers:
+    def users(self, period: int | str | Period, part: GrowthPart = "active") -> ActiveUsers:
         """Return the users behind a number of a period, given by position, label, or itself."""
         position = position_of([each.period for each in self.periods], period)
         before, active = self._active[position : position + 2]

@@ -15,8 +15,10 @@ from typing import Any
 from ..calendar import (
     BUCKETS,
     DAY_LEVEL,
+    MICROSECOND,
     MONTH_LEVEL,
     Cell,
+    Range,
     cell_of,
     checked,
     moment_of,
@@ -27,7 +29,7 @@ from ..calendar import (
 from ..counting import ActiveUsers, active_users_each
 from ..sets import primary_key
 from ..stores import get_store
-from .layout import MICROSECOND, Range, lay
+from .layout import lay
 
 #: What the start of every bucket is a multiple of, in seconds.
 GRAIN = BUCKETS[-1]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 
 from ..calendar import (
     DAY,
+    MAX_PERIODS,
     Boundaries,
     Interval,
     calendar_start,
+    check_period_count,
     checked,
     checked_range,
     earlier,
@@ -24,16 +26,14 @@ from ..calendar import (
     utc,
     zone_named,
 )
+from ..calendar import (
+    MICROSECOND as MICROSECOND,
+)
+from ..calendar import (
+    Range as Range,
+)
 from ..conf import conf
 from ..stores import get_store
-
-#: More periods than this are a slip of the pen.
-MAX_PERIODS = 100_000
-
-MICROSECOND = timedelta(microseconds=1)
-
-#: ``[start, end)``, as callers give and get it.
-Range: TypeAlias = tuple[datetime, datetime]
 
 
 class Origin(NamedTuple):
@@ -128,8 +128,11 @@ class Layout:
             )
             for period in self.periods
         ]
-        refuse_more_than(MAX_PERIODS, positions[-1][1] - before, "days")
-        bounds = [grid.boundary(number) for number in range(-before, positions[-1][1] - before + 1)]
+        if (days := positions[-1][1] - before) > MAX_PERIODS:
+            raise ValueError(
+                f"The range has {days:,} days, more than {MAX_PERIODS:,}: choose a shorter range."
+            )
+        bounds = [grid.boundary(number) for number in range(-before, days + 1)]
         bounds = [outward(local(earlier(bound, end), self.zone)) for bound in bounds]
         return Days(list(pairwise(bounds)), positions)
 
@@ -165,7 +168,7 @@ def lay(
     grid = Boundaries(anchor, unit.step, anchor.tzinfo)
     first = grid.number(since)
     count = 0 if utc(since) >= utc(until) else grid.number(utc(until) - MICROSECOND) + 1 - first
-    refuse_more_than(most, count, "periods")
+    check_period_count(count, most)
     periods = []
     if count:
         for number, begin, following in grid.spans(first, until):
@@ -180,14 +183,6 @@ def lay(
                 )
             )
     return Layout(unit, grid.zone, tuple(periods), now, grid, first)
-
-
-def refuse_more_than(most: int, count: int, name: str) -> None:
-    if count > most:
-        raise ValueError(
-            f"The range has {count:,} {name}, more than {most:,}: "
-            "choose a shorter range or a longer interval."
-        )
 
 
 def instant_before(end: datetime) -> datetime:

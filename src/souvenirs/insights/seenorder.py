@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from ..calendar import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, checked, outward, utc
+from ..calendar import DAY_LEVEL, HOUR_LEVEL, MICROSECOND, MONTH_LEVEL, checked, outward, utc
 from ..counting import ActiveUsers
-from ..stores import Pruned, get_store
+from ..stores import Bounds, get_store
 from .lastseen import GRAIN, cells_over, last_seen_many
-from .layout import MICROSECOND
 
 #: The souvenirs of so many users are looked up sooner than digests that tell them apart.
 ENOUGH = 5_000
@@ -131,7 +130,7 @@ def _around(parts: Sequence[Part], first: int, last: int) -> tuple[list[Part], i
     return inside, skipped
 
 
-def _overlaps(part: Part, pruned: Pruned | None) -> bool:
+def _overlaps(part: Part, pruned: Bounds | None) -> bool:
     return pruned is not None and part.start < pruned[1] and pruned[0] < part.end
 
 
@@ -164,7 +163,7 @@ def _divided(parts: Sequence[Part]) -> list[Part]:
     return divided
 
 
-def _moments(parts: Sequence[Part], pruned: Pruned | None) -> Iterator[tuple[datetime, Hashable]]:
+def _moments(parts: Sequence[Part], pruned: Bounds | None) -> Iterator[tuple[datetime, Hashable]]:
     """Generate when each of these users was last seen; UNSEEN for who never was."""
     yield from ((UNSEEN, key) for part in parts if part.level == NEVER for key in part.users)
     parts = [part for part in parts if part.level != NEVER]

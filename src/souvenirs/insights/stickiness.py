@@ -15,7 +15,7 @@ from .results import Insight, Plan, Segmented, ratio, segmented
 from .series import WINDOWS
 from .trailing import trailing_counts
 
-Part = Literal["active", "dau", "wau", "mau"]
+StickinessPart = Literal["active", "dau", "wau", "mau"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Stickiness(Insight):
     def _common(self) -> dict[str, Any]:
         return {"interval": self.interval, "tz": self.tz}
 
-    def users(self, period: int | str | Period, part: Part = "active") -> ActiveUsers:
+    def users(self, period: int | str | Period, part: StickinessPart = "active") -> ActiveUsers:
         """Return the users behind a number of a period, given by position, label, or itself."""
         position = position_of([each.period for each in self.periods], period)
         first, last = self._positions[position]

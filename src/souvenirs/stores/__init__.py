@@ -1,27 +1,25 @@
 """Where souvenirs are kept and read back."""
 
-from .base import Counted, Group, Pruned, Range, Sighting, Span, Store, Users
+from .base import Bounds, Counted, Group, Range, Sighting, Store, UserRange
 from .orm import OrmStore
 from .queries import USER, WHEN, Names, undigested_in
-from .reading import PrunedSpan, label_of, words
+from .reading import PrunedSpan, label_of
 
 __all__ = [
     "USER",
     "WHEN",
+    "Bounds",
     "Counted",
     "Group",
     "Names",
-    "Pruned",
     "PrunedSpan",
     "Range",
     "Sighting",
-    "Span",
     "Store",
-    "Users",
+    "UserRange",
     "get_store",
     "label_of",
     "undigested_in",
-    "words",
 ]
 
 

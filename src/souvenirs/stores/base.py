@@ -10,7 +10,10 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from ..sets import UserSet
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Subquery
+
+from ..sets import Keys
 
 
 class Sighting(NamedTuple):
@@ -20,7 +23,7 @@ class Sighting(NamedTuple):
     when: datetime
 
 
-class Span(NamedTuple):
+class UserRange(NamedTuple):
     """One user in ``[start, end)``."""
 
     user: Any
@@ -31,14 +34,11 @@ class Span(NamedTuple):
 #: ``[start, end)``; None leaves an end open.
 Range: TypeAlias = tuple[datetime | None, datetime | None]
 
-#: ``[start, end)`` in which souvenirs have been deleted.
-Pruned: TypeAlias = tuple[datetime, datetime]
+#: ``[start, end)``.
+Bounds: TypeAlias = tuple[datetime, datetime]
 
 #: Primary keys of the users to count; None for everybody.
 Group: TypeAlias = Collection[Hashable] | None
-
-#: Users as numbers where these are their primary keys, and else as primary keys.
-Users: TypeAlias = UserSet | frozenset[Hashable]
 
 
 class Counted(NamedTuple):
@@ -50,6 +50,11 @@ class Counted(NamedTuple):
 
 class Store(ABC):
     """What a place that keeps souvenirs can do."""
+
+    @property
+    @abstractmethod
+    def alias(self) -> str:
+        """The database in which souvenirs are left, by its name in ``DATABASES``."""
 
     @abstractmethod
     def add(self, sighting: Sighting) -> None:
@@ -83,11 +88,11 @@ class Store(ABC):
         """Whether a souvenir of that user at exactly that moment is there."""
 
     @abstractmethod
-    def has_within(self, span: Span) -> bool:
+    def has_within(self, span: UserRange) -> bool:
         """Whether a souvenir of that user in that time is there and not deleted since."""
 
     @abstractmethod
-    def occupied(self, spans: Sequence[Span]) -> set[int]:
+    def occupied(self, spans: Sequence[UserRange]) -> set[int]:
         """Return the positions of the spans that hold a souvenir."""
 
     @abstractmethod
@@ -113,20 +118,45 @@ class Store(ABC):
         """Return the moment of each user's last one; see :meth:`first_each`."""
 
     @abstractmethod
-    def pruned(self, start: datetime | None, end: datetime | None) -> Pruned | None:
+    def pruned(self, start: datetime | None, end: datetime | None) -> Bounds | None:
         """Return where buckets whose souvenirs have been deleted start in ``[start, end)``.
 
         That is from the start of the first to the end of the last; None where there is none.
         """
 
     @abstractmethod
+    def oldest_undigested(self) -> datetime | None:
+        """Return the moment of the earliest undigested souvenir; None if there is none."""
+
+    @abstractmethod
+    def has_digests(self) -> bool:
+        """Whether anything has been digested."""
+
+    @abstractmethod
     def can_join(self, alias: str) -> bool:
-        """Whether a query in that database can ask the table of souvenirs itself."""
+        """Whether a query in that database can read the table of souvenirs."""
+
+    @abstractmethod
+    def seen_sql(
+        self, connection: BaseDatabaseWrapper, column: str, seen: Range
+    ) -> tuple[str, list[Any]]:
+        """Return SQL, and its parameters, that says whether a user has a souvenir in a range.
+
+        ``column`` is SQL for the user's primary key. Needs :meth:`can_join`.
+        """
+
+    @abstractmethod
+    def last_moment(self, key: str) -> Subquery[Any]:
+        """Return a subquery for the moment of a user's last souvenir, null without any.
+
+        ``key`` names the field, in the query around it, with the user's primary key. Needs
+        :meth:`can_join`.
+        """
 
     @abstractmethod
     def users_each(
         self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
-    ) -> list[Users]:
+    ) -> list[Keys]:
         """Return the users seen in each range, or those of the group, in one reading of them all.
 
         Ranges may overlap and come in any order. With ``rounded``, whoever was seen in a bucket

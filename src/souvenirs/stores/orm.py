@@ -9,13 +9,15 @@ from typing import Any
 
 from django.db import connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import OuterRef, Subquery
 from django.db.models.signals import post_save, pre_save
 
 from ..calendar import bound, outward, stored
-from ..models import Souvenir
+from ..models import Digest, Souvenir
 from ..resilience import bounded
+from ..sets import Keys
 from ..sql import values_table
-from .base import Counted, Group, Pruned, Range, Sighting, Span, Store, Users
+from .base import Bounds, Counted, Group, Range, Sighting, Store, UserRange
 from .queries import PROBES, USER, WHEN, Names, ends_of, fetch, overview, pruned
 from .reading import Reading
 
@@ -35,6 +37,10 @@ class OrmStore(Store):
     def reader(self) -> BaseDatabaseWrapper:
         """The connection that souvenirs and digests are read on."""
         return connections[router.db_for_read(Souvenir)]
+
+    @property
+    def alias(self) -> str:
+        return self.writer.alias
 
     def add(self, sighting: Sighting) -> None:
         connection = self.writer
@@ -72,7 +78,7 @@ class OrmStore(Store):
     def has(self, sighting: Sighting) -> bool:
         return self._of(sighting.user).filter(when=outward(sighting.when)).exists()
 
-    def has_within(self, span: Span) -> bool:
+    def has_within(self, span: UserRange) -> bool:
         within = {"when__gte": outward(span.start), "when__lt": outward(span.end)}
         with bounded(self.writer):
             return self._of(span.user).filter(**within).exists()
@@ -80,7 +86,7 @@ class OrmStore(Store):
     def _of(self, user: Any) -> models.QuerySet[Souvenir]:
         return Souvenir.objects.using(self.writer.alias).filter(user_id=user)
 
-    def occupied(self, spans: Sequence[Span]) -> set[int]:
+    def occupied(self, spans: Sequence[UserRange]) -> set[int]:
         connection = self.writer
         rows = [(user, outward(start), outward(end)) for user, start, end in spans]
         if connection.vendor == "mysql":
@@ -107,15 +113,40 @@ class OrmStore(Store):
     def last_each(self, users: Collection[Hashable]) -> dict[Hashable, datetime]:
         return dict(ends_of(self.reader, list(users), is_last=True))
 
-    def pruned(self, start: datetime | None, end: datetime | None) -> Pruned | None:
+    def pruned(self, start: datetime | None, end: datetime | None) -> Bounds | None:
         return pruned(self.reader, start, end)
+
+    def oldest_undigested(self) -> datetime | None:
+        undigested = Souvenir.objects.using(self.alias).filter(digested=False).order_by()
+        oldest = undigested.aggregate(first=models.Min("when"))["first"]
+        return None if oldest is None else stored(oldest)
+
+    def has_digests(self) -> bool:
+        return Digest.objects.using(self.alias).exists()
 
     def can_join(self, alias: str) -> bool:
         return alias == self.reader.alias
 
+    def seen_sql(
+        self, connection: BaseDatabaseWrapper, column: str, seen: Range
+    ) -> tuple[str, list[Any]]:
+        names = Names(connection)
+        table = connection.ops.quote_name(f"{Souvenir._meta.db_table}_seen")
+        conditions, params = [f"{table}.{names.user} = {column}"], []
+        for sign, moment in zip((">=", "<"), seen, strict=True):
+            if moment is not None:
+                conditions.append(f"{table}.{names.when} {sign} %s")
+                params.append(WHEN.get_db_prep_value(bound(moment), connection))
+        within = " AND ".join(conditions)
+        return f"EXISTS (SELECT 1 FROM {names.souvenirs} {table} WHERE {within})", params
+
+    def last_moment(self, key: str) -> Subquery[Any]:
+        souvenirs = Souvenir.objects.filter(user_id=OuterRef(key)).order_by("-when")
+        return Subquery(souvenirs.values("when")[:1])
+
     def users_each(
         self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
-    ) -> list[Users]:
+    ) -> list[Keys]:
         return Reading(self.reader, ranges, among, rounded=rounded).sets()
 
     def count_each(self, ranges: Sequence[Range], among: Group = None) -> Counted:

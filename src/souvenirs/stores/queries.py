@@ -19,7 +19,7 @@ from ..calendar import (
     MONTH_LEVEL,
     SECOND,
     Cell,
-    Stretch,
+    Span,
     bound,
     moment_of,
     stored,
@@ -27,12 +27,11 @@ from ..calendar import (
 from ..models import Digest, Souvenir
 from ..sets import Keys, packing, unpacked
 from ..sql import values_table
+from .base import Bounds
 
 USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")
 WHEN: models.Field[Any, Any] = Souvenir._meta.get_field("when")
 NUMBER: models.Field[Any, Any] = models.BigIntegerField()
-
-Span = tuple[datetime, datetime]
 
 #: As many probes as make a query worth its parsing.
 PROBES = 1_000
@@ -97,8 +96,8 @@ class Names:
 
 def users_in(
     connection: BaseDatabaseWrapper,
-    undigested: Sequence[Span],
-    edges: Sequence[Span],
+    undigested: Sequence[Bounds],
+    edges: Sequence[Bounds],
     beside_digests: bool,
 ) -> Iterator[tuple[int, Keys]]:
     """Generate who has an undigested souvenir in each of the former, and any in the latter.
@@ -168,7 +167,7 @@ def _nested(vendor: str, columns: str, table: str, source: str, conditions: list
 
 
 def undigested_in(
-    connection: BaseDatabaseWrapper, spans: Sequence[Span], limit: int
+    connection: BaseDatabaseWrapper, spans: Sequence[Bounds], limit: int
 ) -> Iterator[tuple[int, int, Hashable]]:
     """Generate the position of the span, the id and the user of so many undigested souvenirs."""
     names = Names(connection)
@@ -182,7 +181,7 @@ def undigested_in(
         yield int(position), number, convert(user)
 
 
-def overview(connection: BaseDatabaseWrapper, stretch: Stretch) -> Overview:
+def overview(connection: BaseDatabaseWrapper, stretch: Span) -> Overview:
     """Return what is known before any digest is read, and of the days and months that start there.
 
     The earliest moment is that of the first souvenir, or the start of its bucket.
@@ -248,7 +247,7 @@ def _probed(
 
 def pruned(
     connection: BaseDatabaseWrapper, start: datetime | None, end: datetime | None
-) -> Span | None:
+) -> Bounds | None:
     """Return from where to where buckets are pruned that start in ``[start, end)``."""
     names = Names(connection)
     bounds = (
@@ -283,7 +282,7 @@ def digests_in(
     connection: BaseDatabaseWrapper,
     cells: Collection[Cell],
     levels: Iterable[int],
-    buckets: Sequence[Stretch],
+    buckets: Sequence[Span],
 ) -> Iterator[Stored]:
     """Generate those days and months, and the buckets that start in those stretches, in order."""
     names = Names(connection)
@@ -306,9 +305,9 @@ def digests_in(
         yield Stored(Cell(level, start), *rest)
 
 
-def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+def joined(stretches: Iterable[Span]) -> list[Span]:
     """Return stretches in order, those that touch or overlap as one."""
-    whole: list[Stretch] = []
+    whole: list[Span] = []
     for start, end in sorted(stretches):
         if whole and start <= whole[-1][1]:
             whole[-1] = (whole[-1][0], max(end, whole[-1][1]))
@@ -317,7 +316,7 @@ def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     return whole
 
 
-def count_souvenirs(connection: BaseDatabaseWrapper, spans: Sequence[Span]) -> list[int] | None:
+def count_souvenirs(connection: BaseDatabaseWrapper, spans: Sequence[Bounds]) -> list[int] | None:
     """Return how many users have a souvenir in each span; None where anything has been digested.
 
     Spans may overlap and come in any order.
@@ -344,7 +343,7 @@ def _count_sql(vendor: str, names: Names, table: str) -> str:
     )
 
 
-def _spans_table(connection: BaseDatabaseWrapper, spans: Sequence[Span]) -> tuple[str, list[Any]]:
+def _spans_table(connection: BaseDatabaseWrapper, spans: Sequence[Bounds]) -> tuple[str, list[Any]]:
     rows = [(bound(start), bound(end)) for start, end in spans]
     return values_table(connection, [WHEN, WHEN], rows)
 

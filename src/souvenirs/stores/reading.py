@@ -25,12 +25,12 @@ from ..calendar import (
     DAY_LEVEL,
     HOUR_LEVEL,
     Cell,
-    Stretch,
+    Span,
     cell_of,
     fill,
     moment_of,
-    outline,
     second_of,
+    split_at_hours,
     utc,
 )
 from ..models import Digest
@@ -48,7 +48,7 @@ from ..sets import (
     numbers_of,
 )
 from . import queries
-from .base import Counted, Group, Range, Users
+from .base import Bounds, Counted, Group, Range
 
 logger = RareLog(__name__)
 
@@ -82,7 +82,7 @@ class Plan(NamedTuple):
     """What a range is made of: whole cells, and stretches of buckets where there is none."""
 
     cells: list[Cell]
-    free: list[Stretch]
+    free: list[Span]
 
 
 class Taker(NamedTuple):
@@ -120,7 +120,7 @@ class Reading:
         self.ranges = [
             (utc(start or FIRST_MOMENT), utc(end or LAST_MOMENT)) for start, end in ranges
         ]
-        self.outlines = [outline(*each) for each in self.ranges]
+        self.outlines = [split_at_hours(*each) for each in self.ranges]
         self.among = among
         self.distrusted: set[Cell] = set()
         #: The numbers of keys that are none themselves, and the keys of those given for now.
@@ -131,7 +131,7 @@ class Reading:
         """Return how many users were active in each range."""
         return self._read(self._counts)
 
-    def sets(self) -> list[Users]:
+    def sets(self) -> list[Keys]:
         """Return the users active in each range."""
         return self._read(self._sets)
 
@@ -164,7 +164,7 @@ class Reading:
         counts = [stored[n] if n in stored else len(users) for n, users in enumerate(sets)]
         return Counted(counts, overview.first)
 
-    def _sets(self) -> list[Users]:
+    def _sets(self) -> list[Keys]:
         if not self.ranges:
             return []
         found = self._found()
@@ -187,7 +187,7 @@ class Reading:
         found = queries.users_in(self.connection, segments, spans, beside_digests)
         return [Found(users, takers[position]) for position, users in found]
 
-    def _edges(self, place: int) -> list[queries.Span]:
+    def _edges(self, place: int) -> list[Bounds]:
         """Where a range needs its souvenirs themselves: at its ends, and for corrupt buckets."""
         start, end = self.ranges[place]
         edges = list(self.outlines[place].edges)
@@ -213,7 +213,7 @@ class Reading:
         plans = []
         for each in self.outlines:
             cells, gaps = fill(each.hours, months)
-            free: list[Stretch] = []
+            free: list[Span] = []
             for gap in gaps:
                 inside, left = fill(gap, days)
                 cells += inside
@@ -276,14 +276,14 @@ class Reading:
             if places:
                 yield _users_of(stored), places
         for cell in missing:
-            raise Distrusted(cell, f"The digest of {words(cell)} is gone.")
+            raise Distrusted(cell, f"The digest of {cell} is gone.")
 
     def _buckets_takers(self, stored: queries.Stored, over: list[Taker]) -> list[int]:
         cell = stored.cell
         first, last = moment_of(cell.start), moment_of(cell.end)
         if cell in self.distrusted:
             if over and stored.is_pruned:
-                raise Distrusted(cell, f"The digest of {words(cell)} and its souvenirs are gone.")
+                raise Distrusted(cell, f"The digest of {cell} and its souvenirs are gone.")
             return []
         places = []
         for taker in over:
@@ -295,7 +295,7 @@ class Reading:
                     places.append(taker.place)
             elif stored.is_pruned and start < last and first < end and self._concerns(stored):
                 raise PrunedSpan(
-                    f"The souvenirs of {words(cell)} have been deleted, and only their digest is "
+                    f"The souvenirs of {cell} have been deleted, and only their digest is "
                     f"left: give a start and an end that lie on a multiple of {cell.level} "
                     "seconds in UTC."
                 )
@@ -328,7 +328,7 @@ class Reading:
         numbers = self.numbers
         return UserSet.from_ids(keys if numbers is None else [numbers[key] for key in keys])
 
-    def _named(self, sets: list[UserSet]) -> list[Users]:
+    def _named(self, sets: list[UserSet]) -> list[Keys]:
         if all(not users or users.max() < FIRST_NUMBER for users in sets):
             return list(sets)
         everybody = UserSet.union(sets)
@@ -353,7 +353,7 @@ class Sweep:
         return self.current
 
 
-def _segments(ranges: Sequence[queries.Span]) -> list[queries.Span]:
+def _segments(ranges: Sequence[Bounds]) -> list[Bounds]:
     """The stretches between all starts and ends, in order, where there is a range over them."""
     steps: dict[datetime, int] = {}
     for start, end in ranges:
@@ -371,7 +371,7 @@ def _segments(ranges: Sequence[queries.Span]) -> list[queries.Span]:
 def _stored_count(cell: Cell, overview: queries.Overview) -> int:
     known = (overview.days if cell.level == DAY_LEVEL else overview.months)[cell]
     if known.checksum != checksum_of(label_of(cell, known.version), known.users):
-        raise Distrusted(cell, f"The stored count of {words(cell)} is corrupt.")
+        raise Distrusted(cell, f"The stored count of {cell} is corrupt.")
     return known.users
 
 
@@ -380,8 +380,3 @@ def _users_of(stored: queries.Stored) -> UserSet:
         return UserSet.from_bytes(stored.body, label_of(stored.cell, stored.version))
     except CorruptDigest as error:
         raise Distrusted(stored.cell, str(error)) from error
-
-
-def words(cell: Cell) -> str:
-    """Return a cell in words, for people."""
-    return f"{moment_of(cell.start):%Y-%m-%d %H:%M} to {moment_of(cell.end):%Y-%m-%d %H:%M} UTC"

@@ -10,7 +10,6 @@ from tabulate import tabulate
 
 from souvenirs.calendar import DAY_LEVEL, Cell
 from souvenirs.digests import Digester, Level, Verifier, status
-from souvenirs.stores import words
 
 from .._terminal import Progress, pluralize
 from ._errors import interruptible
@@ -181,7 +180,7 @@ def _refuse_failures(digester: Digester) -> None:
         )
     if digester.failed:
         raise CommandError(
-            f"The digest of {words(digester.failed[0])} could not be rebuilt, because one of its "
+            f"The digest of {digester.failed[0]} could not be rebuilt, because one of its "
             f"parts is corrupt{_and_others(digester.failed)}: "
             "run manage.py digest_souvenirs --rebuild."
         )
