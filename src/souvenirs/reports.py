@@ -48,8 +48,8 @@ from .calendar import (
     WEEK,
     YEAR,
     Boundaries,
+    Bounds,
     NumberedPeriod,
-    Range,
     calendar_boundaries,
     checked,
     checked_range,
@@ -333,7 +333,7 @@ def _labelled(
 
 
 def _usage_of_each(
-    periods: list[Range], groups: Sequence[ActiveUsers | None]
+    periods: list[Bounds], groups: Sequence[ActiveUsers | None]
 ) -> Iterator[Iterable[Usage]]:
     """Generate the usage of the periods by each group; the first contains all of the others."""
     if len(groups) > 1 and usage_reports_function() is base_usage_for_periods:
@@ -346,7 +346,7 @@ def _usage_of_each(
 
 
 def _usage_read_together(
-    periods: list[Range], groups: Sequence[ActiveUsers | None]
+    periods: list[Bounds], groups: Sequence[ActiveUsers | None]
 ) -> Iterator[Iterable[Usage]]:
     """Generate the same from one reading of souvenirs and users for all groups."""
     ranges = [_checked_period(start, end) for start, end in periods]
@@ -411,7 +411,7 @@ def takes_users() -> bool:
     return True
 
 
-def base_usage_for_periods(periods: Iterable[Range], *, users: Any = None) -> Iterator[Usage]:
+def base_usage_for_periods(periods: Iterable[Bounds], *, users: Any = None) -> Iterator[Usage]:
     """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels.
 
     This is what :func:`usage_for_periods` does by default, and what a function in
@@ -432,7 +432,7 @@ _usage_for_periods = base_usage_for_periods
 
 
 def _usages(
-    periods: Iterable[Range],
+    periods: Iterable[Bounds],
     active: Iterable[int],
     first_souvenir: datetime | None,
     accounts: Iterable[Accounts],
@@ -444,7 +444,7 @@ def _usages(
         yield usage_row((start, end), users if known else None, registered, utc(until) <= now)
 
 
-def usage_row(period: Range, active: int | None, accounts: Accounts, complete: bool) -> Usage:
+def usage_row(period: Bounds, active: int | None, accounts: Accounts, complete: bool) -> Usage:
     """Return the dict of a period, see the module, without labels."""
     start, end = period
     usage: Usage = {
@@ -460,7 +460,7 @@ def usage_row(period: Range, active: int | None, accounts: Accounts, complete: b
     return usage
 
 
-def _checked_period(start: datetime, end: datetime) -> Range:
+def _checked_period(start: datetime, end: datetime) -> Bounds:
     checked_range(start, end)
     return checked(start, "start"), checked(end, "end")
 

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 MICROSECOND = timedelta(microseconds=1)
 
-#: The two ends of ``[start, end)``.
-Range: TypeAlias = tuple[datetime, datetime]
+#: Both ends of ``[start, end)``.
+Bounds: TypeAlias = tuple[datetime, datetime]
 
 
 def utc(moment: datetime) -> datetime:
