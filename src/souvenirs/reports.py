@@ -50,6 +50,7 @@ from .calendar import (
     Boundaries,
     Bounds,
     NumberedPeriod,
+    Step,
     calendar_boundaries,
     checked,
     checked_range,
@@ -157,11 +158,10 @@ def customer_yearly_usage(
 ) -> Iterator[Usage]:
     """Generate usage per subscription year, ``Y01``; see :func:`customer_monthly_usage`."""
 
-    def labels(number: int) -> Labels:
-        return {"year": label_year_y(number + 1)}
-
     years = Boundaries(subscription_start, YEAR, tz)
-    return _report(years, labels, start, end, recent, **whom)
+    return _report(
+        years, lambda number: {"year": label_year_y(number + 1)}, start, end, recent, **whom
+    )
 
 
 def calendar_daily_usage(
@@ -171,16 +171,8 @@ def calendar_daily_usage(
     recent: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar day, from the day that holds ``start``."""
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_date": label_calendar_date(day),
-            "calendar_year_month": label_calendar_year_month(day),
-            "calendar_year": label_calendar_year(day),
-        }
-
-    return _calendar_report(calendar_boundaries(start, DAY, tz), labels, start, end, recent, **whom)
+    """Generate usage per calendar day, from the day of ``start``."""
+    return _calendar_report(DAY, start, end, tz, recent, **whom)
 
 
 def calendar_weekly_usage(
@@ -191,20 +183,12 @@ def calendar_weekly_usage(
     week_start: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar week, from the week that holds ``start``.
+    """Generate usage per calendar week, from the week of ``start``.
 
-    Weeks start on ``week_start``, from 1 (Monday) to 7 (Sunday), which is ``SOUVENIRS_WEEK_START``
-    by default: Monday. The labels are those of ISO 8601: a week and the year it belongs to.
+    Weeks start on ``week_start``, from 1 (Monday) to 7 (Sunday); the default is
+    ``SOUVENIRS_WEEK_START``. Labels are those of ISO 8601: a week and the year it belongs to.
     """
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_year_week": label_calendar_year_week(day),
-            "calendar_year": middle_of_week(day).isocalendar().year,
-        }
-
-    weeks = calendar_boundaries(start, WEEK, tz, week_start)
-    return _calendar_report(weeks, labels, start, end, recent, **whom)
+    return _calendar_report(WEEK, start, end, tz, recent, week_start, **whom)
 
 
 def calendar_monthly_usage(
@@ -214,16 +198,8 @@ def calendar_monthly_usage(
     recent: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar month, from the month that holds ``start``."""
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_year_month": label_calendar_year_month(day),
-            "calendar_year": label_calendar_year(day),
-        }
-
-    months = calendar_boundaries(start, MONTH, tz)
-    return _calendar_report(months, labels, start, end, recent, **whom)
+    """Generate usage per calendar month, from the month of ``start``."""
+    return _calendar_report(MONTH, start, end, tz, recent, **whom)
 
 
 def calendar_quarterly_usage(
@@ -233,16 +209,8 @@ def calendar_quarterly_usage(
     recent: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar quarter, from the quarter that holds ``start``."""
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_year_quarter": label_calendar_year_quarter(day),
-            "calendar_year": label_calendar_year(day),
-        }
-
-    quarters = calendar_boundaries(start, QUARTER, tz)
-    return _calendar_report(quarters, labels, start, end, recent, **whom)
+    """Generate usage per calendar quarter, from the quarter of ``start``."""
+    return _calendar_report(QUARTER, start, end, tz, recent, **whom)
 
 
 def calendar_yearly_usage(
@@ -252,26 +220,49 @@ def calendar_yearly_usage(
     recent: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar year, from the year that holds ``start``."""
+    """Generate usage per calendar year, from the year of ``start``."""
+    return _calendar_report(YEAR, start, end, tz, recent, **whom)
 
-    def labels(day: datetime) -> Labels:
-        return {"calendar_year": label_calendar_year(day)}
 
-    years = calendar_boundaries(start, YEAR, tz)
-    return _calendar_report(years, labels, start, end, recent, **whom)
+#: The labels of the calendar periods of each length, made of their first day.
+CALENDAR_LABELS: dict[Step, dict[str, Callable[[datetime], str | int]]] = {
+    DAY: {
+        "calendar_date": label_calendar_date,
+        "calendar_year_month": label_calendar_year_month,
+        "calendar_year": label_calendar_year,
+    },
+    WEEK: {
+        "calendar_year_week": label_calendar_year_week,
+        "calendar_year": lambda day: middle_of_week(day).isocalendar().year,
+    },
+    MONTH: {
+        "calendar_year_month": label_calendar_year_month,
+        "calendar_year": label_calendar_year,
+    },
+    QUARTER: {
+        "calendar_year_quarter": label_calendar_year_quarter,
+        "calendar_year": label_calendar_year,
+    },
+    YEAR: {"calendar_year": label_calendar_year},
+}
 
 
 def _calendar_report(
-    boundaries: Boundaries,
-    labels: Callable[[datetime], Labels],
+    step: Step,
     start: datetime,
     end: datetime | None,
+    tz: str | tzinfo | None,
     recent: int | None,
+    week_start: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    return _report(
-        boundaries, lambda number: labels(boundaries.wall(number)), start, end, recent, **whom
-    )
+    boundaries = calendar_boundaries(start, step, tz, week_start)
+
+    def labels(number: int) -> Labels:
+        day = boundaries.wall(number)
+        return {name: label(day) for name, label in CALENDAR_LABELS[step].items()}
+
+    return _report(boundaries, labels, start, end, recent, **whom)
 
 
 def _report(
