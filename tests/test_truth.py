@@ -203,7 +203,7 @@ def test_day_n_retention(truth, zone):
 @pytest.mark.above_the_store
 @pytest.mark.parametrize("zone", ZONES)
 def test_api(truth, zone):
-    """The months of the data set as command arguments."""
+    """The parameters of the API for the months of the data set."""
     request = RequestFactory().get(
         "/",
         {"from": truth["first"], "to": whole_months(truth, zone)[1].isoformat()}

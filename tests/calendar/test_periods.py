@@ -419,7 +419,7 @@ def seconds(*parts):
 
 
 class Clock:
-    """A wall clock read second by second, to find by brute force when it shows which time.
+    """A wall clock, known by brute force from its offsets at many instants.
 
     Instants and readings are whole seconds since 1970, their difference is the offset from UTC.
     """
