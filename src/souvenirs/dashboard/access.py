@@ -21,7 +21,7 @@ from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 from django.views.decorators.csrf import csrf_exempt
 
-from ..conf import conf, function_in
+from ..conf import conf
 from ..decorators import souvenirs_exempt
 
 VIEW_USAGE = "souvenirs.view_usage"
@@ -47,8 +47,7 @@ def user_of_api(request: HttpRequest) -> Any:
 
     That is whom the function in ``SOUVENIRS_API_AUTH`` finds, else the user of the session.
     """
-    authenticate = function_in("API_AUTH")
-    user = authenticate(request) if authenticate else None
+    user = conf.API_AUTH(request) if conf.API_AUTH else None
     if user is None:
         user = getattr(request, "user", None)
     return user if getattr(user, "is_authenticated", False) else None

@@ -11,7 +11,7 @@ from souvenirs.conf import conf
 from souvenirs.digests import NotInDigest, Pruner, bytes_of_souvenir
 from souvenirs.sets import CorruptDigest
 
-from ._helpers import Progress, counted, interruptible
+from ._helpers import Progress, counted, errors_in_words, interruptible
 
 
 class Command(BaseCommand):
@@ -62,7 +62,9 @@ def _horizon(days: float | None) -> datetime:
     """The moment before which souvenirs are too old."""
     option = "--older-than"
     if days is None:
-        days, option = conf.KEEP_DAYS, "SOUVENIRS_KEEP_DAYS"
+        option = "SOUVENIRS_KEEP_DAYS"
+        with errors_in_words():
+            days = conf.KEEP_DAYS
     if days is None:
         raise CommandError("Give --older-than DAYS, or set SOUVENIRS_KEEP_DAYS.")
     try:
