@@ -190,7 +190,7 @@ class Conf:
     )
     USAGE_REPORTS_FUNCTION = Setting[Function](
         None,
-        "Dotted path of a function that replaces or wraps the reports' `_usage_for_periods`.",
+        "Function that replaces or wraps `souvenirs.reports.base_usage_for_periods`.",
         kinds.REPORT,
         "souvenirs.E003",
     )

@@ -3,7 +3,6 @@
 from .digester import Digester
 from .erasing import erase_deleted_user, erase_user, export_user
 from .pruning import NotInDigest, Pruner
-from .sizes import bytes_of_souvenir
 from .status import Level, Status, status
 from .verifying import Verifier
 
@@ -14,7 +13,6 @@ __all__ = [
     "Pruner",
     "Status",
     "Verifier",
-    "bytes_of_souvenir",
     "erase_deleted_user",
     "erase_user",
     "export_user",
