@@ -3,10 +3,12 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy
 
+from souvenirs.calendar import BUCKETS
 from souvenirs.checks.settings import check_settings
 from souvenirs.checks.site import check_site
 from souvenirs.conf import SETTINGS, Conf, conf
@@ -182,6 +184,15 @@ def test_queryset_is_not_evaluated_for_a_message(settings, django_assert_num_que
     assert [message.rsplit(",", 1)[1] for message in found] == [
         f" not a {type(get_user_model().objects.all()).__name__}."
     ] * 2
+
+
+def test_buckets_are_those_of_the_calendar(settings):
+    for seconds in BUCKETS:
+        settings.SOUVENIRS_BUCKET_SECONDS = seconds
+        assert seconds == conf.BUCKET_SECONDS
+    settings.SOUVENIRS_BUCKET_SECONDS = seconds + 1
+    with pytest.raises(ImproperlyConfigured, match=" or ".join(map(str, BUCKETS[1:]))):
+        conf.BUCKET_SECONDS  # noqa: B018
 
 
 def test_function_that_does_not_tell_its_arguments_is_trusted(settings):
