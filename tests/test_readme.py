@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+import souvenirs
 from demo import settings as demo
 from demo.management.commands.demo import Command as Demo
-from souvenirs import checks
 from souvenirs.conf import SETTINGS
 from tests.conftest import at
 from tests.terminals import Terminal, run
@@ -28,7 +28,7 @@ def test_settings_table_is_the_settings():
 
 
 def test_every_check_is_documented():
-    sources = Path(checks.__file__).parent.glob("*.py")
+    sources = Path(souvenirs.__file__).parent.rglob("*.py")
     used = re.findall(r'"(souvenirs\.[EW]\d{3})"', "".join(map(Path.read_text, sources)))
     documented = re.findall(
         r"^\| `(souvenirs\.\w+)`", (PROJECT / "docs/checks.md").read_text(), re.M

@@ -66,7 +66,7 @@ from .calendar import (
     periods_in,
     utc,
 )
-from .conf import conf, function_in
+from .conf import conf
 from .counting import (
     Accounts,
     ActiveUsers,
@@ -298,7 +298,7 @@ def _groups(users: Any, by: By | None, exclusive: bool) -> dict[str | None, Acti
     segments = groups_if_any(by, exclusive) or {}
     if (group is not None or by is not None) and not takes_users():
         raise ImproperlyConfigured(
-            f"{conf.USAGE_REPORTS_FUNCTION!r} in SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=, "
+            "The function in SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=, "
             "which a report about some of the users needs."
         )
     groups: dict[str | None, ActiveUsers | None] = {None: group}
@@ -385,7 +385,7 @@ def usage_for_periods(*args: Any, **kwargs: Any) -> Iterable[Usage]:
 
 def usage_reports_function() -> Callable[..., Iterable[Usage]]:
     """Return the function in the setting, or the app's own if it is empty."""
-    function = function_in("USAGE_REPORTS_FUNCTION") or _usage_for_periods
+    function = conf.USAGE_REPORTS_FUNCTION or _usage_for_periods
     if function is usage_for_periods:
         raise ImproperlyConfigured(
             "SOUVENIRS_USAGE_REPORTS_FUNCTION is usage_for_periods, which would call itself."

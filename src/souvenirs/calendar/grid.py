@@ -27,11 +27,6 @@ LAST = datetime.max.replace(tzinfo=UTC)
 BEYOND = (LAST - EPOCH) // SECOND + 1
 
 
-def is_bucket(seconds: object) -> bool:
-    """Return whether that is a possible length of a bucket."""
-    return type(seconds) is int and seconds in BUCKETS
-
-
 class Cell(NamedTuple):
     """A bucket, a day or a month of UTC."""
 

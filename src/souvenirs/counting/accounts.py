@@ -18,7 +18,7 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import connections, models
 
 from ..calendar import bound, outward, utc
-from ..conf import Conf, Setting, conf
+from ..conf import SETTINGS, conf
 from ..sets import Keys, keys_by
 from ..sql import Rank
 
@@ -161,7 +161,7 @@ def date_joined_field() -> models.DateTimeField[Any, Any] | None:
 
     Raises ImproperlyConfigured if the setting names a missing field or not a DateTimeField.
     """
-    field = _field(Conf.__dict__["DATE_JOINED_FIELD"], conf.DATE_JOINED_FIELD)
+    field = _field("SOUVENIRS_DATE_JOINED_FIELD", conf.DATE_JOINED_FIELD)
     if field is not None and not isinstance(field, models.DateTimeField):
         raise ImproperlyConfigured(
             f"SOUVENIRS_DATE_JOINED_FIELD names {field}, which should be a DateTimeField."
@@ -184,7 +184,7 @@ def is_active_field() -> Any:
 
     Raises ImproperlyConfigured if the setting names a missing field or not a BooleanField.
     """
-    field = _field(Conf.__dict__["IS_ACTIVE_FIELD"], conf.IS_ACTIVE_FIELD)
+    field = _field("SOUVENIRS_IS_ACTIVE_FIELD", conf.IS_ACTIVE_FIELD)
     if field is not None and not isinstance(field, models.BooleanField):
         raise ImproperlyConfigured(
             f"SOUVENIRS_IS_ACTIVE_FIELD names {field}, which should be a BooleanField."
@@ -192,13 +192,13 @@ def is_active_field() -> Any:
     return field
 
 
-def _field(setting: Setting[str], name: str) -> Any:
+def _field(setting: str, name: str) -> Any:
     user_model = get_user_model()
     try:
         return user_model._meta.get_field(name)
     except FieldDoesNotExist:
-        if name == setting.default:
+        if name == SETTINGS[setting].default:
             return None
         raise ImproperlyConfigured(
-            f"{setting.name} names {name!r}, but {user_model._meta.label} has no such field."
+            f"{setting} names {name!r}, but {user_model._meta.label} has no such field."
         ) from None
