@@ -14,10 +14,10 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz soak stress lint types screenshots docs openapi bench build clean
+.PHONY: help demo test fuzz soak stress lint types screenshots docs reference bench build clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Load 21 years of real activity, report on it, serve it on 127.0.0.1 (DEMO_SERVE=0: do not serve)
 	@$(BIN)/python demo/manage.py demo
@@ -44,10 +44,8 @@ types: $(VENV)/.dev ## Check types
 docs: $(VENV)/.dev ## Build the documentation into site/
 	@$(BIN)/mkdocs build --quiet --strict
 
-openapi: $(VENV)/.test ## Write the OpenAPI document of the API anew
-	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django shell -v0 -c \
-		'import json; from souvenirs.dashboard.openapi import document; print(json.dumps(document(), indent=2))' \
-		>docs/openapi.json
+reference: $(VENV)/.demo ## Update docs/reference and docs/openapi.json from the code
+	@$(BIN)/python -m tools.reference
 
 screenshots: $(VENV)/.test ## Take the screenshots of the documentation anew, with Debian's Chromium
 	@$(BIN)/python -m demo.screenshots

@@ -37,8 +37,11 @@ control         The front door: the verbs of the app, and what they raise.
 middleware      Record the users of requests.
 testing         For the test suites of projects that use the app.
 checks          System checks: what is set wrong, or not well.
-dashboard       The pages and the API.
-admin           The pages under the admin, and souvenirs as they are stored.
+web             What the pages and the API share: permissions, parameters of URLs, CSV.
+api             The API: parameters in a URL, JSON or CSV as the answer.
+pages           The pages: numbers, charts and tables for people.
+dashboard       The URLs of the pages and the API, to include in a project.
+admin           The pages under the admin, stored souvenirs, and when users were last seen.
 management      The commands.
 apps            The app, as Django loads it.
 """

@@ -14,7 +14,7 @@ from django.utils import timezone
 from souvenirs.calendar.grid import HOUR_LEVEL, moment_of
 from souvenirs.calendar.instants import stored
 from souvenirs.control import CorruptDigest, PrunedSpan, active_users, erase_user
-from souvenirs.counting.conditions import WasSeen
+from souvenirs.counting import WasSeen
 from souvenirs.digests.pruning import Pruner
 from souvenirs.insights import (
     ActivityQuerySet,

@@ -258,7 +258,7 @@ def test_option_comes_before_the_setting(settings):
 
 
 def test_without_an_age_it_names_both():
-    assert refusal()[0] == "Give --older-than DAYS, or set SOUVENIRS_KEEP_DAYS."
+    assert refusal()[0] == "Use --older-than DAYS, or set SOUVENIRS_KEEP_DAYS."
 
 
 @pytest.mark.parametrize("days", ["-1", "nan", "inf", "1e9"])
@@ -299,8 +299,8 @@ def test_nothing_to_delete_takes_no_room():
 def test_command_says_what_it_left_alone(leave, dry_run):
     leave((4, NINE))
     assert run("prune_souvenirs", "--older-than=0", *dry_run).splitlines()[1] == (
-        "Left alone 3 souvenirs of hours that are not wholly digested: "
-        "run manage.py digest_souvenirs, then this again."
+        "Kept 3 souvenirs from hours that are not fully digested: "
+        "run manage.py digest_souvenirs, then prune again."
     )
 
 
@@ -310,7 +310,7 @@ def test_command_says_what_stopped_it():
     message, out = refusal("--older-than=0")
     assert message == (
         "The digests of 2025-03-31 10:00 to 2025-03-31 11:00 UTC lack users of souvenirs that are "
-        "marked as digested. Run manage.py digest_souvenirs --rebuild, then this again."
+        "marked as digested. Run manage.py digest_souvenirs --rebuild, then prune again."
     )
     assert out.startswith("Deleted 2 souvenirs")
     run("digest_souvenirs", "--rebuild")
@@ -331,7 +331,7 @@ def test_interruption_says_what_is_done(monkeypatch):
 
     monkeypatch.setattr(pruning, "delete", interrupted)
     message, out = refusal("--older-than=0")
-    assert message == "Interrupted: the rest is left to the next run."
+    assert message == "Interrupted. Run the command again to continue."
     assert out.startswith("Deleted 2 souvenirs")
 
 

@@ -7,10 +7,16 @@ zone Python compares wall clocks, which run backwards once a year.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils import timezone
+
+MICROSECOND = timedelta(microseconds=1)
+
+#: The two ends of ``[start, end)``.
+Range: TypeAlias = tuple[datetime, datetime]
 
 
 def utc(moment: datetime) -> datetime:
@@ -80,6 +86,14 @@ def bound(moment: datetime) -> datetime:
             later += timedelta(seconds=1)
             shown = outward(later)
     return shown
+
+
+def instant_before(end: datetime) -> datetime:
+    """Return the last instant before an aware moment, in UTC; ValueError where there is none."""
+    try:
+        return utc(end) - MICROSECOND
+    except OverflowError:
+        raise ValueError(f"end is out of range: {end}.") from None
 
 
 def checked_range(start: object, end: object) -> tuple[datetime | None, datetime | None]:
