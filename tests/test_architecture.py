@@ -140,8 +140,8 @@ def test_importing_the_package_loads_no_models():
 
 #: Modules whose subject the model itself is; all others ask a store.
 NAMES_A_TABLE = {
-    "admin.py": "shows souvenirs as they are stored",
-    "counting/active.py": "takes a queryset of souvenirs",
+    "admin/usage.py": "shows souvenirs as they are stored",
+    "counting/activity.py": "takes a queryset of souvenirs",
     "recording/recorder.py": "sends its signal as the model",
 }
 
