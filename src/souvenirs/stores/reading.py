@@ -36,7 +36,7 @@ from ..calendar import (
 from ..resilience import RareLog
 from ..sets import (
     FIRST_NUMBER,
-    MAX_ID,
+    LAST_NUMBER,
     CorruptDigest,
     Keys,
     Label,
@@ -339,7 +339,7 @@ class Reading:
 
     def _lent_numbers(self, wanted: frozenset[Hashable]) -> dict[Hashable, int]:
         numbers = dict(numbers_of(wanted, self.connection.alias))
-        self.lent = dict(enumerate(wanted - numbers.keys(), MAX_ID + 1 - len(wanted)))
+        self.lent = dict(enumerate(wanted - numbers.keys(), LAST_NUMBER + 1 - len(wanted)))
         return numbers | {key: number for number, key in self.lent.items()}
 
     def _numbered(self, keys: Collection[Any]) -> UserSet:
