@@ -1,4 +1,4 @@
-"""What all have in common who change digests."""
+"""The table of digests, its versions and its retries."""
 
 import pytest
 from django.db import OperationalError
@@ -16,7 +16,7 @@ MONTH_OF_2025 = cell_of(MONTH_LEVEL, second_of(at(2025, 2, 3)))
 
 
 def failing(times):
-    """A function that a locked database lets through after so many times."""
+    """A function that a locked database refuses the first few times."""
     calls = []
 
     def work():

@@ -151,7 +151,7 @@ def users_in(
 def _gathered(
     connection: BaseDatabaseWrapper, rows: Iterable[tuple[Any, ...]]
 ) -> Iterator[tuple[int, Keys]]:
-    """Gather the users of a range, who come in rows of their own."""
+    """Gather the users of each range, which come one to a row."""
     members: dict[int, list[Any]] = {}
     for position, user in rows:
         members.setdefault(position, []).append(user)

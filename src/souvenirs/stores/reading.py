@@ -307,7 +307,7 @@ class Reading:
         return positions
 
     def _concerns(self, row: queries.DigestRow) -> bool:
-        """Whether one of the users who are asked for is in a digest."""
+        """Whether one of the wanted users is in a digest."""
         return self._group is None or not self._group.isdisjoint(self._users_of(row))
 
     def _stored_count(self, cell: Cell, catalog: queries.Catalog) -> int:
@@ -351,11 +351,8 @@ class Reading:
     def _named(self, sets: list[UserSet]) -> list[Keys]:
         if all(not users or users.max() < FIRST_NUMBER for users in sets):
             return list(sets)
-        everybody = UserSet.union(sets)
-        keys = keys_of(
-            (number for number in everybody if number not in self.lent), self.connection.alias
-        )
-        keys.update(self.lent)
+        stored = (number for number in UserSet.union(sets) if number not in self.lent)
+        keys = keys_of(stored, self.connection.alias) | self.lent
         return [frozenset(keys[number] for number in users if number in keys) for users in sets]
 
 
