@@ -64,7 +64,7 @@ class Digester:
         yield from self.refresh()
 
     def fold(self) -> Iterator[Batch]:
-        """Fold souvenirs into buckets, by months, and by days in a month that is only partly meant."""
+        """Fold souvenirs into buckets, by months, or by days of a month partly left out."""
         since = self.since
         while (day := next(self._undigested(since).cells(DAY_LEVEL), None)) is not None:
             month = cell_of(MONTH_LEVEL, day.start)

@@ -1,9 +1,9 @@
 """The table of digests, and the lock under which it is changed.
 
 The lock is that of the row of the month. It is held from before anything is read that goes into a
-digest of that month until the change is committed. A change to a bucket marks its day and its month as stale in the same
-transaction; rebuilding these takes the mark off. So a day or a month that is not stale has
-everything that has been committed to its buckets.
+digest of that month until the change is committed. A change to a bucket marks its day and its month
+as stale in the same transaction; rebuilding these takes the mark off. So a day or a month that is
+not stale has everything that has been committed to its buckets.
 """
 
 from __future__ import annotations
