@@ -24,7 +24,7 @@ from souvenirs.conf import conf
 from souvenirs.insights import Insight, Period, Segmented
 from souvenirs.stores import get_store
 
-from .._terminal import BOLD, Display, TextTable, painted, printable
+from .._terminal import BOLD, Display, TextTable, printable
 from ._insights import InsightCommand
 from ._options import add_options, parse_length, parse_range, parse_segments, parse_zone
 
@@ -111,7 +111,7 @@ class PeriodCommand(InsightCommand):
         for name, insight in parts.items():
             if name:
                 gap = [""] if lines else []
-                lines += [*gap, painted(printable(name), BOLD, self.display)]
+                lines += [*gap, self.display.painted(printable(name), BOLD)]
             lines += self.picture(insight, options, self.display, maximum)
         return lines
 
