@@ -63,20 +63,13 @@ class PeriodCommand(InsightCommand):
 
     def answer(self, options: dict[str, Any]) -> Insight:
         interval, start, end = self._range(options)
-        answer: Insight = self.insight(
-            options,
-            start,
-            end,
-            interval=interval,
-            tz=options["tz"],
-            **parse_segments(options),
-        )
-        return answer
+        keywords = {"interval": interval, "tz": options["tz"], **parse_segments(options)}
+        return self.insight(options, start, end, **keywords)
 
     @abstractmethod
     def insight(
         self, options: dict[str, Any], start: datetime, end: datetime | None, **keywords: Any
-    ) -> Any:
+    ) -> Insight:
         """Return the insight; ``keywords`` are its arguments."""
 
     @abstractmethod
