@@ -69,8 +69,8 @@ def test_every_document_can_be_found():
     names = {path.name for path in (PROJECT / "docs").glob("*.md")} - {"index.md"}
     index = (PROJECT / "docs/index.md").read_text()
     navigation = (PROJECT / "mkdocs.yml").read_text()
-    assert names - set(re.findall(r"^\| .* \| \[.*\]\((\w+\.md)\) \|$", index, re.M)) == set()
-    assert names - set(re.findall(r"^  - .*: (\w+\.md)$", navigation, re.M)) == set()
+    assert names - set(re.findall(r"^\| .* \| \[.*\]\(([\w-]+\.md)\) \|$", index, re.M)) == set()
+    assert names - set(re.findall(r"^  - .*: ([\w-]+\.md)$", navigation, re.M)) == set()
 
 
 def test_links_lead_somewhere():

@@ -7,12 +7,12 @@ from django.db import connection
 from django.utils import timezone
 
 from souvenirs.control import PrunedSpan, active_users, count_active_users
-from souvenirs.digests import pruning, sizes
+from souvenirs.digests import pruning
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.pruning import NotInDigest, Pruner
-from souvenirs.digests.sizes import bytes_of_souvenir
 from souvenirs.models import Digest, Souvenir
 from souvenirs.sets.usersets import CorruptDigest
+from souvenirs.stores import get_store, sizes
 from tests.conftest import INSTANT, at, pk_of, vendor_is
 from tests.digesting import (
     MINUTE,
@@ -341,11 +341,11 @@ def test_room_of_a_souvenir_is_that_of_the_engine(leave):
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE TABLE souvenirs_souvenir")
             cursor.fetchall()
-    assert 60 < bytes_of_souvenir() < 600
+    assert 60 < get_store().souvenir_size() < 600
 
 
 def test_room_of_no_souvenir_is_unknown():
-    assert bytes_of_souvenir() is None
+    assert get_store().souvenir_size() is None
 
 
 @pytest.mark.usefixtures("morning")

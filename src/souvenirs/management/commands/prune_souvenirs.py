@@ -8,8 +8,9 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from souvenirs.conf import conf
-from souvenirs.digests import NotInDigest, Pruner, bytes_of_souvenir
+from souvenirs.digests import NotInDigest, Pruner
 from souvenirs.sets import CorruptDigest
+from souvenirs.stores import get_store
 
 from .._terminal import Progress, pluralize
 from ._errors import interruptible
@@ -33,7 +34,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         pruner = Pruner(_horizon(options["older_than"]))
-        size = bytes_of_souvenir()
+        size = get_store().souvenir_size()
         progress = Progress(self.stderr, pruner.waiting(), "souvenir")
         souvenirs = 0
         try:
