@@ -11,16 +11,15 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from souvenirs.calendar import (
+    MICROSECOND,
     START_OF_TIME,
-    Boundaries,
-    calendar_start,
+    calendar_boundaries,
     checked,
     interval_named,
     outward,
     utc,
     zone_for,
 )
-from souvenirs.conf import conf
 from souvenirs.insights import Insight, Period, Segmented
 from souvenirs.stores import get_store
 
@@ -146,11 +145,9 @@ class PeriodCommand(InsightCommand):
 def start_of_last(count: int, interval: str, until: datetime, zone: tzinfo | None) -> datetime:
     """Return the start of the last ``count`` calendar periods that begin before ``until``."""
     end = checked(until, "--before")
-    zone = zone_for(end, zone)
-    step = interval_named(interval).step
-    last = max(utc(end), START_OF_TIME + datetime.resolution) - datetime.resolution
-    anchor = calendar_start(outward(last), step, zone, conf.WEEK_START)
-    return outward(Boundaries(anchor, step, zone).boundary(1 - count))
+    last = max(utc(end), START_OF_TIME + MICROSECOND) - MICROSECOND
+    boundaries = calendar_boundaries(last, interval_named(interval).step, zone_for(end, zone))
+    return outward(boundaries.boundary(1 - count))
 
 
 def _not_before_history(start: datetime, until: datetime) -> datetime:
