@@ -10,30 +10,11 @@ from django.core.management import call_command
 
 from demo import settings as demo
 from demo.management.commands.demo import Command as Demo
-from souvenirs import checks
-from souvenirs.conf import SETTINGS
 from tests.conftest import at
 from tests.terminals import Terminal, run
 
 PROJECT = Path(__file__).parents[1]
-README = (PROJECT / "README.md").read_text()
-
-
-def test_settings_table_is_the_settings():
-    rows = re.findall(r"^\| `(SOUVENIRS_\w+)` \| `(.*)` \| (.*) \|$", README, re.MULTILINE)
-    assert rows == [
-        (name, repr(setting.default).replace("'", '"'), setting.help)
-        for name, setting in SETTINGS.items()
-    ]
-
-
-def test_every_check_is_documented():
-    sources = Path(checks.__file__).parent.glob("*.py")
-    used = re.findall(r'"(souvenirs\.[EW]\d{3})"', "".join(map(Path.read_text, sources)))
-    documented = re.findall(
-        r"^\| `(souvenirs\.\w+)`", (PROJECT / "docs/checks.md").read_text(), re.M
-    )
-    assert documented == sorted(used)
+DOCS = PROJECT / "docs"
 
 
 #: What was asked of the history of git, and what the document says was the answer.
@@ -42,7 +23,7 @@ EXAMPLE = re.compile(r"^\$ python manage\.py (show_[^\n]*)\n([^`]*)```", re.MULT
 
 @pytest.mark.thorough
 @pytest.mark.django_db
-@pytest.mark.parametrize("document", ["README.md", "docs/terminal.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/how-to/terminal.md"])
 def test_reports_of_gits_history(settings, monkeypatch, document):
     """Each is what the command prints on the demo's data, on a terminal of 80 columns."""
     settings.SOUVENIRS_RATELIMIT_SECONDS = demo.SOUVENIRS_RATELIMIT_SECONDS
@@ -66,15 +47,27 @@ def shown(command):
 
 
 def test_every_document_can_be_found():
-    names = {path.name for path in (PROJECT / "docs").glob("*.md")} - {"index.md"}
-    index = (PROJECT / "docs/index.md").read_text()
-    navigation = (PROJECT / "mkdocs.yml").read_text()
-    assert names - set(re.findall(r"^\| .* \| \[.*\]\((\w+\.md)\) \|$", index, re.M)) == set()
-    assert names - set(re.findall(r"^  - .*: (\w+\.md)$", navigation, re.M)) == set()
+    names = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+    linked = re.findall(r"\]\(([\w/-]+\.md)\)", (DOCS / "index.md").read_text())
+    in_navigation = re.findall(r"^ +- .*: (\S+\.md)$", (PROJECT / "mkdocs.yml").read_text(), re.M)
+    assert names - {"index.md"} == set(linked)
+    assert sorted(names) == sorted(in_navigation)
 
 
 def test_links_lead_somewhere():
-    documents = [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md"), PROJECT / "CHANGELOG.md"]
-    for document in documents:
+    for document in [*PROJECT.glob("*.md"), *DOCS.rglob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_anchors_of_the_readme_exist():
+    """MkDocs checks those of the documentation, and does not see the README."""
+    for document in PROJECT.glob("*.md"):
+        for link, anchor in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", document.read_text()):
+            text = (PROJECT / link if link else document).read_text()
+            headings = re.findall(r"^#+ (.*)$", text, re.M)
+            assert anchor in {slug(heading) for heading in headings}, f"{document.name}: #{anchor}"
+
+
+def slug(heading):
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
