@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
 from demo import settings as demo
@@ -44,6 +45,33 @@ def shown(command):
     command, pipe, _ = command.partition(" | cat")
     out, err = run(*shlex.split(command), out=None if pipe else Terminal())
     return out + err
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(
+    get_user_model()._meta.label != "auth.User", reason="the tutorial is about Django's own users"
+)
+def test_tutorial(monkeypatch, tmp_path, make_user, leave):
+    """Each report is what a reader sees who follows it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("django.utils.timezone.now", lambda: at(2026, 11, 29, 7, 30))
+    tutorial = (DOCS / "start.md").read_text()
+    [history] = re.findall(r"^```\n(user_id,when\n.*?)^```", tutorial, re.MULTILINE | re.DOTALL)
+    Path("seen.csv").write_text(history)
+    ann = make_user(username="ann", date_joined=at(2026, 11, 29, 7))
+    leave((ann.pk, at(2026, 11, 29, 7)))
+    daily, *reports = EXAMPLE.findall(tutorial)
+    assert shown(daily[0]) == daily[1]
+    for name in ("bob", "cleo", "dan"):
+        make_user(username=name)
+    [(command, output)] = re.findall(
+        r"^\$ python manage\.py (import_souvenirs .*)\n([^`]*)```", tutorial, re.MULTILINE
+    )
+    assert shown(command) == output
+    assert len(reports) == 3
+    for command, output in reports:
+        assert shown(command) == output, command
 
 
 def test_every_document_can_be_found():
