@@ -24,8 +24,7 @@ EXAMPLE = re.compile(r"^\$ python manage\.py (show_[^\n]*)\n([^`]*)```", re.MULT
 
 @pytest.mark.thorough
 @pytest.mark.django_db
-@pytest.mark.parametrize("document", ["README.md", "docs/how-to/terminal.md"])
-def test_reports_of_gits_history(settings, monkeypatch, document):
+def test_reports_of_gits_history(settings, monkeypatch):
     """Each is what the command prints on the demo's data, on a terminal of 80 columns."""
     settings.SOUVENIRS_RATELIMIT_SECONDS = demo.SOUVENIRS_RATELIMIT_SECONDS
     settings.SOUVENIRS_SEGMENTS = demo.SOUVENIRS_SEGMENTS
@@ -34,10 +33,13 @@ def test_reports_of_gits_history(settings, monkeypatch, document):
     history = PROJECT / "demo/data/gitgit_commits.csv.gz"
     call_command("import_souvenirs", str(history), stdout=StringIO())
     monkeypatch.setattr("souvenirs.reports.timezone.now", lambda: at(2026, 9, 1, 9))
-    examples = EXAMPLE.findall((PROJECT / document).read_text())
-    assert examples
-    for command, output in examples:
-        assert shown(command) == output, command
+    documents = [PROJECT / "README.md", *DOCS.glob("how-to/*.md")]
+    examples = {path.name: EXAMPLE.findall(path.read_text()) for path in documents}
+    assert examples["README.md"]
+    assert examples["terminal.md"]
+    for name, reports in examples.items():
+        for command, output in reports:
+            assert shown(command) == output, f"{name}: {command}"
 
 
 def shown(command):
