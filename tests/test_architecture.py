@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ calendar        Periods on the wall clock of a time zone, instants, and the UTC 
 utils           The old path of the calendar's functions.
 sql             SQL that Django does not write: many values in one statement, partial indexes.
 resilience      Slow or failing caches and databases do not hold up a request.
-models          The tables: souvenirs, digests and the numbers of users.
 sets            Sets of users: their primary keys, their numbers and the bytes they are stored as.
+models          The tables: souvenirs, digests and the numbers of users.
 stores          Where souvenirs are kept and read back.
 recording       One request becomes one souvenir.
 counting        Who was active, and in which segment; how many accounts there were.
@@ -36,8 +37,11 @@ control         The front door: the verbs of the app, and what they raise.
 middleware      Record the users of requests.
 testing         For the test suites of projects that use the app.
 checks          System checks: what is set wrong, or not well.
-dashboard       The pages and the API.
-admin           The pages under the admin, and souvenirs as they are stored.
+web             What the pages and the API share: permissions, parameters of URLs, CSV.
+api             The API: parameters in a URL, JSON or CSV as the answer.
+pages           The pages: numbers, charts and tables for people.
+dashboard       The URLs of the pages and the API, to include in a project.
+admin           The pages under the admin, stored souvenirs, and when users were last seen.
 management      The commands.
 apps            The app, as Django loads it.
 """
@@ -132,3 +136,36 @@ def test_only_sets_knows_bitmaps():
 
 def test_importing_the_package_loads_no_models():
     assert not (PACKAGE / "__init__.py").read_text()
+
+
+#: Modules whose subject the model itself is; all others ask a store.
+NAMES_A_TABLE = {
+    "admin.py": "shows souvenirs as they are stored",
+    "counting/active.py": "takes a queryset of souvenirs",
+    "recording/recorder.py": "sends its signal as the model",
+}
+
+
+def test_only_stores_name_the_tables():
+    users = {
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if "souvenirs.models" in names_imported(path) and room_of(path) != "stores"
+    }
+    assert users == set(NAMES_A_TABLE)
+
+
+def test_only_digests_are_handed_rows_of_the_tables():
+    rows = re.compile(r"\b(Digest|DigestTable|SouvenirQuerySet)\b|\.(souvenirs|digests)\.[a-z]+\(")
+    users = {room_of(path) for path in MODULES if rows.search(path.read_text())}
+    assert users == {"digests", "stores", "models"}
+
+
+def test_the_kind_of_active_users_is_named_in_one_place():
+    named = {
+        str(path.relative_to(PACKAGE)): path.read_text().count("Digest.ACTIVE")
+        for path in MODULES
+        if "Digest.ACTIVE" in path.read_text()
+    }
+    # The default of a store, and the question whether souvenirs are folded into a kind.
+    assert named == {"stores/__init__.py": 1, "stores/digesttable.py": 1}

@@ -333,7 +333,7 @@ def test_periods_may_come_in_any_order(leave):
 
 
 def with_revenue(periods):
-    for row in reports._usage_for_periods(periods):
+    for row in reports.base_usage_for_periods(periods):
         row["usage"]["revenue"] = 100
         yield row
 

@@ -264,7 +264,7 @@ def of_version_1(periods):
 
 
 def with_revenue(periods, **whom):
-    for row in reports._usage_for_periods(periods, **whom):
+    for row in reports.base_usage_for_periods(periods, **whom):
         row["usage"]["revenue"] = 100
         yield row
 

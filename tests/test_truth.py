@@ -13,8 +13,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.test import RequestFactory
 
+from souvenirs.api import ENDPOINTS
 from souvenirs.control import active_users, count_active_users
-from souvenirs.dashboard.api import ENDPOINTS
 from souvenirs.digests.digester import Digester
 from souvenirs.insights import active_series, day_n_retention, growth, retention, stickiness
 from souvenirs.models import Digest, Souvenir

@@ -93,7 +93,7 @@ class Conf:
         None, "Function that takes a request to the API and returns its user, or `None`."
     )
     USAGE_REPORTS_FUNCTION = Setting[Dotted](
-        None, "Dotted path of a function that replaces or wraps the reports' `_usage_for_periods`."
+        None, "Function that replaces or wraps `souvenirs.reports.base_usage_for_periods`."
     )
     DATE_JOINED_FIELD = Setting(
         "date_joined", "Field of the user model for when a user registered."

@@ -23,7 +23,7 @@ everyone come first, then those of each segment, and each dict begins with the n
 ``"segment"``, which is None for everyone. Who is in a group is asked now, and not as of then.
 
 A report asks the database at most four questions, whatever its range (one more for each further
-4,000 periods, and one where users are not their own numbers, see :mod:`souvenirs.sets.numbers`);
+4,000 periods, and one where users are not their own numbers, see :mod:`souvenirs.stores.numbers`);
 groups are asked for besides, and ``by`` adds three, however many segments there are. One of more
 than 100,000 periods is refused with ValueError, as are a naive datetime under ``USE_TZ``, a start
 later than the end and ``exclusive`` without ``by``.
@@ -34,10 +34,10 @@ from __future__ import annotations
 import inspect
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from itertools import accumulate
 from operator import or_
-from typing import Any, NamedTuple
+from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -49,26 +49,25 @@ from .calendar import (
     WEEK,
     YEAR,
     Boundaries,
-    Step,
-    calendar_start,
-    check_period_count,
+    NumberedPeriod,
+    Range,
+    calendar_boundaries,
     checked,
     checked_range,
-    earlier,
+    is_known,
     label_calendar_date,
     label_calendar_year,
     label_calendar_year_month,
     label_calendar_year_quarter,
     label_calendar_year_week,
-    local,
     middle_of_week,
     months_between,
     outward,
+    periods_in,
     utc,
 )
 from .conf import conf, function_in
 from .counting import (
-    UNKNOWN,
     Accounts,
     ActiveUsers,
     By,
@@ -85,10 +84,12 @@ Usage = dict[str, Any]
 Labels = dict[str, Any]
 
 
-class Whom(NamedTuple):
-    """Whom a report is about, as its caller says."""
+class Whom(TypedDict, total=False):
+    """Whom a report is about: everybody, unless it is restricted or broken down."""
 
+    #: A group, see :mod:`souvenirs.insights`.
     users: Any
+    #: The segments to break the report down by, see :mod:`souvenirs.insights`.
     by: By | None
     exclusive: bool
 
@@ -99,21 +100,18 @@ def daily_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per day from the subscription's time of day, labelled as its month is.
+    """Generate usage per day from the subscription's time of day, labelled with its month.
 
     Days that end at or before ``start`` are left out.
     """
-    grid = Boundaries(subscription_start, DAY, tz)
+    days = Boundaries(subscription_start, DAY, tz)
 
     def labels(number: int) -> Labels:
-        return _month_labels(months_between(grid.wall(0), grid.wall(number)) + 1)
+        return _month_labels(months_between(days.wall(0), days.wall(number)) + 1)
 
-    return _report(grid, labels, start, end, recent, Whom(users, by, exclusive))
+    return _report(days, labels, start, end, recent, **whom)
 
 
 def customer_monthly_usage(
@@ -122,24 +120,14 @@ def customer_monthly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per subscription month: ``Y01 M01`` starts with the subscription.
 
     Months that end at or before ``start`` are left out; the others keep their numbers.
     """
-    grid = Boundaries(subscription_start, MONTH, tz)
-    return _report(
-        grid,
-        lambda number: _month_labels(number + 1),
-        start,
-        end,
-        recent,
-        Whom(users, by, exclusive),
-    )
+    months = Boundaries(subscription_start, MONTH, tz)
+    return _report(months, lambda number: _month_labels(number + 1), start, end, recent, **whom)
 
 
 def customer_quarterly_usage(
@@ -148,10 +136,7 @@ def customer_quarterly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per subscription quarter, ``Y01 Q1``; see :func:`customer_monthly_usage`."""
 
@@ -159,14 +144,8 @@ def customer_quarterly_usage(
         quarter = number + 1
         return {"year_quarter": label_year_quarter_q(quarter), "year": label_year_q(quarter)}
 
-    return _report(
-        Boundaries(subscription_start, QUARTER, tz),
-        labels,
-        start,
-        end,
-        recent,
-        Whom(users, by, exclusive),
-    )
+    quarters = Boundaries(subscription_start, QUARTER, tz)
+    return _report(quarters, labels, start, end, recent, **whom)
 
 
 def customer_yearly_usage(
@@ -175,21 +154,15 @@ def customer_yearly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per subscription year, ``Y01``; see :func:`customer_monthly_usage`."""
-    grid = Boundaries(subscription_start, YEAR, tz)
-    return _report(
-        grid,
-        lambda number: {"year": label_year_y(number + 1)},
-        start,
-        end,
-        recent,
-        Whom(users, by, exclusive),
-    )
+
+    def labels(number: int) -> Labels:
+        return {"year": label_year_y(number + 1)}
+
+    years = Boundaries(subscription_start, YEAR, tz)
+    return _report(years, labels, start, end, recent, **whom)
 
 
 def calendar_daily_usage(
@@ -197,10 +170,7 @@ def calendar_daily_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per calendar day, from the day that holds ``start``."""
 
@@ -211,8 +181,7 @@ def calendar_daily_usage(
             "calendar_year": label_calendar_year(day),
         }
 
-    whom = Whom(users, by, exclusive)
-    return _calendar_report(DAY, labels, start, end, tz, recent, whom)
+    return _calendar_report(calendar_boundaries(start, DAY, tz), labels, start, end, recent, **whom)
 
 
 def calendar_weekly_usage(
@@ -221,10 +190,7 @@ def calendar_weekly_usage(
     tz: str | tzinfo | None = None,
     recent: int | None = None,
     week_start: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per calendar week, from the week that holds ``start``.
 
@@ -238,8 +204,8 @@ def calendar_weekly_usage(
             "calendar_year": middle_of_week(day).isocalendar().year,
         }
 
-    whom = Whom(users, by, exclusive)
-    return _calendar_report(WEEK, labels, start, end, tz, recent, whom, week_start)
+    weeks = calendar_boundaries(start, WEEK, tz, week_start)
+    return _calendar_report(weeks, labels, start, end, recent, **whom)
 
 
 def calendar_monthly_usage(
@@ -247,10 +213,7 @@ def calendar_monthly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per calendar month, from the month that holds ``start``."""
 
@@ -260,8 +223,8 @@ def calendar_monthly_usage(
             "calendar_year": label_calendar_year(day),
         }
 
-    whom = Whom(users, by, exclusive)
-    return _calendar_report(MONTH, labels, start, end, tz, recent, whom)
+    months = calendar_boundaries(start, MONTH, tz)
+    return _calendar_report(months, labels, start, end, recent, **whom)
 
 
 def calendar_quarterly_usage(
@@ -269,10 +232,7 @@ def calendar_quarterly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per calendar quarter, from the quarter that holds ``start``."""
 
@@ -282,8 +242,8 @@ def calendar_quarterly_usage(
             "calendar_year": label_calendar_year(day),
         }
 
-    whom = Whom(users, by, exclusive)
-    return _calendar_report(QUARTER, labels, start, end, tz, recent, whom)
+    quarters = calendar_boundaries(start, QUARTER, tz)
+    return _calendar_report(quarters, labels, start, end, recent, **whom)
 
 
 def calendar_yearly_usage(
@@ -291,72 +251,62 @@ def calendar_yearly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per calendar year, from the year that holds ``start``."""
 
     def labels(day: datetime) -> Labels:
         return {"calendar_year": label_calendar_year(day)}
 
-    whom = Whom(users, by, exclusive)
-    return _calendar_report(YEAR, labels, start, end, tz, recent, whom)
+    years = calendar_boundaries(start, YEAR, tz)
+    return _calendar_report(years, labels, start, end, recent, **whom)
 
 
 def _calendar_report(
-    step: Step,
+    boundaries: Boundaries,
     labels: Callable[[datetime], Labels],
     start: datetime,
     end: datetime | None,
-    tz: str | tzinfo | None,
     recent: int | None,
-    whom: Whom,
-    week_start: int | None = None,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    first_day = conf.WEEK_START if week_start is None else week_start
-    anchor = calendar_start(start, step, tz, first_day)
-    grid = Boundaries(anchor, step, anchor.tzinfo)
-    return _report(grid, lambda number: labels(grid.wall(number)), start, end, recent, whom)
+    return _report(
+        boundaries, lambda number: labels(boundaries.wall(number)), start, end, recent, **whom
+    )
 
 
 def _report(
-    grid: Boundaries,
+    boundaries: Boundaries,
     labels: Callable[[int], Labels],
     start: datetime | None,
     end: datetime | None,
     recent: int | None,
-    whom: Whom,
+    *,
+    users: Any = None,
+    by: By | None = None,
+    exclusive: bool = False,
 ) -> Iterator[Usage]:
-    groups = _groups(whom)
+    groups = _groups(users, by, exclusive)
     since, until = checked_range(start, end)
     if recent is not None and not (isinstance(recent, int) and recent >= 1):
         raise ValueError(f"recent must be at least 1, not {recent!r}.")
     now = checked(timezone.now(), "now")
-    until = until or now
-    if since is not None and utc(since) >= utc(until):
-        return iter(())
-    first = 0 if since is None else max(0, grid.number(since))
-    count = max(0, grid.number(utc(until) - timedelta(microseconds=1)) + 1 - first)
-    if recent is not None and count > recent:
-        first, count = first + count - recent, recent
-    check_period_count(count)
-    rows = _rows(grid, labels, first, until, now, groups)
-    if whom.by is None:
+    periods = periods_in(boundaries, since, until or now, now, recent)
+    rows = _labelled(periods, labels, groups)
+    if by is None:
         return (usage for _, usage in rows)
     return ({"segment": segment, **usage} for segment, usage in rows)
 
 
-def _groups(whom: Whom) -> dict[str | None, ActiveUsers | None]:
-    """Everyone whom a report is about, whose name is None, and those in each segment.
+def _groups(users: Any, by: By | None, exclusive: bool) -> dict[str | None, ActiveUsers | None]:
+    """Return the group that a report is about, whose name is None, and those of it in each segment.
 
-    None is everybody.
+    The group is None if it is everybody.
     """
     # Read once: a queryset is a query, and an iterator is empty after that.
-    group = None if whom.users is None else ActiveUsers(whom.users)
-    segments = groups_if_any(whom.by, whom.exclusive) or {}
-    if (group is not None or whom.by is not None) and not takes_users():
+    group = None if users is None else ActiveUsers(users)
+    segments = groups_if_any(by, exclusive) or {}
+    if (group is not None or by is not None) and not takes_users():
         raise ImproperlyConfigured(
             f"{conf.USAGE_REPORTS_FUNCTION!r} in SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=, "
             "which a report about some of the users needs."
@@ -367,47 +317,42 @@ def _groups(whom: Whom) -> dict[str | None, ActiveUsers | None]:
     return groups
 
 
-def _rows(
-    grid: Boundaries,
+def _labelled(
+    periods: Iterable[NumberedPeriod],
     labels: Callable[[int], Labels],
-    first: int,
-    end: datetime,
-    now: datetime,
     groups: Mapping[str | None, ActiveUsers | None],
 ) -> Iterator[tuple[str | None, Usage]]:
-    spans = list(grid.spans(first, end))
-    periods = [
-        (outward(start), outward(local(earlier(following, end), grid.zone)))
-        for _, start, following in spans
-    ]
-    for segment, usages in zip(groups, _usage_of_each(periods, list(groups.values())), strict=True):
-        for (number, _, following), usage in zip(spans, usages, strict=False):
-            usage.update(labels=labels(number))
-            if utc(following) > utc(now):
+    """Generate the name of each group and its usage of each period, with labels."""
+    periods = list(periods)
+    ranges = [(outward(period.start), outward(period.end)) for period in periods]
+    for segment, usages in zip(groups, _usage_of_each(ranges, list(groups.values())), strict=True):
+        for period, usage in zip(periods, usages, strict=False):
+            usage.update(labels=labels(period.number))
+            if not period.complete:
                 usage["complete"] = False
             yield segment, usage
 
 
 def _usage_of_each(
-    periods: list[tuple[datetime, datetime]], groups: Sequence[ActiveUsers | None]
+    periods: list[Range], groups: Sequence[ActiveUsers | None]
 ) -> Iterator[Iterable[Usage]]:
-    """Generate the usage of the periods by each of some groups; the first has all of the others."""
-    if len(groups) > 1 and usage_reports_function() is _usage_for_periods:
-        yield from _read_together(periods, groups)
+    """Generate the usage of the periods by each group; the first contains all of the others."""
+    if len(groups) > 1 and usage_reports_function() is base_usage_for_periods:
+        yield from _usage_read_together(periods, groups)
         return
     for group in groups:
-        # As ever where it is about everybody: the function may be one of version 1.
+        # A function written for version 1 takes no users=.
         whom = {} if group is None else {"users": group}
         yield usage_for_periods(iter(periods), **whom)
 
 
-def _read_together(
-    periods: list[tuple[datetime, datetime]], groups: Sequence[ActiveUsers | None]
+def _usage_read_together(
+    periods: list[Range], groups: Sequence[ActiveUsers | None]
 ) -> Iterator[Iterable[Usage]]:
+    """Generate the same from one reading of souvenirs and users, however many the groups."""
     ranges = [_checked_period(start, end) for start, end in periods]
-    everyone = groups[0]
     first = get_store().first()
-    sets = active_users_each(ranges, everyone)
+    sets = active_users_each(ranges, groups[0])
     accounts = _accounts_of_each([end for _, end in ranges], groups)
     for group, known in zip(groups, accounts, strict=True):
         counts = [len(users) if group is None else users.count_common(group) for users in sets]
@@ -419,7 +364,7 @@ def _accounts_of_each(
 ) -> Iterator[list[Accounts]]:
     """Generate the accounts of each group as of each end, all from one reading of the users."""
     if not ends or date_joined_field() is None:
-        yield from ([UNKNOWN] * len(ends) for _ in groups)
+        yield from ([Accounts()] * len(ends) for _ in groups)
         return
     moments = sorted({utc(end) for end in ends})
     among = groups[0]
@@ -440,16 +385,16 @@ def _accounts_of_each(
 def usage_for_periods(*args: Any, **kwargs: Any) -> Iterable[Usage]:
     """Return the usage of periods, by the function in ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` if set.
 
-    That function takes what :func:`_usage_for_periods` takes and yields what it yields, one dict
-    for each period in turn; it may call it and add to its dicts. It is given ``users`` only where a
-    report is about some of them: one that does not take them can only report on everybody. Raises
-    ImproperlyConfigured where the setting names nothing that can be called.
+    That function takes what :func:`base_usage_for_periods` takes and yields what it yields, a dict
+    for each period in turn; it may call it and add to its dicts. It is passed ``users`` only if a
+    report is about some of the users: without that parameter it can only report on everybody.
+    Raises ImproperlyConfigured if the setting names nothing that can be called.
     """
     return usage_reports_function()(*args, **kwargs)
 
 
 def usage_reports_function() -> Callable[..., Iterable[Usage]]:
-    """Return the function in the setting, or the app's own where it is empty."""
+    """Return the function in the setting, or the app's own if it is empty."""
     function = function_in("USAGE_REPORTS_FUNCTION") or _usage_for_periods
     if function is usage_for_periods:
         raise ImproperlyConfigured(
@@ -467,12 +412,12 @@ def takes_users() -> bool:
     return True
 
 
-def _usage_for_periods(
-    periods: Iterable[tuple[datetime, datetime]], *, users: Any = None
-) -> Iterator[Usage]:
+def base_usage_for_periods(periods: Iterable[Range], *, users: Any = None) -> Iterator[Usage]:
     """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels.
 
-    ``users`` restricts it to a group.
+    This is what :func:`usage_for_periods` does by default, and what a function in
+    ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` may call. ``users`` restricts it to a group. Raises
+    ValueError for a start later than its end.
     """
     periods = list(periods)
     ranges = [_checked_period(start, end) for start, end in periods]
@@ -483,30 +428,40 @@ def _usage_for_periods(
     yield from _usages(periods, active, first, accounts)
 
 
+#: The name in version 1, which projects wrap or replace.
+_usage_for_periods = base_usage_for_periods
+
+
 def _usages(
-    periods: Iterable[tuple[datetime, datetime]],
+    periods: Iterable[Range],
     active: Iterable[int],
-    first: datetime | None,
+    first_souvenir: datetime | None,
     accounts: Iterable[Accounts],
 ) -> Iterator[Usage]:
     now = utc(checked(timezone.now(), "now"))
-    for (start, end), users, (registered, activated) in zip(periods, active, accounts, strict=True):
+    for (start, end), users, registered in zip(periods, active, accounts, strict=True):
         _, until = _checked_period(start, end)
-        known = first is not None and utc(first) < utc(until)
-        usage: Usage = {
-            "period": {"start": start, "end": end},
-            "usage": {
-                "registered_users": registered,
-                "activated_users": activated,
-                "active_users": users if known else None,
-            },
-        }
-        if utc(until) > now:
-            usage["complete"] = False
-        yield usage
+        known = is_known(until, first_souvenir)
+        yield usage_row((start, end), users if known else None, registered, utc(until) <= now)
 
 
-def _checked_period(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+def usage_row(period: Range, active: int | None, accounts: Accounts, complete: bool) -> Usage:
+    """Return the dict of a period, see the module, without labels."""
+    start, end = period
+    usage: Usage = {
+        "period": {"start": start, "end": end},
+        "usage": {
+            "registered_users": accounts.registered,
+            "activated_users": accounts.activated,
+            "active_users": active,
+        },
+    }
+    if not complete:
+        usage["complete"] = False
+    return usage
+
+
+def _checked_period(start: datetime, end: datetime) -> Range:
     checked_range(start, end)
     return checked(start, "start"), checked(end, "end")
 

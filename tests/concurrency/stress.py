@@ -33,9 +33,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections
 
-from souvenirs.calendar.grid import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, cell_of, moment_of
+from souvenirs.calendar.grid import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, cell_of, moment_of
 from souvenirs.digests.digester import Digester
-from souvenirs.digests.rows import users_in
 from souvenirs.digests.verifying import Verifier
 from souvenirs.models import Digest, Souvenir
 from souvenirs.stores import get_store
@@ -172,11 +171,11 @@ def settle(stage: Stage) -> None:
     for (start, end), users in zip(ranges, get_store().count_each(ranges).counts, strict=True):
         check(start, end, users)
     for digest in Digest.objects.order_by("level", "start"):
-        cell = Cell(digest.level, digest.start)
+        cell = digest.cell
         if digest.level <= HOUR_LEVEL or cell.end <= time.time():
             if digest.level > HOUR_LEVEL and digest.is_stale:
                 raise Loss(f"{cell} has not been made anew.")
-            check(moment_of(cell.start), moment_of(cell.end), users_in(digest))
+            check(moment_of(cell.start), moment_of(cell.end), digest.users())
     for verified in Verifier().run():
         if verified.differences:
             raise Loss(" ".join(verified.differences))

@@ -124,10 +124,10 @@ def test_killed_in_the_middle_it_can_be_run_again(monkeypatch, killed_at):
     steps = iter(range(10))
     erase_from = erasing._Erasure._erase_from
 
-    def killed(self, month):
+    def killed(self, month, digests):
         if next(steps) == killed_at:
             raise KeyboardInterrupt
-        erase_from(self, month)
+        erase_from(self, month, digests)
 
     with monkeypatch.context() as patched:
         patched.setattr(erasing._Erasure, "_erase_from", killed)
@@ -290,7 +290,7 @@ def test_failing_erasure_is_logged_and_harms_nothing(make_user, caplog):
 
 @pytest.mark.usefixtures("erasing_deleted", "history")
 def test_failing_database_is_logged_and_harms_nothing(make_user, caplog, monkeypatch):
-    def failing(key, alias):
+    def failing(key, store):
         raise connection.Database.OperationalError("gone away")
 
     monkeypatch.setattr(erasing, "_Erasure", failing)

@@ -100,7 +100,7 @@ def test_user_missing_from_a_bucket_is_found():
     put(bucket_of(NINE), 1)
     assert differences() == [
         f"{HOUR}: users with a souvenir who are not in the digest: 1.",
-        f"{DAY_IN_WORDS}: the digest is not what its parts make up.",
+        f"{DAY_IN_WORDS}: the digest differs from its parts.",
     ]
 
 
@@ -145,7 +145,7 @@ def test_day_or_month_with_other_users_is_found(leave, level, words, users):
     leave((3, at(2025, 4, 2)))
     digest()
     put(OF_LEVEL[level](NINE), *users)
-    assert f"{words}: the digest is not what its parts make up." in differences()
+    assert f"{words}: the digest differs from its parts." in differences()
 
 
 @pytest.mark.usefixtures("digested")
@@ -162,7 +162,7 @@ def test_stale_day_or_month_is_no_difference(level):
 def test_changed_count_is_found(level, column):
     Digest.objects.filter(level=level).update(**{column: 7})
     [sentence] = differences()
-    assert sentence.endswith("UTC: the stored count is not that of the digest.")
+    assert sentence.endswith("UTC: the stored count differs from the digest.")
 
 
 @pytest.mark.usefixtures("digested")

@@ -1,6 +1,7 @@
 """What all insights have in common."""
 
 from datetime import date, datetime, timedelta
+from typing import get_args, get_overloads, get_type_hints
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,6 +17,7 @@ from souvenirs.insights import (
     Insight,
     Segmented,
     active_series,
+    day_n_retention,
     growth,
     power_curve,
     power_curves,
@@ -438,3 +440,21 @@ def test_disjoint_populations_add_up(rows, others):
     one, other, both = measured(rows), measured(others), measured(rows + others)
     for name in BY_WEEK:
         assert [a + b for a, b in zip(one[name], other[name], strict=True)] == both[name]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [active_series, day_n_retention, growth, power_curve, power_curves, retention, stickiness],
+)
+def test_overloads_take_what_the_function_takes(function):
+    """The keyword arguments of all insights are declared once, for all overloads."""
+    taken = {name: str(each) for name, each in get_type_hints(function).items() if name != "return"}
+    overloads = get_overloads(function)
+    assert len(overloads) == 2
+    for overload in overloads:
+        hints = get_type_hints(overload)
+        [options] = get_args(hints.pop("options"))
+        del hints["return"]
+        assert {*hints, *get_type_hints(options)} == set(taken)
+        for name, hint in {**hints, **get_type_hints(options)}.items():
+            assert name == "by" or str(hint) == taken[name]

@@ -14,9 +14,8 @@ from django.utils import timezone
 from souvenirs.calendar.grid import HOUR_LEVEL, moment_of
 from souvenirs.calendar.instants import stored
 from souvenirs.control import CorruptDigest, PrunedSpan, active_users, erase_user
-from souvenirs.counting.conditions import WasSeen
+from souvenirs.counting import WasSeen
 from souvenirs.digests.pruning import Pruner
-from souvenirs.digests.rows import users_in
 from souvenirs.insights import (
     ActivityQuerySet,
     active_days,
@@ -30,8 +29,8 @@ from souvenirs.insights import (
     recently_seen,
 )
 from souvenirs.models import Digest, Souvenir
-from souvenirs.sets.numbers import numbers_of
 from souvenirs.stores import get_store
+from souvenirs.stores.numbers import numbers_of
 from tests.conftest import INSTANT, at, build_user, pk_of
 from tests.digesting import MINUTE, START, bucket_of, digest, flip_a_bit, sightings
 
@@ -144,7 +143,7 @@ def moments(request, users, leave, settings):
         known[key].add(when)
     numbers = numbers_of(known, "default")
     for bucket in Digest.objects.filter(level__lte=HOUR_LEVEL, is_pruned=True):
-        inside = users_in(bucket)
+        inside = bucket.users()
         for key in [key for key, number in numbers.items() if number in inside]:
             known[key].add(moment_of(bucket.start))
     return known

@@ -356,7 +356,7 @@ def test_day_n_rows(week):
 
 def test_day_n_users_of_what_was_not_asked_for_are_refused(week):
     found = day_n_retention(START, at(2017, 9, 7), days=[1])
-    with pytest.raises(LookupError, match="Day 2 was not asked for"):
+    with pytest.raises(LookupError, match="There is no day 2"):
         found.users(2)
     with pytest.raises(ValueError, match="part must be eligible, returned or returned_or_later"):
         found.users(1, "gone")

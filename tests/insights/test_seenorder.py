@@ -63,8 +63,8 @@ def state(request, world):
 def _limits(request, monkeypatch):
     """Of so small a site, everybody would be looked up."""
     if request.param == "as of many users":
-        monkeypatch.setattr(seenorder, "ENOUGH", 3)
-        monkeypatch.setattr(seenorder, "FEW", timedelta(days=100))
+        monkeypatch.setattr(seenorder, "FEW_USERS", 3)
+        monkeypatch.setattr(seenorder, "SHORT_RANGE", timedelta(days=100))
 
 
 def expected(keys, is_descending=False):
@@ -143,7 +143,7 @@ def test_only_some_users(is_descending):
 
 @pytest.mark.usefixtures("state")
 def test_ranges_that_are_too_many_for_one_reading(monkeypatch):
-    monkeypatch.setattr(seenorder, "MOST_RANGES", 1)
+    monkeypatch.setattr(seenorder, "MAX_RANGES", 1)
     assert page_by_last_seen(2, 30) == expected(active_users())[2:30]
 
 
@@ -183,7 +183,7 @@ def test_moments_without_time_zone_support(settings):
 
 @pytest.mark.usefixtures("state")
 def test_queries_do_not_grow_with_the_range(monkeypatch, django_assert_max_num_queries):
-    monkeypatch.setattr(seenorder, "ENOUGH", 1)
+    monkeypatch.setattr(seenorder, "FEW_USERS", 1)
     for is_descending in (False, True):
         with django_assert_max_num_queries(18 if isinstance(pk_of(1), int) else 25):
             page_by_last_seen(0, 5, is_descending=is_descending)

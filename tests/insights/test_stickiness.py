@@ -1,8 +1,8 @@
 import pytest
 
 from souvenirs.insights import stickiness
-from souvenirs.insights.layout import lay
 from souvenirs.insights.stickiness import plan_stickiness
+from souvenirs.insights.timeline import timeline_of
 from tests.conftest import at, pk_of
 from tests.oracle import DAY, END, NOW, START, UNITS, ZONES, Oracle, gives_its_users, sightings
 
@@ -127,7 +127,7 @@ def test_rows(leave):
 def test_days_before_the_first_souvenir_are_not_read(leave, set_now):
     set_now(at(2025, 7, 1))
     leave((1, at(2025, 6, 1)), (1, at(2025, 6, 3)))
-    plan = plan_stickiness(lay(at(1925, 1, 1), at(2025, 7, 1), "month", "UTC"))
+    plan = plan_stickiness(timeline_of(at(1925, 1, 1), at(2025, 7, 1), "month", "UTC"))
     assert len(plan.ranges) == 29 + 30
     found = stickiness(at(1925, 1, 1), at(2025, 7, 1), tz="UTC")
     assert len(found.periods) == 12 * 100 + 6

@@ -88,6 +88,14 @@ def bound(moment: datetime) -> datetime:
     return shown
 
 
+def instant_before(end: datetime) -> datetime:
+    """Return the last instant before an aware moment, in UTC; ValueError where there is none."""
+    try:
+        return utc(end) - MICROSECOND
+    except OverflowError:
+        raise ValueError(f"end is out of range: {end}.") from None
+
+
 def checked_range(start: object, end: object) -> tuple[datetime | None, datetime | None]:
     """Return both ends of ``[start, end)`` as aware datetimes; None leaves an end open.
 

@@ -21,7 +21,8 @@ from typing import NamedTuple
 from dateutil.relativedelta import relativedelta
 from django.utils import timezone
 
-from .instants import checked, local, outward, utc, zone_for
+from ..conf import conf
+from .instants import checked, instant_before, local, outward, utc, zone_for
 
 
 class Step(NamedTuple):
@@ -83,6 +84,16 @@ class Boundaries:
         while has_begun(number + 1):
             number += 1
         return number
+
+    def numbers(self, start: datetime | None, end: datetime) -> range:
+        """Return the numbers of the periods that overlap ``[start, end)``, aware datetimes.
+
+        Those before the anchor are left out; without a start they begin with the anchor.
+        """
+        if start is not None and utc(start) >= utc(end):
+            return range(0)
+        first = 0 if start is None else max(0, self.number(start))
+        return range(first, self.number(instant_before(end)) + 1)
 
     def _estimate(self, instant: datetime) -> int:
         reading = instant.replace(tzinfo=None)
@@ -193,6 +204,18 @@ def calendar_start(
         return grid.wall(number).replace(tzinfo=zone)
     except (OverflowError, ValueError):
         return grid.boundary(number)
+
+
+def calendar_boundaries(
+    moment: datetime, step: Step, tz: str | tzinfo | None = None, week_start: int | None = None
+) -> Boundaries:
+    """Return the boundaries of calendar units, numbered from the one that holds ``moment``.
+
+    Weeks start on ``week_start``, which is ``SOUVENIRS_WEEK_START`` by default.
+    """
+    first_day = conf.WEEK_START if week_start is None else week_start
+    anchor = calendar_start(moment, step, tz, first_day)
+    return Boundaries(anchor, step, anchor.tzinfo)
 
 
 def adjust_to_calendar_month(dt: datetime, tz: str | tzinfo | None = None) -> datetime:

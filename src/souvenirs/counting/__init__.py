@@ -1,7 +1,6 @@
 """Who was active, and in which segment; how many accounts there were."""
 
 from .accounts import (
-    UNKNOWN,
     Accounts,
     accounts_as_of,
     date_joined_field,
@@ -9,9 +8,9 @@ from .accounts import (
     joined_each,
     new_accounts,
 )
-from .active import active_users, active_users_each, count_active_users
 from .activeusers import ActiveUsers, group_of
-from .conditions import WasSeen
+from .activity import active_users, active_users_each, count_active_users
+from .expressions import WasSeen
 from .segments import (
     SETTING,
     By,
@@ -26,7 +25,6 @@ from .segments import (
 
 __all__ = [
     "SETTING",
-    "UNKNOWN",
     "Accounts",
     "ActiveUsers",
     "By",

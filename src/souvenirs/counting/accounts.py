@@ -24,13 +24,10 @@ from ..sql import Rank
 
 
 class Accounts(NamedTuple):
-    """Accounts as of an instant; None where the user model cannot say."""
+    """Accounts as of an instant; None if the user model cannot say."""
 
-    registered: int | None
-    activated: int | None
-
-
-UNKNOWN = Accounts(None, None)
+    registered: int | None = None
+    activated: int | None = None
 
 
 def accounts_as_of(
@@ -43,7 +40,7 @@ def accounts_as_of(
     """
     joined = date_joined_field()
     if joined is None:
-        return [UNKNOWN] * len(instants)
+        return [Accounts()] * len(instants)
     ends = sorted({utc(instant) for instant in instants})
     totals: list[tuple[int, int]] = []
     for position in range(0, len(ends), Rank.LIMIT):

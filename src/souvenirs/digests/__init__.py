@@ -4,7 +4,6 @@ from .digester import Digester
 from .erasing import erase_deleted_user, erase_user, export_user
 from .folding import bucket_seconds
 from .pruning import NotInDigest, Pruner
-from .sizes import bytes_of_souvenir
 from .status import Level, Status, status
 from .verifying import Verifier
 
@@ -16,7 +15,6 @@ __all__ = [
     "Status",
     "Verifier",
     "bucket_seconds",
-    "bytes_of_souvenir",
     "erase_deleted_user",
     "erase_user",
     "export_user",

@@ -14,8 +14,9 @@ from django.db import connections, models
 
 from .usersets import UserSet
 
-#: Keys from 0 up to here are numbers in sets, see :mod:`souvenirs.sets.numbers`.
-LIMIT = 2**31
+#: Integer keys below are their own numbers in sets; the numbers of other keys begin here, see
+#: :mod:`souvenirs.stores.numbers`.
+FIRST_NUMBER = 2**31
 
 #: As numbers where all of them are, and else as they are.
 Keys: TypeAlias = UserSet | frozenset[Hashable]
@@ -25,6 +26,11 @@ PACKED = {
     "postgresql": "string_agg(int8send(k), ''::bytea)",
     "sqlite": "json_group_array(k)",
 }
+
+
+def is_number(key: Hashable) -> bool:
+    """Whether a primary key is its own number in sets."""
+    return type(key) is int and 0 <= key < FIRST_NUMBER
 
 
 def keys_in(rows: models.QuerySet[Any]) -> Keys:
@@ -103,7 +109,7 @@ def _keys(numbers: Collection[int]) -> Keys:
         users = UserSet.from_ids(array("I", numbers))
     except OverflowError:
         return frozenset(numbers)
-    return users if not users or users.max() < LIMIT else frozenset(users)
+    return users if not users or users.max() < FIRST_NUMBER else frozenset(users)
 
 
 def primary_key(user: Any) -> Hashable:

@@ -14,6 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Subquery
 
 from ..sets import Keys
+from .digesttable import DigestTable
+from .souvenirs import SouvenirQuerySet
 
 
 class Sighting(NamedTuple):
@@ -55,6 +57,20 @@ class Store(ABC):
     @abstractmethod
     def alias(self) -> str:
         """The database in which souvenirs are left, by its name in ``DATABASES``."""
+
+    @property
+    @abstractmethod
+    def souvenirs(self) -> SouvenirQuerySet:
+        """The souvenirs, which any store leaves in the site's own database."""
+
+    @property
+    @abstractmethod
+    def digests(self) -> DigestTable:
+        """The digests of this kind, for :mod:`souvenirs.digests` to keep up to date."""
+
+    @abstractmethod
+    def souvenir_size(self) -> float | None:
+        """Return the bytes of an average souvenir; None without any, or if that is unknown."""
 
     @abstractmethod
     def add(self, sighting: Sighting) -> None:

@@ -12,21 +12,27 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import OuterRef, Subquery
 from django.db.models.signals import post_save, pre_save
 
-from ..calendar import bound, outward, stored
+from ..calendar import bound, outward
 from ..models import Digest, Souvenir
 from ..resilience import bounded
 from ..sets import Keys
 from ..sql import values_table
 from .base import Bounds, Counted, Group, Range, Sighting, Store, UserRange
-from .queries import PROBES, USER, WHEN, Names, ends_of, fetch, overview, pruned
+from .digesttable import DigestTable
+from .queries import PROBES, USER, WHEN, Names, catalog, ends_of, fetch, pruned
 from .reading import Reading
+from .sizes import souvenir_size
+from .souvenirs import SouvenirQuerySet, souvenirs_in
 
 #: PQTRANS_INERROR of libpq.
 POSTGRESQL_IN_ERROR = 3
 
 
 class OrmStore(Store):
-    """The table ``souvenirs_souvenir``, in the database that the router names for it."""
+    """Souvenirs and digests in the database that the router names for them."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
 
     @cached_property
     def writer(self) -> BaseDatabaseWrapper:
@@ -41,6 +47,17 @@ class OrmStore(Store):
     @property
     def alias(self) -> str:
         return self.writer.alias
+
+    @property
+    def souvenirs(self) -> SouvenirQuerySet:
+        return souvenirs_in(self.alias)
+
+    @property
+    def digests(self) -> DigestTable:
+        return DigestTable(self.alias, self.kind)
+
+    def souvenir_size(self) -> float | None:
+        return souvenir_size(self.writer)
 
     def add(self, sighting: Sighting) -> None:
         connection = self.writer
@@ -100,12 +117,10 @@ class OrmStore(Store):
         return {int(n) for (n,) in fetch(connection, sql, params)}
 
     def first(self) -> datetime | None:
-        return overview(self.reader, (0, 0)).first
+        return catalog(self.reader, self.kind).first
 
     def moments(self, user: Any, start: datetime, end: datetime) -> list[datetime]:
-        souvenirs = Souvenir.objects.using(self.reader.alias).filter(user_id=user)
-        souvenirs = souvenirs.filter(when__gte=bound(start), when__lt=bound(end)).order_by("when")
-        return [stored(when) for when in souvenirs.values_list("when", flat=True)]
+        return souvenirs_in(self.reader.alias).of_user(user).between(start, end).moments()
 
     def first_each(self, users: Collection[Hashable]) -> dict[Hashable, datetime]:
         return dict(ends_of(self.reader, list(users), is_last=False))
@@ -114,12 +129,10 @@ class OrmStore(Store):
         return dict(ends_of(self.reader, list(users), is_last=True))
 
     def pruned(self, start: datetime | None, end: datetime | None) -> Bounds | None:
-        return pruned(self.reader, start, end)
+        return pruned(self.reader, self.kind, start, end)
 
     def oldest_undigested(self) -> datetime | None:
-        undigested = Souvenir.objects.using(self.alias).filter(digested=False).order_by()
-        oldest = undigested.aggregate(first=models.Min("when"))["first"]
-        return None if oldest is None else stored(oldest)
+        return self.souvenirs.undigested().first_moment()
 
     def has_digests(self) -> bool:
         return Digest.objects.using(self.alias).exists()
@@ -147,10 +160,10 @@ class OrmStore(Store):
     def users_each(
         self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
     ) -> list[Keys]:
-        return Reading(self.reader, ranges, among, rounded=rounded).sets()
+        return Reading(self.reader, self.kind, ranges, among, rounded=rounded).sets()
 
     def count_each(self, ranges: Sequence[Range], among: Group = None) -> Counted:
-        return Reading(self.reader, ranges, among).counts()
+        return Reading(self.reader, self.kind, ranges, among).counts()
 
 
 def _insert(connection: BaseDatabaseWrapper, sighting: Sighting) -> None:

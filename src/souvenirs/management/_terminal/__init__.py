@@ -1,0 +1,32 @@
+"""Tables, charts and progress as text, on a terminal or off it."""
+
+from .charts import resampled, shaded, sparkline
+from .columns import column_chart
+from .display import BLOCKS, BOLD, CYAN, GREEN, RED, Display, can_encode, painted, printable
+from .numbers import NO_VALUE, Value, number, percent, pluralize
+from .progress import Progress
+from .tables import FittedTable, TextTable
+
+__all__ = [
+    "BLOCKS",
+    "BOLD",
+    "CYAN",
+    "GREEN",
+    "NO_VALUE",
+    "RED",
+    "Display",
+    "FittedTable",
+    "Progress",
+    "TextTable",
+    "Value",
+    "can_encode",
+    "column_chart",
+    "number",
+    "painted",
+    "percent",
+    "pluralize",
+    "printable",
+    "resampled",
+    "shaded",
+    "sparkline",
+]
