@@ -63,8 +63,8 @@ def main() -> None:
         print(
             f"{files.rows:,} souvenirs of {files.users_total:,} users in {files.days} days, all of "
             "them digested by version 2. Version 1.0.2 is measured twice: on its own table with "
-            "its own indexes, and on the table of version 2. PostgreSQL has 64 MB of `work_mem`. Each "
-            "time is the best of all rounds.\n"
+            "its own indexes, and on the table of version 2. PostgreSQL has 64 MB of `work_mem`. "
+            "Each time is the best of all rounds.\n"
         )
         for engine in engines:
             with scratch(engine) as connection:

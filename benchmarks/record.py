@@ -141,7 +141,10 @@ def rate_limited(connection: BaseDatabaseWrapper, cache: str, user: User) -> lis
 @contextmanager
 def asks_nobody(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Assert that neither the database nor the cache is asked."""
-    with CaptureQueriesContext(connection) as queries, patch.object(gate, "_cache") as cache:
+    with (
+        CaptureQueriesContext(connection) as queries,
+        patch("souvenirs.recording.ratelimit.bounded_cache") as cache,
+    ):
         yield
     assert not queries.captured_queries
     cache.assert_not_called()

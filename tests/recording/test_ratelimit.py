@@ -6,12 +6,12 @@ import pytest
 from django.core.cache import cache, caches
 from django.test import override_settings
 
+from souvenirs.conf import is_window
 from souvenirs.recording.ratelimit import (
     Gate,
     Window,
     WindowMemory,
     bounds_of,
-    is_window,
     window_now,
     window_of,
 )

@@ -53,11 +53,6 @@ class Window(NamedTuple):
     number: int
 
 
-def is_window(seconds: float) -> bool:
-    """Whether a window can be so long: from a microsecond to a thousand years."""
-    return 1e-6 <= seconds <= 1000 * 365 * 86400
-
-
 def window_at(epoch: float, seconds: float) -> Window:
     """Return the window of that length that holds a moment, given in seconds since 1970."""
     return Window(seconds, math.floor(epoch / seconds))

@@ -12,12 +12,12 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from ..calendar import checked, utc
-from ..conf import conf
+from ..conf import conf, is_window
 from ..models import Souvenir
 from ..sets import primary_key
 from ..signals import user_seen
 from ..stores import Sighting, Store, UserRange, get_store
-from .ratelimit import Window, bounds_of, gate, is_window, window_now, window_of
+from .ratelimit import Window, bounds_of, gate, window_now, window_of
 
 logger = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import OuterRef, Subquery
 from django.db.models.signals import post_save, pre_save
 
-from ..calendar import bound, outward
+from ..calendar import Bounds, bound, outward
 from ..models import Digest, Souvenir
 from ..resilience import bounded
 from ..sets import Keys
 from ..sql import values_table
-from .base import Bounds, Counted, Group, Range, Sighting, Store, UserRange
+from .base import Counted, Group, Range, Sighting, Store, UserRange
 from .digesttable import DigestTable
 from .queries import PROBES, USER, WHEN, Names, catalog, ends_of, fetch, pruned
 from .reading import Reading

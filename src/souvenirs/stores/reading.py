@@ -24,6 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..calendar import (
     DAY_LEVEL,
     HOUR_LEVEL,
+    Bounds,
     Cell,
     Span,
     cell_of,
@@ -45,7 +46,7 @@ from ..sets import (
     is_number,
 )
 from . import queries
-from .base import Bounds, Counted, Group, Range
+from .base import Counted, Group, Range
 from .digesttable import is_of_souvenirs
 from .numbers import keys_of, numbers_of
 
