@@ -37,7 +37,7 @@ from ..calendar import (
 from ..resilience import RareLog
 from ..sets import (
     FIRST_NUMBER,
-    MAX_ID,
+    LAST_NUMBER,
     CorruptDigest,
     Keys,
     Label,
@@ -308,7 +308,7 @@ class Reading:
         return positions
 
     def _concerns(self, row: queries.DigestRow) -> bool:
-        """Whether one of the users who are asked for is in a digest."""
+        """Whether one of the wanted users is in a digest."""
         return self._group is None or not self._group.isdisjoint(self._users_of(row))
 
     def _stored_count(self, cell: Cell, catalog: queries.Catalog) -> int:
@@ -340,7 +340,7 @@ class Reading:
 
     def _lent_numbers(self, wanted: frozenset[Hashable]) -> dict[Hashable, int]:
         numbers = dict(numbers_of(wanted, self.connection.alias))
-        self.lent = dict(enumerate(wanted - numbers.keys(), MAX_ID + 1 - len(wanted)))
+        self.lent = dict(enumerate(wanted - numbers.keys(), LAST_NUMBER + 1 - len(wanted)))
         return numbers | {key: number for number, key in self.lent.items()}
 
     def _numbered(self, keys: Collection[Any]) -> UserSet:
@@ -352,11 +352,8 @@ class Reading:
     def _named(self, sets: list[UserSet]) -> list[Keys]:
         if all(not users or users.max() < FIRST_NUMBER for users in sets):
             return list(sets)
-        everybody = UserSet.union(sets)
-        keys = keys_of(
-            (number for number in everybody if number not in self.lent), self.connection.alias
-        )
-        keys.update(self.lent)
+        stored = (number for number in UserSet.union(sets) if number not in self.lent)
+        keys = keys_of(stored, self.connection.alias) | self.lent
         return [frozenset(keys[number] for number in users if number in keys) for users in sets]
 
 
