@@ -1,4 +1,4 @@
-"""The private names of other packages that we depend on; see docs/private-names.md."""
+"""The private names of other packages that we depend on; see docs/architecture.md."""
 
 import ast
 import inspect
@@ -19,7 +19,7 @@ import souvenirs
 from tests.conftest import vendor_is
 
 PACKAGE = Path(souvenirs.__file__).parent
-DOCUMENT = PACKAGE.parents[1] / "docs/private-names.md"
+DOCUMENT = PACKAGE.parents[1] / "docs/architecture.md"
 
 #: Documented in spite of the underscore: of Django's models, and of ``typing.NamedTuple``.
 DOCUMENTED = {"_base_manager", "_default_manager", "_meta", "_replace"}
