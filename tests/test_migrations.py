@@ -229,7 +229,7 @@ def require_auth_user():
 
 @pytest.fixture(scope="module")
 def way(django_db_setup, django_db_blocker):
-    """A large table on its way forward, back and forward again; then tables made anew."""
+    """A large table on its way forward, back and forward again; then tables created anew."""
     require_auth_user()
     steps = {
         "version 1": [],
@@ -332,7 +332,7 @@ def test_going_back_restores_the_indexes(way):
 
 
 def test_going_back_restores_the_columns(way):
-    """In SQLite, where a change makes the table anew, their order is another one."""
+    """In SQLite, where a change creates the table again, their order differs."""
     assert sorted(way["back"].columns) == sorted(way["version 1"].columns)
 
 

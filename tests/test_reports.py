@@ -100,7 +100,7 @@ def test_week_can_start_on_sunday():
     assert row["labels"]["calendar_year_week"] == "2016-W01"
 
 
-def test_week_starts_where_the_setting_says(settings):
+def test_week_starts_on_the_day_in_the_setting(settings):
     settings.SOUVENIRS_WEEK_START = 6
     [row] = calendar_weekly_usage(at(2016, 1, 8), at(2016, 1, 9))
     assert row["period"]["start"] == at(2016, 1, 2)

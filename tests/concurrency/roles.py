@@ -40,7 +40,7 @@ LATE, REPEATED = 10, 30
 REGULARS = 300
 
 #: How long the past buckets of one month change, then those of the other one, then none: time for
-#: their digests to be made anew, and read.
+#: their digests to be rebuilt, and read.
 PHASE = 3.0
 
 #: Numbers of users that one process may use.
@@ -207,7 +207,7 @@ def erase(stage: Stage, number: int, tally: Counter) -> None:
 
 
 def read(stage: Stage, number: int, tally: Counter) -> None:
-    """Ask for everything in turn; whoever was acknowledged before has to be in the answer."""
+    """Ask for everything in turn; all users acknowledged before have to be in the answer."""
     low, high = Ledger(stage.folder, "acknowledged"), Ledger(stage.folder, "tried")
     begun, done = Numbers(stage.folder / "erasing"), Numbers(stage.folder / "erased")
     chance = Chance(number)

@@ -1,10 +1,10 @@
 """Everybody at once, digesters killed at random: ``python -m tests.concurrency --seconds 600``.
 
 On each engine, real processes: eight writers, of which two hold their transactions open for up to
-three seconds, an import, three digesters one of which is killed every tenth of a second or so, a
+three seconds, an import, three digesters of which one is killed about every tenth of a second, a
 pruner, an eraser, and two readers. Sightings lie in today's buckets and, late, in those of three
 days in each of the two months before, which are left alone in turn, so that days and months are
-made anew, and read. The exit code is 1 unless
+rebuilt, and read. The exit code is 1 unless
 
 * every answer had everybody who was acknowledged, to whom a commit had returned, before it was
   asked for, and nobody who had not been tried to be recorded by its end or who had been erased
@@ -65,7 +65,7 @@ LOSING = {
     "mariadb": ["digests-first", "sealed", "claimed-by-bucket"],
 }
 
-#: A control loses by chance: so many times it may get away with it.
+#: A control loses by chance: how often it is run until it does.
 TRIES = 6
 
 forks = multiprocessing.get_context("fork")
@@ -174,7 +174,7 @@ def settle(stage: Stage) -> None:
         cell = digest.cell
         if digest.level <= HOUR_LEVEL or cell.end <= time.time():
             if digest.level > HOUR_LEVEL and digest.is_stale:
-                raise Loss(f"{cell} has not been made anew.")
+                raise Loss(f"{cell} has not been rebuilt.")
             check(moment_of(cell.start), moment_of(cell.end), digest.users())
     for verified in Verifier().run():
         if verified.differences:

@@ -339,7 +339,7 @@ def test_who_comes_while_an_hour_is_looked_at_does_not_keep_it_from_being_pruned
     perform_each(scene, [(("prune", "write"), [stop]) for stop in range(2, 10)])
 
 
-def test_a_day_made_anew_after_waiting_for_an_eraser_does_not_bring_anybody_back(scene_of):
+def test_a_day_rebuilt_after_waiting_for_an_eraser_does_not_bring_anybody_back(scene_of):
     """What is read under a lock is what there is once the lock is given, at any isolation."""
     scene = scene_of("stale")
     stops = range(3, length(scene, "erase") + 1)

@@ -342,7 +342,7 @@ def test_export_command_writes_json():
 def test_export_command_says_what_to_do_with_a_corrupt_digest():
     flip_a_bit(bucket_of(NINE))
     assert refusal("export_user", str(pk_of(1))).endswith(
-        "Run manage.py digest_souvenirs --rebuild, then this again."
+        "Run manage.py digest_souvenirs --rebuild, then export again."
     )
 
 
@@ -368,7 +368,7 @@ def test_erase_command_asks(monkeypatch):
     questions = []
     monkeypatch.setattr("builtins.input", lambda text: questions.append(text) or "yes")
     run("erase_user", str(pk_of(1)))
-    assert f"takes user {pk_of(1)} out of all souvenirs" in questions[0]
+    assert f"erases user {pk_of(1)} from all souvenirs" in questions[0]
     assert active_users().pks == {pk_of(2)}
 
 

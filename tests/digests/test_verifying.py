@@ -40,7 +40,7 @@ def differences(*arguments):
     """The sentences of a run that finds differences."""
     out = StringIO()
     with pytest.raises(
-        CommandError, match=r"^Run manage\.py digest_souvenirs --rebuild\.$"
+        CommandError, match=r"differ: run manage\.py digest_souvenirs --rebuild\.$"
     ) as found:
         call_command("digest_souvenirs", "--verify", *arguments, stdout=out, stderr=StringIO())
     assert found.value.returncode == 1
@@ -55,13 +55,13 @@ def test_sound_digests_have_no_difference(leave, settings, seconds):
     leave(*sightings())
     digest()
     assert run("digest_souvenirs", "--verify") == (
-        "Looked at 4 days and 2 months, found 0 differences.\n"
+        "Verified 4 daily and 2 monthly digests, found 0 differences.\n"
     )
 
 
 def test_empty_site_has_no_difference():
     assert run("digest_souvenirs", "--verify") == (
-        "Looked at 0 days and 0 months, found 0 differences.\n"
+        "Verified 0 daily and 0 monthly digests, found 0 differences.\n"
     )
 
 
@@ -218,8 +218,8 @@ def test_time_that_is_up_looks_at_nothing_new(leave):
     leave((1, NINE), (1, at(2025, 4, 1, 9)))
     digest()
     assert run("digest_souvenirs", "--verify", "--max-seconds=0.000001") == (
-        "Time is up: what is left is for the next run.\n"
-        "Looked at 1 day and 0 months, found 0 differences.\n"
+        "Stopped after --max-seconds; the next run continues.\n"
+        "Verified 1 daily and 0 monthly digests, found 0 differences.\n"
     )
 
 

@@ -20,7 +20,8 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import connection, models
 
-from souvenirs.importing import csv_parser, open_text, read_lines
+from souvenirs.importing.formats import csv_parser
+from souvenirs.importing.lines import open_text, read_lines
 from souvenirs.management._terminal import Progress
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_daily_usage, calendar_monthly_usage

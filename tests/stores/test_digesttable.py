@@ -1,4 +1,4 @@
-"""What all have in common who change digests."""
+"""The table of digests, its versions and its retries."""
 
 import pytest
 from django.db import OperationalError
@@ -16,7 +16,7 @@ MONTH_OF_2025 = cell_of(MONTH_LEVEL, second_of(at(2025, 2, 3)))
 
 
 def failing(times):
-    """A function that a locked database lets through after so many times."""
+    """A function that a locked database refuses the first few times."""
     calls = []
 
     def work():
@@ -54,8 +54,8 @@ def test_a_digest_changed_in_spite_of_its_lock_is_not_overwritten():
 
 def test_days_changed_in_spite_of_their_lock_are_not_overwritten():
     digest = changed_meanwhile(DAY_LEVEL)
-    with pytest.raises(digesttable.Contended, match="1 of 1 days"):
-        get_store().digests.write_days([(digest, UserSet.from_ids([2]))])
+    with pytest.raises(digesttable.Contended, match="1 of 1 digests"):
+        get_store().digests.write_many([(digest, UserSet.from_ids([2]))])
     assert list(Digest.objects.get().users()) == [1]
 
 

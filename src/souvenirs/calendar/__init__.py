@@ -17,7 +17,7 @@ from .grid import (
 )
 from .instants import (
     MICROSECOND,
-    Range,
+    Bounds,
     bound,
     checked,
     checked_range,
@@ -83,12 +83,12 @@ __all__ = [
     "WEEK",
     "YEAR",
     "Boundaries",
+    "Bounds",
     "Cell",
     "Days",
     "Interval",
     "NumberedPeriod",
     "Period",
-    "Range",
     "Span",
     "Step",
     "Timeline",

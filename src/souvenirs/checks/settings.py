@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 from ..conf import PREFIX, SETTINGS, Setting, conf
-from ..counting import date_joined_field, is_active_field, segment_given
+from ..counting import date_joined_field, is_active_field, segment_definition
 from ..reports import usage_reports_function
 
 
@@ -64,5 +64,5 @@ FURTHER: dict[str, Callable[[], list[Callable[[], object]]]] = {
     "SOUVENIRS_USAGE_REPORTS_FUNCTION": lambda: [usage_reports_function],
     "SOUVENIRS_DATE_JOINED_FIELD": lambda: [date_joined_field],
     "SOUVENIRS_IS_ACTIVE_FIELD": lambda: [is_active_field],
-    "SOUVENIRS_SEGMENTS": lambda: [partial(segment_given, name) for name in conf.SEGMENTS],
+    "SOUVENIRS_SEGMENTS": lambda: [partial(segment_definition, name) for name in conf.SEGMENTS],
 }

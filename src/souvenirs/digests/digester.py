@@ -64,7 +64,7 @@ class Digester:
         yield from self.refresh()
 
     def fold(self) -> Iterator[Batch]:
-        """Fold souvenirs into buckets, by months and, where the range ends in a month, by days."""
+        """Fold souvenirs into buckets, by months, or by days of a month partly left out."""
         since = self.since
         while (day := next(self._undigested(since).cells(DAY_LEVEL), None)) is not None:
             month = cell_of(MONTH_LEVEL, day.start)

@@ -117,7 +117,7 @@ class _Erasure:
         self.numbers.update(numbers_of([self.key], self.store.alias).values())
 
     def _forget_number(self) -> None:
-        """Learn the number of the user, and delete it: the next souvenir is of somebody new."""
+        """Learn the number of the user, and delete it: the next souvenir is that of a new user."""
         self._learn_number()
         forget_number(self.key, self.store.alias)
 

@@ -49,9 +49,8 @@ def _refresh_days(days: list[Cell], month: Cell, digests: DigestTable) -> list[C
             except CorruptDigest as error:
                 logger.exception("%s Its day stays stale.", error)
                 failed.append(day)
-    digests.write_days(
-        [(row, parts[row.cell]) for row in rows if row.cell in parts and row.cell not in failed]
-    )
+    made = [(row, parts[row.cell]) for row in rows if row.cell in parts and row.cell not in failed]
+    digests.write_many(made, is_stale=False)
     return failed
 
 

@@ -2,11 +2,11 @@
 
 from .conditions import IsOneOf, one_of
 from .keys import FIRST_NUMBER, Keys, is_number, keys_by, keys_in, packing, primary_key, unpacked
-from .usersets import MAX_ID, CorruptDigest, Label, UserSet, checksum_of
+from .usersets import LAST_NUMBER, CorruptDigest, Label, UserSet, checksum_of
 
 __all__ = [
     "FIRST_NUMBER",
-    "MAX_ID",
+    "LAST_NUMBER",
     "CorruptDigest",
     "IsOneOf",
     "Keys",

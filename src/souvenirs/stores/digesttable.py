@@ -1,9 +1,9 @@
 """The table of digests, and the lock under which it is changed.
 
-Whoever changes a digest holds the lock of the row of its month, from before the first look at what
-goes into it until the commit. A change to a bucket marks its day and its month as stale in the same
-transaction; rebuilding these takes the mark off. So a day or a month that is not stale has
-everything that has been committed to its buckets.
+The lock is that of the row of the month. It is held from before anything is read that goes into a
+digest of that month until the change is committed. A change to a bucket marks its day and its month
+as stale in the same transaction; rebuilding these takes the mark off. So a day or a month that is
+not stale has everything that has been committed to its buckets.
 """
 
 from __future__ import annotations
@@ -165,35 +165,33 @@ class DigestTable:
 
     def write(self, digest: Digest, users: UserSet, *, is_stale: bool | None = None) -> None:
         """Replace the users of a digest; raises Contended if it was changed since it was read."""
-        same = self.all().filter(pk=digest.pk, version=digest.version)
-        digest.put(users)
-        if is_stale is not None:
-            digest.is_stale = is_stale
-        if same.update(**{name: getattr(digest, name) for name in WRITTEN}) != 1:
-            raise Contended(str(digest))
+        self.write_many([(digest, users)], is_stale=is_stale)
 
-    def write_days(self, days: Sequence[tuple[Digest, UserSet]]) -> None:
-        """Replace the users of days, which are stale no more: :meth:`write` for all at once."""
+    def write_many(
+        self, digests: Sequence[tuple[Digest, UserSet]], *, is_stale: bool | None = None
+    ) -> None:
+        """Replace the users of several digests at once; see :meth:`write`."""
+        if not digests:
+            return
         connection = connections[self.alias]
         quoted = connection.ops.quote_name
         columns = ", ".join(f"{quoted(name)} = %s" for name in WRITTEN)
         fields: list[Any] = [Digest._meta.get_field(name) for name in WRITTEN]
         rows = []
-        for digest, users in days:
+        for digest, users in digests:
             read = digest.version
-            digest.is_stale = False
             digest.put(users)
-            values = (
-                field.get_db_prep_save(getattr(digest, field.name), connection) for field in fields
-            )
-            rows.append([*values, digest.pk, read])
-        if not rows:
-            return
+            if is_stale is not None:
+                digest.is_stale = is_stale
+            values = [getattr(digest, name) for name in WRITTEN]
+            prepared = zip(fields, values, strict=True)
+            row = [field.get_db_prep_save(value, connection) for field, value in prepared]
+            rows.append([*row, digest.pk, read])
         table = quoted(Digest._meta.db_table)
         with connection.cursor() as cursor:
             cursor.executemany(f"UPDATE {table} SET {columns} WHERE id = %s AND version = %s", rows)
             if cursor.rowcount != len(rows):
-                raise Contended(f"{len(rows) - cursor.rowcount} of {len(rows)} days")
+                raise Contended(f"{len(rows) - cursor.rowcount} of {len(rows)} digests")
 
     def mark_stale(self, days: Collection[Cell]) -> None:
         """Mark these days of one month, and the month, so that they are not read until rebuilt."""

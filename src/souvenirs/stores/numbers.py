@@ -53,5 +53,5 @@ def keys_of(numbers: Iterable[int], alias: str) -> dict[int, Hashable]:
 
 
 def forget_number(key: Any, alias: str) -> None:
-    """Delete the number of a user: whoever gets this primary key next is somebody new."""
+    """Delete the number of a user, who is a new one when seen again."""
     UserNumber.objects.using(alias).filter(user_id=key).delete()

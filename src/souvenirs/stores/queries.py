@@ -18,16 +18,18 @@ from ..calendar import (
     HOUR_LEVEL,
     MONTH_LEVEL,
     SECOND,
+    Bounds,
     Cell,
     Span,
     bound,
     moment_of,
+    outward,
     stored,
 )
 from ..models import Digest, Souvenir
 from ..sets import Keys, packing, unpacked
 from ..sql import values_table
-from .base import Bounds
+from .base import UserRange
 from .digesttable import is_of_souvenirs
 
 USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")
@@ -150,7 +152,7 @@ def users_in(
 def _gathered(
     connection: BaseDatabaseWrapper, rows: Iterable[tuple[Any, ...]]
 ) -> Iterator[tuple[int, Keys]]:
-    """Gather the users of a range, who come in rows of their own."""
+    """Gather the users of each range, which come one to a row."""
     members: dict[int, list[Any]] = {}
     for position, user in rows:
         members.setdefault(position, []).append(user)
@@ -228,12 +230,12 @@ def ends_of(
     end = f"ORDER BY s.{names.when} {'DESC' if is_last else 'ASC'} LIMIT 1"
     source = f"FROM {names.souvenirs} s WHERE s.{names.user} ="
     convert = _converter(WHEN, connection)
+    keys = [(user,) for user in users]
     if connection.vendor == "mysql":
         # A key is compared with the column in the column's own collation only if it is constant.
-        probe = f"(SELECT %s, s.{names.when} {source} %s {end})"
-        rows = _probed(connection, probe, users)
+        rows = _probed(connection, f"(SELECT %s, s.{names.when} {source} %s {end})", [USER], keys)
     else:
-        table, params = values_table(connection, [USER], ((user,) for user in users))
+        table, params = values_table(connection, [USER], keys)
         probe = f"(SELECT s.{names.when} {source} v.c0 {end})"
         rows = fetch(connection, f"SELECT v.n, {probe} FROM {table}", params)
     for position, moment in rows:
@@ -241,14 +243,39 @@ def ends_of(
             yield users[int(position)], stored(convert(moment))
 
 
+def occupied(connection: BaseDatabaseWrapper, user_ranges: Sequence[UserRange]) -> set[int]:
+    """Return the positions of those in which the user has a souvenir."""
+    names = Names(connection)
+    fields = [USER, WHEN, WHEN]
+    values = [(user, outward(start), outward(end)) for user, start, end in user_ranges]
+    within = "s.{} = {} AND s.{} >= {} AND s.{} < {}"
+    if connection.vendor == "mysql":
+        # In a join, this engine would read each user's whole history.
+        within = within.format(names.user, "%s", names.when, "%s", names.when, "%s")
+        probe = f"(SELECT %s FROM {names.souvenirs} s WHERE {within} LIMIT 1)"
+        rows = _probed(connection, probe, fields, values)
+    else:
+        within = within.format(names.user, "v.c0", names.when, "v.c1", names.when, "v.c2")
+        table, params = values_table(connection, fields, values)
+        sql = f"SELECT DISTINCT v.n FROM {table} JOIN {names.souvenirs} s ON {within}"
+        rows = fetch(connection, sql, params)
+    return {int(position) for (position,) in rows}
+
+
 def _probed(
-    connection: BaseDatabaseWrapper, probe: str, users: Sequence[Hashable]
+    connection: BaseDatabaseWrapper,
+    probe: str,
+    fields: Sequence[models.Field[Any, Any]],
+    values: Sequence[Sequence[Any]],
 ) -> Iterator[tuple[Any, ...]]:
-    for first in range(0, len(users), PROBES):
-        chunk = users[first : first + PROBES]
+    """Generate the rows of a statement for each of several values, with their position."""
+    for first in range(0, len(values), PROBES):
+        chunk = values[first : first + PROBES]
         params: list[Any] = []
-        for position, user in enumerate(chunk, first):
-            params += [position, USER.get_db_prep_value(user, connection)]
+        for position, each in enumerate(chunk, first):
+            prepared = zip(fields, each, strict=True)
+            params += [position]
+            params += [field.get_db_prep_value(value, connection) for field, value in prepared]
         yield from fetch(connection, " UNION ALL ".join([probe] * len(chunk)), params)
 
 

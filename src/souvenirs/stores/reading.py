@@ -24,6 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..calendar import (
     DAY_LEVEL,
     HOUR_LEVEL,
+    Bounds,
     Cell,
     Span,
     cell_of,
@@ -36,7 +37,7 @@ from ..calendar import (
 from ..resilience import ThrottledLogger
 from ..sets import (
     FIRST_NUMBER,
-    MAX_ID,
+    LAST_NUMBER,
     CorruptDigest,
     Keys,
     Label,
@@ -45,7 +46,7 @@ from ..sets import (
     is_number,
 )
 from . import queries
-from .base import Bounds, Counted, Group, Range
+from .base import Counted, Group, Range
 from .digesttable import is_of_souvenirs
 from .numbers import keys_of, numbers_of
 
@@ -307,7 +308,7 @@ class Reading:
         return positions
 
     def _concerns(self, row: queries.DigestRow) -> bool:
-        """Whether one of the users who are asked for is in a digest."""
+        """Whether one of the wanted users is in a digest."""
         return self._group is None or not self._group.isdisjoint(self._users_of(row))
 
     def _stored_count(self, cell: Cell, catalog: queries.Catalog) -> int:
@@ -339,7 +340,7 @@ class Reading:
 
     def _lent_numbers(self, wanted: frozenset[Hashable]) -> dict[Hashable, int]:
         numbers = dict(numbers_of(wanted, self.connection.alias))
-        self.lent = dict(enumerate(wanted - numbers.keys(), MAX_ID + 1 - len(wanted)))
+        self.lent = dict(enumerate(wanted - numbers.keys(), LAST_NUMBER + 1 - len(wanted)))
         return numbers | {key: number for number, key in self.lent.items()}
 
     def _numbered(self, keys: Collection[Any]) -> UserSet:
@@ -351,11 +352,8 @@ class Reading:
     def _named(self, sets: list[UserSet]) -> list[Keys]:
         if all(not users or users.max() < FIRST_NUMBER for users in sets):
             return list(sets)
-        everybody = UserSet.union(sets)
-        keys = keys_of(
-            (number for number in everybody if number not in self.lent), self.connection.alias
-        )
-        keys.update(self.lent)
+        stored = (number for number in UserSet.union(sets) if number not in self.lent)
+        keys = keys_of(stored, self.connection.alias) | self.lent
         return [frozenset(keys[number] for number in users if number in keys) for users in sets]
 
 

@@ -17,13 +17,15 @@ from ..calendar import (
     calendar_start,
     checked,
     earlier,
+    is_known,
     local,
     outward,
     utc,
 )
 from ..conf import conf
 from ..counting import ActiveUsers
-from ..insights import Origin, Plan, find_origin, read
+from ..insights import Plan, read
+from ..stores import get_store
 
 #: Local days that the busy hours are about.
 DAYS = 28
@@ -48,7 +50,7 @@ def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
     """Return the busy hours of the four whole weeks before the last day of a range."""
     _, days = last_day_of(end, checked(timezone.now(), "now"), zone)
     busy: BusyHours
-    [busy] = read([plan_busy_hours(days, find_origin())], users)
+    [busy] = read([plan_busy_hours(days, get_store().first())], users)
     return busy
 
 
@@ -64,7 +66,7 @@ def just_before(moment: datetime, zone: tzinfo) -> datetime:
     return local(utc(moment) - MICROSECOND, zone)
 
 
-def plan_busy_hours(days: Boundaries, origin: Origin) -> Plan[BusyHours]:
+def plan_busy_hours(days: Boundaries, first_souvenir: datetime | None) -> Plan[BusyHours]:
     """Plan the hours of the four weeks before day 0 of the grid."""
     order = tuple((conf.WEEK_START - 1 + n) % WEEK + 1 for n in range(WEEK))
     start, end = days.boundary(-DAYS), days.boundary(0)
@@ -82,7 +84,7 @@ def plan_busy_hours(days: Boundaries, origin: Origin) -> Plan[BusyHours]:
 
     def make(sets: Sequence[ActiveUsers]) -> BusyHours:
         means = None
-        if origin.first is not None and utc(origin.first) < utc(end):
+        if is_known(end, first_souvenir):
             totals = {weekday: [0] * 24 for weekday in order}
             for position, users in enumerate(sets):
                 totals[weekdays[position // 24]][position % 24] += len(users)
