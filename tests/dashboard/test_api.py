@@ -43,7 +43,7 @@ from souvenirs.reports import (
 from tests.conftest import at, build_user, pk_of
 from tests.dashboard.test_api_access import Person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 DOCS = (Path(__file__).parents[2] / "docs/api.md").read_text()
 

@@ -11,7 +11,7 @@ from souvenirs.management.commands._insights import csv_cell
 from tests.conftest import INSTANT, at, pk_of
 from tests.terminals import as_data, as_json, csv_rows, on_terminal, run, table
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 COMMAND = "show_inactive"
 NOW = at(2016, 4, 10, 12)
