@@ -14,7 +14,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage fuzz soak stress lint types screenshots docs openapi bench build clean
+.PHONY: help demo test test-all coverage fuzz soak stress lint types screenshots docs reference bench build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,15 +51,13 @@ types: $(VENV)/.dev ## Check types
 docs: $(VENV)/.dev ## Build the documentation into site/
 	@$(BIN)/mkdocs build --quiet --strict
 
-openapi: $(VENV)/.test ## Write the OpenAPI document of the API anew
-	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django shell -v0 -c \
-		'import json; from souvenirs.dashboard.openapi import document; print(json.dumps(document(), indent=2))' \
-		>docs/openapi.json
+reference: $(VENV)/.demo ## Update docs/reference and docs/openapi.json from the code
+	@$(BIN)/python -m tools.reference
 
-screenshots: $(VENV)/.test ## Take the screenshots of the documentation anew, with Debian's Chromium
+screenshots: $(VENV)/.test ## Retake the screenshots in the documentation, with Debian's Chromium
 	@$(BIN)/python -m demo.screenshots
 
-bench: $(VENV)/.test ## Measure against the algorithm of version 1, in one run
+bench: $(VENV)/.test ## Compare performance with the algorithm of version 1
 	@$(BIN)/python benchmarks/record.py
 	@$(BIN)/python benchmarks/count.py
 
@@ -68,7 +66,7 @@ build: $(VENV)/.dev ## Build the packages into dist/ and check them
 	@$(BIN)/python -m build --quiet
 	@$(BIN)/twine check --strict dist/*
 
-clean: ## Delete everything that can be made again
+clean: ## Delete everything that can be rebuilt
 	rm -rf $(VENV) .nox build dist site .coverage* demo/*.sqlite3* demo/.login
 
 $(BIN)/python:

@@ -82,7 +82,8 @@ RANGES = [
 MONTHS = [at(2016, month, 1) for month in range(1, 8)]
 MAX_INTEGER = 2**31 - 1
 
-GUIDE = (Path(__file__).parents[1] / "docs/upgrade.md").read_text()
+HOW_TO = Path(__file__).parents[1] / "docs/how-to"
+GUIDE = "\n".join((HOW_TO / f"{name}.md").read_text() for name in ("upgrade", "large-tables"))
 
 
 def forward():
@@ -234,7 +235,7 @@ def souvenirs(request):
 
 @pytest.fixture(scope="module")
 def way(souvenirs, django_db_setup, django_db_blocker):
-    """A large table on its way forward, back and forward again; then tables made anew."""
+    """A large table on its way forward, back and forward again; then tables created anew."""
     require_auth_user()
     steps = {
         "version 1": [],
@@ -336,7 +337,7 @@ def test_going_back_restores_the_indexes(way):
 
 
 def test_going_back_restores_the_columns(way):
-    """In SQLite, where a change makes the table anew, their order is another one."""
+    """In SQLite, where a change creates the table again, their order differs."""
     assert sorted(way["back"].columns) == sorted(way["version 1"].columns)
 
 

@@ -14,9 +14,12 @@ def test_reset_lets_a_user_be_recorded_again(shared_cache):
     assert [*outcomes, souvenez(pk_of(1))] == ["added", "rate-limited", "added"]
 
 
-def test_clearing_the_cache_lets_a_user_be_recorded_again(shared_cache):
+def test_clearing_the_cache_alone_does_not(shared_cache):
+    """The process remembers the user, and answers before the cache is asked."""
     souvenez(pk_of(1))
     shared_cache.clear()
+    assert souvenez(pk_of(1)) == "rate-limited"
+    reset()
     assert souvenez(pk_of(1)) == "added"
 
 

@@ -11,7 +11,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from .conf import conf, function_in
+from .conf import conf
 from .recording import (
     Window,
     carries_nobody,
@@ -81,8 +81,9 @@ class SouvenirsMiddleware:
 def work_left(request: HttpRequest, response: Response) -> Callable[[], None] | None:
     """Return what may block, a cache and a database, or None: most requests need neither."""
     try:
-        if conf.USER_FUNCTION is not None:
-            user = _named_or_on(request) if conf.ENABLED else None
+        function = conf.USER_FUNCTION
+        if function is not None:
+            user = _found_or_on(request, function) if conf.ENABLED else None
         else:
             user = None if carries_nobody(request) else user_on(request)
         if user is not None:
@@ -95,11 +96,10 @@ def work_left(request: HttpRequest, response: Response) -> Callable[[], None] | 
     return None
 
 
-def _named_or_on(request: HttpRequest) -> Any:
-    """The user that the site's own function knows, or else the one on the request."""
-    function = function_in("USER_FUNCTION")
+def _found_or_on(request: HttpRequest, function: Callable[[HttpRequest], Any]) -> Any:
+    """The user that the site's own function finds, or else the one on the request."""
     with untouched(request):
-        user = loaded(function(request)) if function else None
+        user = loaded(function(request))
     if user is None or not getattr(user, "is_authenticated", True):
         return user_on(request)
     return user

@@ -14,8 +14,8 @@ from souvenirs.calendar.grid import (
     cell_of,
     fill,
     moment_of,
-    outline,
     second_of,
+    split_at_hours,
 )
 from tests.conftest import INSTANT, at
 
@@ -86,7 +86,7 @@ def test_inside_is_half_open(start, end, expected):
 @given(moments, moments)
 def test_outline_is_the_range_and_nothing_else(one, other):
     start, end = min(one, other), max(one, other)
-    (first, last), edges = outline(start, end)
+    (first, last), edges = split_at_hours(start, end)
     pieces = sorted([*edges, (moment_of(first), moment_of(last))])
     pieces = [(a, b) for a, b in pieces if a < b]
     assert sum((b - a for a, b in pieces), timedelta()) == end - start
@@ -106,7 +106,7 @@ def test_outline_is_the_range_and_nothing_else(one, other):
     ],
 )
 def test_edges_are_what_is_no_whole_hour(start, end, hours, edges):
-    (first, last), found = outline(start, end)
+    (first, last), found = split_at_hours(start, end)
     assert last - first == hours * HOUR_LEVEL
     assert len(found) == len(edges)
 

@@ -20,8 +20,9 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import connection, models
 
-from souvenirs.importing.readers import csv_parser, open_text, read_lines
-from souvenirs.management.commands._helpers import Progress
+from souvenirs.importing.formats import csv_parser
+from souvenirs.importing.lines import open_text, read_lines
+from souvenirs.management._terminal import Progress
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_daily_usage, calendar_monthly_usage
 from tests import servers
@@ -125,7 +126,8 @@ def expected(*sightings):
 def test_the_name_of_a_file_tells_its_format(users, name, lines_of):
     write(name, *lines_of((1, NINE), (1, NINE + HOUR / 2), (2, NINE)))
     assert run(name) == (
-        f"{name}: read 3 lines.\n  Added 2 souvenirs.\n  1 in a window that has a souvenir.\n"
+        f"{name}: read 3 lines.\n  Added 2 souvenirs.\n"
+        "  Skipped 1: the window already has a souvenir.\n"
     )
     assert rows() == expected((1, NINE), (2, NINE))
 
@@ -133,7 +135,7 @@ def test_the_name_of_a_file_tells_its_format(users, name, lines_of):
 @pytest.mark.parametrize("name", ["seen.txt", "seen", "blog.txt", "login.xls", "seen.csv.old"])
 def test_a_name_that_does_not_tell_needs_the_format(name):
     write(name)
-    assert refusal(name) == f"The name {name} does not tell its format: add --format."
+    assert refusal(name) == (f"The format of {name} is not clear from its name: use --format.")
 
 
 @pytest.mark.parametrize(("form", "lines_of"), [("csv", csv_of), ("json", json_of)])
@@ -150,18 +152,18 @@ def test_an_unknown_format_is_refused():
 
 def test_a_file_that_is_not_there_is_refused_before_anything_is_read(users):
     write("seen.csv", *csv_of((1, NINE)))
-    assert refusal("seen.csv", "gone.csv") == "There is no file gone.csv that can be read."
+    assert refusal("seen.csv", "gone.csv") == "gone.csv does not exist or cannot be read."
     assert rows() == []
 
 
 def test_a_directory_is_refused():
     Path("logs").mkdir()
-    assert refusal("logs") == "logs is a directory: name the files in it."
+    assert refusal("logs") == "logs is a directory: specify the files in it."
 
 
 @pytest.mark.parametrize("arguments", [[], ["seen.csv", "--from=last_login"]])
 def test_files_or_a_table_are_asked_for(arguments):
-    assert refusal(*arguments) == "Give the files to import, or --from last_login or admin_log."
+    assert refusal(*arguments) == "Specify files to import, or --from last_login or admin_log."
 
 
 def test_several_files_are_imported_one_after_the_other(users):
@@ -173,10 +175,10 @@ def test_several_files_are_imported_one_after_the_other(users):
         "  Added 2 souvenirs.\n"
         "b.jsonl.gz: read 2 lines.\n"
         "  Added 1 souvenir.\n"
-        "  1 in a window that has a souvenir.\n"
+        "  Skipped 1: the window already has a souvenir.\n"
         "access.log: read 2 lines.\n"
         "  Added 1 souvenir.\n"
-        "  1 in a window that has a souvenir.\n"
+        "  Skipped 1: the window already has a souvenir.\n"
     )
 
 
@@ -189,7 +191,7 @@ def test_standard_input_is_read(users, monkeypatch, pack):
 
 
 def test_standard_input_does_not_tell_its_format():
-    assert refusal("-") == "The name - does not tell its format: add --format."
+    assert refusal("-") == "The format of - is not clear from its name: use --format."
 
 
 def test_a_pipe_is_read(users):
@@ -205,7 +207,9 @@ def test_a_truncated_file_is_imported_up_to_there(users):
     content = gzip.compress("\n".join(lines).encode())
     Path("seen.csv.gz").write_bytes(content[: len(content) // 2])
     text = refusal("seen.csv.gz")
-    number = int(re.fullmatch(r"seen\.csv\.gz, line (\d+): the file cannot be .*\.", text)[1])
+    number = int(
+        re.fullmatch(r"seen\.csv\.gz, line (\d+): the rest of the file cannot be .*\.", text)[1]
+    )
     assert 100 < Souvenir.objects.count() == number - 2  # neither the heading nor this line
 
 
@@ -221,8 +225,8 @@ def test_the_columns_can_be_named(users):
 def test_a_heading_without_the_columns_is_refused(users):
     write("seen.csv", "id,time", f"{pk_of(1)},{WHEN}")
     assert refusal("seen.csv") == (
-        "seen.csv, line 1: the heading 'id, time' has no column user_id and no column when; "
-        "a file without a heading needs --columns."
+        "seen.csv, line 1: the header row 'id, time' has no column user_id and no column when; "
+        "without a header row, use --columns."
     )
 
 
@@ -257,7 +261,7 @@ def test_a_regular_expression_finds_the_user_in_a_log(users):
     ("regex", "text"),
     [
         ("(a", "'(a' is not a regular expression: "),
-        ("a", "'a' has no group that tells the user, like in '/users/(\\d+)/'."),
+        ("a", "'a' has no group for the user, as in '/users/(\\d+)/'."),
     ],
 )
 def test_a_regular_expression_that_cannot_find_users_is_refused(regex, text):
@@ -368,7 +372,8 @@ def test_a_second_run_adds_nothing(users):
     run("seen.csv")
     before = rows()
     assert run("seen.csv") == (
-        "seen.csv: read 3 lines.\n  Added 0 souvenirs.\n  3 in a window that has a souvenir.\n"
+        "seen.csv: read 3 lines.\n  Added 0 souvenirs.\n"
+        "  Skipped 3: the window already has a souvenir.\n"
     )
     assert rows() == before
 
@@ -377,6 +382,7 @@ def test_a_dry_run_says_what_would_be_added_and_writes_nothing(users, monkeypatc
     """Also where one window is met in several batches and in several files."""
     monkeypatch.setattr("souvenirs.importing.importer.BATCH", 2)
     monkeypatch.setattr("souvenirs.importing.importer.REMEMBERED", 0)
+    monkeypatch.setattr("souvenirs.importing.users.REMEMBERED", 0)
     write("a.csv", *csv_of((1, NINE), (2, NINE), (1, NINE + HOUR / 2), (3, NINE)), "bad")
     write("b.csv", *csv_of((3, NINE + HOUR / 2), (4, NINE), (1, NINE), (4, NINE + HOUR / 3)))
     rehearsed = run("a.csv", "b.csv", "--dry-run")
@@ -405,13 +411,13 @@ def test_what_is_skipped_is_said_with_its_reason_and_number(users):
     assert run("seen.csv") == (
         "seen.csv: read 10 lines.\n"
         "  Added 1 souvenir.\n"
-        "  1 in a window that has a souvenir.\n"
+        "  Skipped 1: the window already has a souvenir.\n"
         "  Skipped 3: bad line.\n"
         "  Skipped 3: no user.\n"
         "  Skipped 1: unknown user.\n"
         "  Skipped 1: in the future.\n"
         "    seen.csv, line 4: not CSV: unexpected end of data.\n"
-        "    seen.csv, line 5: 'yesterday' is neither a time in ISO 8601 nor seconds since 1970.\n"
+        "    seen.csv, line 5: 'yesterday' is neither an ISO 8601 time nor a Unix timestamp.\n"
         "    seen.csv, line 12: no time.\n"
     )
 
@@ -421,7 +427,7 @@ def test_of_many_bad_lines_the_first_are_shown(users):
     lines = run("seen.csv").splitlines()
     assert lines[2] == "  Skipped 1,200: bad line."
     assert lines[3::9] == ["    seen.csv, line 2: no time.", "    seen.csv, line 11: no time."]
-    assert lines[13:] == ["    ..."]
+    assert lines[13:] == ["    ... and 1,190 more bad lines."]
 
 
 def test_ten_bad_lines_are_all_shown(users):
@@ -527,7 +533,8 @@ def test_the_log_of_the_admin_is_imported(users):
     for user, when in [(users[0], NINE), (users[0], NINE + HOUR / 2), (users[1], NINE)]:
         LogEntry.objects.create(user=user, action_time=when, action_flag=CHANGE)
     assert run("--from=admin_log") == (
-        "admin_log: read 3 rows.\n  Added 2 souvenirs.\n  1 in a window that has a souvenir.\n"
+        "admin_log: read 3 rows.\n  Added 2 souvenirs.\n"
+        "  Skipped 1: the window already has a souvenir.\n"
     )
     assert rows() == expected((1, NINE), (2, NINE))
 
@@ -658,7 +665,7 @@ def test_the_history_of_git_counts_as_the_truth_does(people):
     known = truth_of("gitgit_commits")
     output = run(str(file_of("gitgit_commits.csv.gz")), "--window=0")
     assert f"  Added {known['distinct_user_second_pairs']:,} souvenirs.\n" in output
-    assert f"  {known['repeated_user_second_rows']:,} in a window" in output
+    assert f"  Skipped {known['repeated_user_second_rows']:,}: the window already" in output
     for name, zone in known["zones"].items():
         days = zone["per_day"]
         first, last = date.fromisoformat(days["first_day"]), date.fromisoformat(days["last_day"])
@@ -719,7 +726,7 @@ def test_the_examples_of_the_documentation(make_user, capsys):
         pytest.skip("the examples are about Django's own users")
     for name in ("ann", "bob", "cy"):
         make_user(username=name, last_login=at(2016, 1, 2) if name == "bob" else None)
-    for program, words, shown in EXAMPLE.findall((PROJECT / "docs/import.md").read_text()):
+    for program, words, shown in EXAMPLE.findall((PROJECT / "docs/how-to/import.md").read_text()):
         manage, command, *arguments = shlex.split(words) if program == "python" else ["", "", words]
         if program == "cat":
             Path(words).write_text(shown)

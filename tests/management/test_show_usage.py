@@ -350,7 +350,7 @@ def test_bad_segment_is_one_sentence(arguments, message):
 
 
 def test_segments_have_to_be_there():
-    with pytest.raises(CommandError, match="--by-segment needs segments"):
+    with pytest.raises(CommandError, match="--by-segment requires segments"):
         run("--calendar", "--by-segment")
 
 

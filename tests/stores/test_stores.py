@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.db.utils import Error
 
 from souvenirs.models import Souvenir
-from souvenirs.stores import Sighting, Span, get_store
+from souvenirs.stores import Sighting, UserRange, get_store
 from souvenirs.stores.queries import undigested_in
 from tests.conftest import INSTANT, at, pk_of
 
@@ -66,11 +66,11 @@ def test_first_is_the_earliest(leave):
 def test_occupied_tells_the_positions_of_spans_that_hold_a_souvenir(leave):
     leave((1, MONDAY), (2, TUESDAY))
     spans = [
-        Span(pk_of(1), MONDAY, TUESDAY),
-        Span(pk_of(1), MONDAY + INSTANT, TUESDAY + INSTANT),
-        Span(pk_of(2), MONDAY, TUESDAY),
-        Span(pk_of(2), TUESDAY, TUESDAY + INSTANT),
-        Span(pk_of(3), MONDAY, TUESDAY),
+        UserRange(pk_of(1), MONDAY, TUESDAY),
+        UserRange(pk_of(1), MONDAY + INSTANT, TUESDAY + INSTANT),
+        UserRange(pk_of(2), MONDAY, TUESDAY),
+        UserRange(pk_of(2), TUESDAY, TUESDAY + INSTANT),
+        UserRange(pk_of(3), MONDAY, TUESDAY),
     ]
     assert get_store().occupied(spans) == {0, 3}
 
@@ -87,7 +87,7 @@ def test_occupied_tells_the_positions_of_spans_that_hold_a_souvenir(leave):
 )
 def test_has_within_is_of_one_user_and_half_open(leave, number, when, expected):
     leave((number, when))
-    assert get_store().has_within(Span(pk_of(1), MONDAY, TUESDAY)) is expected
+    assert get_store().has_within(UserRange(pk_of(1), MONDAY, TUESDAY)) is expected
 
 
 def test_add_many_is_all_or_nothing():

@@ -1,6 +1,6 @@
 """System checks: what is set wrong, or not well."""
 
 from .settings import check_settings
-from .site import check_database, check_deployment, check_site
+from .site import check_database, check_deployment, check_digesting, check_site
 
-__all__ = ["check_database", "check_deployment", "check_settings", "check_site"]
+__all__ = ["check_database", "check_deployment", "check_digesting", "check_settings", "check_site"]

@@ -1,1 +1,1 @@
-"""The pages and the API."""
+"""The URLs of the pages and the API, to include in a project."""

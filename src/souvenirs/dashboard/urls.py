@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from .api import ENDPOINTS
-from .openapi import openapi
-from .routes import PAGES
+from ..api import ENDPOINTS, openapi
+from ..pages import ROUTES
 
 app_name = "souvenirs"
 
@@ -15,6 +14,6 @@ api = [
     path("openapi.json", openapi, name="api-openapi"),
 ]
 urlpatterns = [
-    *[path(route, view, name=name) for name, (route, view) in PAGES.items()],
+    *[path(route, view, name=name) for name, (route, view) in ROUTES.items()],
     path("api/", include(api)),
 ]

@@ -2,10 +2,8 @@
 
 from .digester import Digester
 from .erasing import erase_deleted_user, erase_user, export_user
-from .folding import bucket_seconds
 from .pruning import NotInDigest, Pruner
-from .sizes import bytes_of_souvenir
-from .status import Level, Status, oldest_waiting, status
+from .status import Level, Status, status
 from .verifying import Verifier
 
 __all__ = [
@@ -15,11 +13,8 @@ __all__ = [
     "Pruner",
     "Status",
     "Verifier",
-    "bucket_seconds",
-    "bytes_of_souvenir",
     "erase_deleted_user",
     "erase_user",
     "export_user",
-    "oldest_waiting",
     "status",
 ]

@@ -11,7 +11,7 @@ from .identity import (
     user_in,
     user_on,
 )
-from .ratelimit import Window, gate, is_window, window_now
+from .ratelimit import Window, gate, window_now
 from .recorder import CLOCK_TOLERANCE, asouvenez, souvenez, souvenez_on
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "ignores_user",
     "ignores_visit",
     "is_impersonating",
-    "is_window",
     "key_in",
     "loaded",
     "session_data",

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from ..conf import Patterns, conf, function_in
+from ..conf import Patterns, conf
 from ..decorators import EXEMPT
 from .identity import is_impersonated, untouched
 
@@ -38,8 +38,7 @@ def ignores_visit(request: HttpRequest, user: Any) -> bool:
     """Whether this request does not count for this user."""
     if not conf.COUNT_IMPERSONATED and is_impersonated(request, user):
         return True
-    bypass = function_in("BYPASS")
-    if bypass is None:
+    if conf.BYPASS is None:
         return False
     with untouched(request):
-        return bool(bypass(request, user))
+        return bool(conf.BYPASS(request, user))

@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.functional import LazyObject, empty
 
-from ..resilience import bounded, cache_breaker, impatient_caches
+from ..resilience import bounded, bounded_cache, cache_breaker
 
 #: Set on a request that signed somebody out who was impersonated: the session has forgotten it.
 IMPERSONATION_ENDED = "_souvenirs_impersonation_ended"
@@ -157,7 +157,7 @@ class _SessionCache:
         if not circuit.allows():
             return None
         try:
-            value = impatient_caches[alias].get(key, *args)
+            value = bounded_cache(alias).get(key, *args)
         except Exception:
             circuit.trip()
             raise

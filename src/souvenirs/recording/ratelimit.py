@@ -20,11 +20,10 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from django.core.cache import BaseCache, caches
 from django.core.signals import setting_changed
 
 from ..conf import PREFIX, conf
-from ..resilience import RareLog, cache_breaker, impatient_caches, is_bounded
+from ..resilience import RareLog, bounded_cache, cache_breaker, has_timeout
 
 logger = RareLog(__name__)
 
@@ -52,11 +51,6 @@ class Window(NamedTuple):
 
     seconds: float
     number: int
-
-
-def is_window(seconds: float) -> bool:
-    """Whether a window can be so long: from a microsecond to a thousand years."""
-    return 1e-6 <= seconds <= 1000 * 365 * 86400
 
 
 def window_at(epoch: float, seconds: float) -> Window:
@@ -199,7 +193,7 @@ class Gate:
         if not circuit.allows():
             return UNKNOWN
         try:
-            cache = self._cache()
+            cache = bounded_cache(alias)
             began = time.monotonic()
             answer = getattr(cache, verb)(self._key(user, window), *arguments)
             waited = time.monotonic() - began
@@ -212,30 +206,11 @@ class Gate:
                 level=logging.WARNING,
             )
             return UNKNOWN
-        if waited >= conf.TIMEOUT and not is_bounded(type(cache)):
+        if waited >= conf.TIMEOUT and not has_timeout(type(cache)):
             circuit.trip()
         else:
             circuit.close()
         return answer
-
-    def _cache(self) -> BaseCache:
-        cache = impatient_caches[conf.CACHE_NAME]
-        if "is_followed" not in vars(cache):
-            vars(cache)["is_followed"] = True
-            self._follow(caches[conf.CACHE_NAME])
-        return cache
-
-    def _follow(self, cache: BaseCache) -> None:
-        """Forget what the site's cache is made to forget, so that its ``clear()`` admits all."""
-        if "clear" in vars(cache):
-            return
-        clear = cache.clear
-
-        def clear_both(*args: Any, **kwargs: Any) -> Any:
-            self.forget()
-            return clear(*args, **kwargs)
-
-        cache.clear = clear_both  # type: ignore[method-assign]
 
 
 gate = Gate()

@@ -12,12 +12,12 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from ..calendar import checked, utc
-from ..conf import conf
+from ..conf import conf, is_window
 from ..models import Souvenir
 from ..sets import primary_key
 from ..signals import user_seen
-from ..stores import Sighting, Span, Store, get_store
-from .ratelimit import Window, bounds_of, gate, is_window, window_now, window_of
+from ..stores import Sighting, Store, UserRange, get_store
+from .ratelimit import Window, bounds_of, gate, window_now, window_of
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class _Attempt(NamedTuple):
             return "rate-limited"
 
         def was_left() -> bool:
-            return store.has_within(Span(self.user, *bounds_of(window)))
+            return store.has_within(UserRange(self.user, *bounds_of(window)))
 
         if not is_lasting:
             if gate.is_claimed(self.user, window, was_left):

@@ -1,15 +1,15 @@
 """Slow or failing caches and databases do not hold up a request."""
 
 from .breaker import cache_breaker, database_breaker
-from .caches import impatient_caches, is_bounded
+from .caches import bounded_cache, has_timeout
 from .logs import RareLog
 from .timeouts import bounded
 
 __all__ = [
     "RareLog",
     "bounded",
+    "bounded_cache",
     "cache_breaker",
     "database_breaker",
-    "impatient_caches",
-    "is_bounded",
+    "has_timeout",
 ]

@@ -1,8 +1,8 @@
-"""The site's caches, through clients of our own that do not wait long.
+"""The site's caches, through clients of our own with a short timeout.
 
-Django has no time limit for a cache; the client libraries have, each under its own name, and by
-default wait for many seconds or for ever. So a cache is opened a second time, with the limit among
-its options. Backends without such an option are used as they are.
+Django has no timeout for a cache. Its client libraries have one, each under a different name, and
+by default wait for many seconds or forever. So each cache is opened a second time, with
+``SOUVENIRS_TIMEOUT`` among its options. A backend without such an option is used as it is.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from asgiref.local import Local
-from django.core.cache import BaseCache, caches
-from django.core.cache import CacheHandler as DjangoCacheHandler
+from django.conf import settings
+from django.core.cache import BaseCache, CacheHandler, caches
 from django.core.signals import request_finished, setting_changed
 from django.utils.module_loading import import_string
 
@@ -22,7 +21,20 @@ from ..conf import conf
 Options = dict[str, Any]
 
 
-class CacheHandler(DjangoCacheHandler):
+def bounded_cache(alias: str) -> BaseCache:
+    """Return this thread's own client of one of ``CACHES``; it raises where it would wait longer.
+
+    Raises InvalidCacheBackendError for an alias that is not in ``CACHES``.
+    """
+    return _caches[alias]
+
+
+def has_timeout(backend: type) -> bool:
+    """Whether a cache of this class is opened with a timeout."""
+    return _timeout_options(backend) is not None
+
+
+class _BoundedCaches(CacheHandler):
     """Django's ``caches``, with ``SOUVENIRS_TIMEOUT`` in the options of each."""
 
     @property
@@ -33,29 +45,23 @@ class CacheHandler(DjangoCacheHandler):
         params = dict(self.settings[alias])
         location = params.pop("LOCATION", "")
         backend = import_string(params.pop("BACKEND"))
-        adapt = _adapter(backend)
-        if adapt is not None:
+        timeout_options = _timeout_options(backend)
+        if timeout_options is not None:
             options = params.get("OPTIONS") or {}
-            params["OPTIONS"] = {**options, **adapt(conf.TIMEOUT, options)}
-        made: BaseCache = backend(location, params)
-        factory = getattr(getattr(made, "client", None), "connection_factory", None)
-        if factory is not None:
-            # django-redis shares its connections, whatever their options, between all clients.
-            factory._pools = django_redis_pools
-        return made
+            params["OPTIONS"] = {**options, **timeout_options(conf.TIMEOUT, options)}
+        bounded: BaseCache = backend(location, params)
+        return bounded
 
 
-def is_bounded(backend: type) -> bool:
-    """Whether we can keep a cache of this class from waiting too long."""
-    return _adapter(backend) is not None
+_caches = _BoundedCaches()
 
 
 @cache
-def _adapter(backend: Any) -> Callable[[float, Options], Options] | None:
-    for kind in backend.__mro__:
-        adapt = ADAPTERS.get(f"{kind.__module__}.{kind.__qualname__}")
-        if adapt is not None:
-            return adapt
+def _timeout_options(backend: Any) -> Callable[[float, Options], Options] | None:
+    for base in backend.__mro__:
+        options = TIMEOUT_OPTIONS.get(f"{base.__module__}.{base.__qualname__}")
+        if options is not None:
+            return options
     return None
 
 
@@ -63,7 +69,7 @@ def _redis(seconds: float, options: Options) -> Options:
     return {
         "socket_timeout": seconds,
         "socket_connect_timeout": seconds,
-        "retry": _never_again(),
+        "retry": _no_retry(),
     }
 
 
@@ -75,11 +81,43 @@ def _django_redis(seconds: float, options: Options) -> Options:
             **options.get("CONNECTION_POOL_KWARGS", {}),
             "socket_timeout": seconds,
             "socket_connect_timeout": seconds,
-            "retry": _never_again(),
+            "retry": _no_retry(),
         },
-        # An exception that is ignored looks like a user who has been seen.
+        # An ignored exception would look like a user who has already been recorded.
         "IGNORE_EXCEPTIONS": False,
+        "CONNECTION_FACTORY": f"{__name__}.connection_factory",
+        SITE_FACTORY: options.get("CONNECTION_FACTORY")
+        or getattr(settings, "DJANGO_REDIS_CONNECTION_FACTORY", DEFAULT_FACTORY),
     }
+
+
+#: The option under which :func:`connection_factory` finds the path of the site's own factory.
+SITE_FACTORY = "SOUVENIRS_SITE_CONNECTION_FACTORY"
+
+#: What django-redis uses unless told otherwise.
+DEFAULT_FACTORY = "django_redis.pool.ConnectionFactory"
+
+_django_redis_pools: dict[str, Any] = {}
+
+
+def connection_factory(options: Options) -> Any:
+    """Return the site's connection factory for django-redis, with connection pools of our own.
+
+    The factories of django-redis share a pool between all clients of a URL, whatever their options.
+    """
+    return _with_own_pools(import_string(options[SITE_FACTORY]))(options)
+
+
+@cache
+def _with_own_pools(factory: Any) -> Any:
+    class ConnectionFactory(factory):  # type: ignore[misc]
+        def get_or_create_connection_pool(self, params: Options) -> Any:
+            pool = _django_redis_pools.get(params["url"])
+            return pool or _django_redis_pools.setdefault(
+                params["url"], self.get_connection_pool(params)
+            )
+
+    return ConnectionFactory
 
 
 def _pymemcache(seconds: float, options: Options) -> Options:
@@ -96,35 +134,33 @@ def _pylibmc(seconds: float, options: Options) -> Options:
     return {"behaviors": {**options.get("behaviors", {}), **limits}}
 
 
-def _never_again() -> Any:
+def _no_retry() -> Any:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
     return Retry(NoBackoff(), 0)
 
 
-ADAPTERS = {
+TIMEOUT_OPTIONS = {
     "django.core.cache.backends.redis.RedisCache": _redis,
     "django.core.cache.backends.memcached.PyMemcacheCache": _pymemcache,
     "django.core.cache.backends.memcached.PyLibMCCache": _pylibmc,
     "django_redis.cache.RedisCache": _django_redis,
 }
 
-django_redis_pools: dict[str, Any] = {}
-impatient_caches = CacheHandler()
-
 
 def close_caches(**kwargs: Any) -> None:
-    """Give back what a request opened, as Django does for its own."""
-    impatient_caches.close_all()
+    """Close what a request opened, as Django does with its own clients."""
+    _caches.close_all()
 
 
 def forget_caches(*, setting: str, **kwargs: Any) -> None:
-    """Open the caches anew under changed settings."""
-    if setting in ("CACHES", "SOUVENIRS_TIMEOUT"):
-        impatient_caches.close_all()
-        vars(impatient_caches).update(_connections=Local())
-        django_redis_pools.clear()
+    """Open the caches again when a setting that they depend on changes."""
+    global _caches
+    if setting in ("CACHES", "DJANGO_REDIS_CONNECTION_FACTORY", "SOUVENIRS_TIMEOUT"):
+        _caches.close_all()
+        _caches = _BoundedCaches()
+        _django_redis_pools.clear()
 
 
 request_finished.connect(close_caches, dispatch_uid="souvenirs.resilience.caches.close_caches")

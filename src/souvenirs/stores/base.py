@@ -1,4 +1,4 @@
-"""The verbs of a store: where souvenirs are left and read back.
+"""The verbs of a store: where souvenirs are kept and read back.
 
 Users are primary keys, moments are aware datetimes, ranges are half-open.
 """
@@ -10,18 +10,24 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from ..sets import UserSet
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Subquery
+
+from ..calendar import Bounds
+from ..sets import Keys
+from .digesttable import DigestTable
+from .souvenirs import SouvenirQuerySet
 
 
 class Sighting(NamedTuple):
-    """One user at one moment."""
+    """A user at a moment."""
 
     user: Any
     when: datetime
 
 
-class Span(NamedTuple):
-    """One user in ``[start, end)``."""
+class UserRange(NamedTuple):
+    """A user in ``[start, end)``."""
 
     user: Any
     start: datetime
@@ -31,25 +37,34 @@ class Span(NamedTuple):
 #: ``[start, end)``; None leaves an end open.
 Range: TypeAlias = tuple[datetime | None, datetime | None]
 
-#: ``[start, end)`` in which souvenirs have been deleted.
-Pruned: TypeAlias = tuple[datetime, datetime]
-
-#: Primary keys of the users to count; None for everybody.
+#: Primary keys of the users to count; None for all users.
 Group: TypeAlias = Collection[Hashable] | None
-
-#: Users as numbers where these are their primary keys, and else as primary keys.
-Users: TypeAlias = UserSet | frozenset[Hashable]
 
 
 class Counted(NamedTuple):
-    """How many users were seen in each range, and the earliest moment that is known."""
+    """The number of users seen in each range, and the earliest known moment."""
 
     counts: list[int]
     first: datetime | None
 
 
 class Store(ABC):
-    """What a place that keeps souvenirs can do."""
+    """Keeps souvenirs, and reads them back through digests of one kind."""
+
+    @property
+    @abstractmethod
+    def alias(self) -> str:
+        """The database in which souvenirs are left, by its name in ``DATABASES``."""
+
+    @property
+    @abstractmethod
+    def souvenirs(self) -> SouvenirQuerySet:
+        """All souvenirs, for :mod:`souvenirs.digests`: any store leaves them in that database."""
+
+    @property
+    @abstractmethod
+    def digests(self) -> DigestTable:
+        """The digests of this kind, for :mod:`souvenirs.digests` to keep up to date."""
 
     @abstractmethod
     def add(self, sighting: Sighting) -> None:
@@ -57,21 +72,21 @@ class Store(ABC):
 
     @abstractmethod
     def add_many(self, sightings: Iterable[Sighting]) -> None:
-        """Leave all of these souvenirs or, where one fails, none."""
+        """Leave all of these souvenirs or, if one fails, none."""
 
     @abstractmethod
     def can_write(self) -> bool:
-        """Whether a souvenir can be left now; False in a host transaction that is broken."""
+        """Whether a souvenir can be left now; False in a broken transaction of the host."""
 
     @abstractmethod
     def can_be_undone(self) -> bool:
-        """Whether a host transaction is under way, with which a souvenir may be rolled back."""
+        """Whether a souvenir left now would be rolled back with a transaction of the host."""
 
     @abstractmethod
     def on_commit(self, promise: Callable[[], object]) -> None:
-        """Call ``promise`` when that transaction has been committed; now where there is none.
+        """Call ``promise`` once that transaction is committed; now, if there is none.
 
-        It is dropped with the transaction, or the part of it, that is rolled back.
+        It is dropped if the transaction, or the savepoint that it was made in, is rolled back.
         """
 
     @abstractmethod
@@ -80,32 +95,32 @@ class Store(ABC):
 
     @abstractmethod
     def has(self, sighting: Sighting) -> bool:
-        """Whether a souvenir of that user at exactly that moment is there."""
+        """Whether there is a souvenir of that user at exactly that moment."""
 
     @abstractmethod
-    def has_within(self, span: Span) -> bool:
-        """Whether a souvenir of that user in that time is there and not deleted since."""
+    def has_within(self, user_range: UserRange) -> bool:
+        """Whether there is a souvenir of that user in that range that has not been deleted."""
 
     @abstractmethod
-    def occupied(self, spans: Sequence[Span]) -> set[int]:
-        """Return the positions of the spans that hold a souvenir."""
+    def occupied(self, user_ranges: Sequence[UserRange]) -> set[int]:
+        """Return the positions of those with a souvenir; see :meth:`has_within`."""
 
     @abstractmethod
     def first(self) -> datetime | None:
-        """Return the earliest moment that is known to have a souvenir; None where there is none.
+        """Return the earliest moment that is known to have a souvenir; None if there is none.
 
-        Where the earliest souvenirs have been deleted, that is the start of their bucket.
+        If the earliest souvenirs have been deleted, that is the start of their bucket.
         """
 
     @abstractmethod
     def moments(self, user: Any, start: datetime, end: datetime) -> list[datetime]:
-        """Return the moments, in order, of a user's souvenirs that have not been deleted."""
+        """Return the moments of a user's souvenirs that have not been deleted, in order."""
 
     @abstractmethod
     def first_each(self, users: Collection[Hashable]) -> dict[Hashable, datetime]:
         """Return the moment of each user's first souvenir that has not been deleted.
 
-        A user without one is left out.
+        Users without one are left out.
         """
 
     @abstractmethod
@@ -113,26 +128,60 @@ class Store(ABC):
         """Return the moment of each user's last one; see :meth:`first_each`."""
 
     @abstractmethod
-    def pruned(self, start: datetime | None, end: datetime | None) -> Pruned | None:
-        """Return where buckets whose souvenirs have been deleted start in ``[start, end)``.
+    def pruned(self, start: datetime | None, end: datetime | None) -> Bounds | None:
+        """Return the range of the buckets that start in ``[start, end)`` and have been pruned.
 
-        That is from the start of the first to the end of the last; None where there is none.
+        That is from the start of the first to the end of the last; None if there is none.
+        """
+
+    @abstractmethod
+    def oldest_undigested(self) -> datetime | None:
+        """Return the moment of the earliest undigested souvenir; None if there is none."""
+
+    @abstractmethod
+    def has_digests(self) -> bool:
+        """Whether anything has been digested."""
+
+    @abstractmethod
+    def souvenir_size(self) -> float | None:
+        """Return the bytes of an average souvenir, with its share of the indexes.
+
+        None if there is none, and if the engine does not tell.
         """
 
     @abstractmethod
     def can_join(self, alias: str) -> bool:
-        """Whether a query in that database can ask the table of souvenirs itself."""
+        """Whether a query in that database can read the table of souvenirs."""
+
+    @abstractmethod
+    def seen_sql(
+        self, connection: BaseDatabaseWrapper, column: str, seen: Range
+    ) -> tuple[str, list[Any]]:
+        """Return SQL, and its parameters, that says whether a user has a souvenir in a range.
+
+        ``column`` is SQL for the user's primary key. Needs :meth:`can_join`.
+        """
+
+    @abstractmethod
+    def last_moment(self, key: str) -> Subquery[Any]:
+        """Return a subquery for the moment of a user's last souvenir, null without any.
+
+        ``key`` names the field, in the query around it, with the user's primary key. Needs
+        :meth:`can_join`.
+        """
 
     @abstractmethod
     def users_each(
         self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
-    ) -> list[Users]:
-        """Return the users seen in each range, or those of the group, in one reading of them all.
+    ) -> list[Keys]:
+        """Return the users seen in each range, or those of a group, from one reading.
 
-        Ranges may overlap and come in any order. With ``rounded``, whoever was seen in a bucket
-        whose souvenirs have been deleted counts as seen where it starts, and any range is answered.
+        Ranges may overlap and come in any order. Raises CorruptDigest for a digest that cannot be
+        read and whose souvenirs have been deleted, and PrunedSpan for a range that begins or ends
+        inside a bucket of which there is only a digest. With ``rounded``, the users of such a
+        bucket count as seen at its start, and any range is answered.
         """
 
     @abstractmethod
     def count_each(self, ranges: Sequence[Range], among: Group = None) -> Counted:
-        """Return how many users that are; see :meth:`users_each`."""
+        """Return the number of these users; see :meth:`users_each`."""

@@ -1,0 +1,6 @@
+"""The pages under the admin, stored souvenirs, and when users were last seen."""
+
+from .usage import ReadOnlyAdmin, ShortPaginator, SouvenirAdmin, UsageAdmin
+from .users import LastSeenAdminMixin
+
+__all__ = ["LastSeenAdminMixin", "ReadOnlyAdmin", "ShortPaginator", "SouvenirAdmin", "UsageAdmin"]

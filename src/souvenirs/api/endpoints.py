@@ -1,0 +1,192 @@
+"""The endpoints of the API.
+
+An endpoint is the only declaration of its parameters, its permission and the columns of its rows:
+its view, its URL and its part of the OpenAPI document are made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+
+from ..sets import CorruptDigest
+from ..stores import PrunedSpan
+from ..web import (
+    VIEW_PEOPLE,
+    VIEW_USAGE,
+    InvalidParameter,
+    Parameters,
+    QueryForm,
+    View,
+    csv_response,
+    error_response,
+)
+from . import forms
+from .access import for_api
+from .payloads import (
+    CsvTable,
+    Payload,
+    busy_payload,
+    growth_payload,
+    health_payload,
+    people_payload,
+    retention_payload,
+    series_payload,
+    stickiness_payload,
+    usage_payload,
+)
+
+#: JSON schemas of what is in a row.
+TEXT = {"type": "string"}
+MOMENT = {"type": "string", "format": "date-time"}
+NUMBER = {"type": "integer"}
+COUNT = {"type": ["integer", "null"], "description": "null if unknown."}
+SHARE = {"type": ["number", "null"], "description": "null if unknown, or if the denominator is 0."}
+MAYBE_TEXT = {"type": ["string", "null"]}
+MAYBE_MOMENT = {"type": ["string", "null"], "format": "date-time"}
+CHECK = {
+    "type": "object",
+    "properties": {"id": TEXT, "message": TEXT, "hint": MAYBE_TEXT},
+    "required": ["id", "message", "hint"],
+    "additionalProperties": False,
+}
+PERIOD = {
+    "label": TEXT,
+    "start": MOMENT,
+    "end": MOMENT,
+    "complete": {"type": "boolean", "description": "Whether the period is over."},
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A URL of the API; ``columns`` and ``more`` are JSON schemas, of the rows and of the rest."""
+
+    name: str
+    form: type[QueryForm]
+    payload: Callable[[Parameters], Payload]
+    summary: str
+    columns: Mapping[str, Any]
+    more: Mapping[str, Any] = field(default_factory=dict)
+    permission: str = VIEW_USAGE
+
+    def view(self) -> View:
+        """Return the view of the endpoint."""
+
+        @for_api(self.permission)
+        def answer(request: HttpRequest) -> HttpResponseBase:
+            try:
+                parameters = self.form.read(request.GET)
+                return self._response(parameters, self.payload(parameters))
+            except InvalidParameter as error:
+                return error_response(400, error.field, error.english)
+            except PrunedSpan as error:
+                return error_response(400, "from", str(error))
+            except SuspiciousOperation:
+                return error_response(400, "query", "Too many query parameters.")
+            except CorruptDigest as error:
+                return error_response(503, "digests", str(error))
+
+        return answer
+
+    def _response(self, parameters: Parameters, payload: Payload) -> HttpResponse:
+        if parameters.format == "csv":
+            table = payload.csv or CsvTable(tuple(self.columns), payload.rows)
+            segment = () if parameters.by is None else ("segment",)
+            return csv_response(self.name, [*segment, *table.columns], table.rows)
+        return JsonResponse({"question": parameters.echo(), **payload.more, "rows": payload.rows})
+
+
+USAGE = Endpoint(
+    "usage",
+    forms.UsageForm,
+    usage_payload,
+    "Registered, activated and active users by period.",
+    {**PERIOD, "registered": COUNT, "activated": COUNT, "active": COUNT},
+)
+SERIES = Endpoint(
+    "series",
+    forms.SeriesForm,
+    series_payload,
+    "Active users by period.",
+    {**PERIOD, "value": COUNT},
+)
+RETENTION = Endpoint(
+    "retention",
+    forms.RetentionForm,
+    retention_payload,
+    "Cohorts of users, and how many of each were active in each period since.",
+    {
+        **PERIOD,
+        "size": COUNT,
+        "users": {"type": "array", "items": COUNT},
+        "shares": {"type": "array", "items": SHARE},
+    },
+    more={"mean": {"type": "array", "items": SHARE}},
+)
+GROWTH = Endpoint(
+    "growth",
+    forms.GrowthForm,
+    growth_payload,
+    "Growth accounting: new, retained, resurrected and churned users by period.",
+    {
+        **PERIOD,
+        **dict.fromkeys(("active", "new", "retained", "resurrected", "churned", "net"), COUNT),
+        "quick_ratio": SHARE,
+    },
+)
+STICKINESS = Endpoint(
+    "stickiness",
+    forms.StickinessForm,
+    stickiness_payload,
+    "Daily, weekly and monthly active users at the end of each period, and their ratios.",
+    {
+        **PERIOD,
+        "active": COUNT,
+        "mean_dau": SHARE,
+        "mean_ratio": SHARE,
+        **dict.fromkeys(("dau", "wau", "mau"), COUNT),
+        **dict.fromkeys(("dau_wau", "dau_mau", "wau_mau"), SHARE),
+    },
+)
+BUSY = Endpoint(
+    "busy",
+    forms.BusyForm,
+    busy_payload,
+    "Average number of active users by hour of the week, over the last four whole weeks of the "
+    "range. Weekday 1 is Monday.",
+    {"weekday": NUMBER, "hour": NUMBER, "active": SHARE},
+)
+PEOPLE = Endpoint(
+    "people",
+    forms.PeopleForm,
+    people_payload,
+    "Lists of users: active, recently seen, inactive or never seen.",
+    {"id": TEXT, "username": MAYBE_TEXT, "last_seen": MAYBE_MOMENT},
+    more={"total": NUMBER},
+    permission=VIEW_PEOPLE,
+)
+HEALTH = Endpoint(
+    "health",
+    forms.HealthForm,
+    health_payload,
+    "The start of history, the progress of digesting, and failed system checks.",
+    {
+        "digests": TEXT,
+        **dict.fromkeys(("rows", "stale", "sightings", "bytes"), NUMBER),
+    },
+    more={
+        **dict.fromkeys(
+            ("counted_since", "oldest_waiting", "digested_until", "pruned_until"), MAYBE_MOMENT
+        ),
+        "souvenirs_waiting": NUMBER,
+        "checks": {"type": "array", "items": CHECK},
+    },
+)
+
+ENDPOINTS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, HEALTH)

@@ -1,0 +1,122 @@
+"""The OpenAPI 3.1 document of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+
+from ..web import VIEW_USAGE, ParameterField
+from .access import for_api
+from .endpoints import ENDPOINTS, MAYBE_TEXT, Endpoint
+
+ERRORS = {
+    "400": "Invalid parameters.",
+    "401": "Not signed in, and no valid token.",
+    "403": "Permission denied.",
+    "405": "Method not allowed: the API is read-only.",
+    "503": "A digest that is needed is corrupt.",
+}
+
+
+@for_api(VIEW_USAGE)
+def openapi(request: HttpRequest) -> JsonResponse:
+    """Payload with the document, for where the API is."""
+    return JsonResponse(document(request.path.removesuffix("/openapi.json")))
+
+
+def document(url: str = "/souvenirs/api") -> dict[str, Any]:
+    """Return the document of the API at a URL."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Souvenirs",
+            "version": "2",
+            "description": "The activity of the users of the site. Ranges are half-open.",
+        },
+        "servers": [{"url": url}],
+        "security": [{"token": []}, {"session": []}],
+        "paths": {f"/{each.name}": {"get": _operation(each)} for each in ENDPOINTS},
+        "components": {
+            "schemas": {"Error": _error()},
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Read by the function in SOUVENIRS_API_AUTH.",
+                },
+                "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
+            },
+        },
+    }
+
+
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "description": f"Needs the permission {endpoint.permission}.",
+        "parameters": [_parameter(*each) for each in endpoint.form.parameters().items()],
+        "responses": {
+            "200": {
+                "description": "The answer.",
+                "content": {
+                    "application/json": {"schema": _answer(endpoint)},
+                    "text/csv": {"schema": {"type": "string"}},
+                },
+            },
+            **{
+                status: {
+                    "description": text,
+                    "content": {
+                        "application/json": {"schema": {"$ref": "#/components/schemas/Error"}}
+                    },
+                }
+                for status, text in ERRORS.items()
+            },
+        },
+    }
+
+
+def _parameter(name: str, field: ParameterField) -> dict[str, Any]:
+    schema = field.schema()
+    if field.initial is not None:
+        schema["default"] = field.initial
+    return {"name": name, "in": "query", "description": field.help_text, "schema": schema}
+
+
+def _answer(endpoint: Endpoint) -> dict[str, Any]:
+    segments = "by" in endpoint.form.base_fields
+    segment = {"segment": MAYBE_TEXT} if segments else {}
+    row = {**_object(endpoint.columns), "properties": {**segment, **endpoint.columns}}
+    return _object(
+        {
+            "question": {"type": "object", "description": "The parameters, with their defaults."},
+            **endpoint.more,
+            "rows": {"type": "array", "items": row},
+        }
+    )
+
+
+def _error() -> dict[str, Any]:
+    error = _object(
+        {
+            "field": {
+                "type": "string",
+                "description": "The invalid parameter, or part of the request.",
+            },
+            "message": {"type": "string", "description": "One sentence."},
+        }
+    )
+    return _object({"error": error})
+
+
+def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object with exactly these properties."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }

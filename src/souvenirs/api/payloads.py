@@ -1,0 +1,302 @@
+"""The data of each endpoint: rows, and whatever else belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from ..counting import ActiveUsers, active_users, groups_by, segment
+from ..digests import status
+from ..insights import (
+    Insight,
+    Retention,
+    Segmented,
+    active_series,
+    growth,
+    inactive,
+    last_seen_many,
+    never_seen,
+    recently_seen,
+    retention,
+    stickiness,
+)
+from ..reports import (
+    calendar_daily_usage,
+    calendar_monthly_usage,
+    calendar_quarterly_usage,
+    calendar_weekly_usage,
+    calendar_yearly_usage,
+    customer_monthly_usage,
+    customer_quarterly_usage,
+    customer_yearly_usage,
+    daily_usage,
+)
+from ..stores import get_store
+from ..web import (
+    InvalidParameter,
+    Parameters,
+    busy_hours,
+    check_groups,
+    check_report,
+    failed_checks,
+    name_of,
+    timestamp,
+)
+
+Row = dict[str, Any]
+
+
+class CsvTable(NamedTuple):
+    """The columns of a CSV file, and its rows."""
+
+    columns: tuple[str, ...]
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class Payload:
+    """The rows and other members of an answer; ``csv`` if a CSV file has other rows."""
+
+    rows: list[Row]
+    more: Mapping[str, Any] = field(default_factory=dict)
+    csv: CsvTable | None = None
+
+
+#: Reports by calendar interval, and which of their labels names a period.
+OF_CALENDAR: dict[str, tuple[Callable[..., Any], str]] = {
+    "day": (calendar_daily_usage, "calendar_date"),
+    "week": (calendar_weekly_usage, "calendar_year_week"),
+    "month": (calendar_monthly_usage, "calendar_year_month"),
+    "quarter": (calendar_quarterly_usage, "calendar_year_quarter"),
+    "year": (calendar_yearly_usage, "calendar_year"),
+}
+#: Reports by subscription interval, and which of their labels names a period.
+OF_SUBSCRIPTION: dict[str, tuple[Callable[..., Any], str]] = {
+    "day": (daily_usage, "year_month"),
+    "month": (customer_monthly_usage, "year_month"),
+    "quarter": (customer_quarterly_usage, "year_quarter"),
+    "year": (customer_yearly_usage, "year"),
+}
+
+
+def usage_payload(parameters: Parameters) -> Payload:
+    """Return registered, activated and active users, period by period."""
+    check_report(parameters)
+    groups = _groups(parameters)
+    if parameters.subscription_start is None:
+        report, label = OF_CALENDAR[parameters.interval]
+        usages = report(parameters.start, parameters.end, tz=parameters.zone, **groups)
+    else:
+        report, label = OF_SUBSCRIPTION[parameters.interval]
+        start, end = parameters.start, parameters.end
+        usages = report(parameters.subscription_start, start, end, parameters.zone, **groups)
+    return Payload(
+        [
+            {
+                **{name: usage[name] for name in ("segment",) if name in usage},
+                "label": str(usage["labels"][label]),
+                "start": timestamp(usage["period"]["start"], parameters.zone),
+                "end": timestamp(usage["period"]["end"], parameters.zone),
+                "complete": usage.get("complete", True),
+                "registered": usage["usage"]["registered_users"],
+                "activated": usage["usage"]["activated_users"],
+                "active": usage["usage"]["active_users"],
+            }
+            for usage in usages
+        ]
+    )
+
+
+def series_payload(parameters: Parameters) -> Payload:
+    """Return how many users were active, period by period."""
+    found = active_series(
+        parameters.start,
+        parameters.end,
+        interval=parameters.interval,
+        window=parameters.window,
+        tz=parameters.zone,
+        **_groups(parameters),
+    )
+    return Payload(_rows(found, parameters))
+
+
+def growth_payload(parameters: Parameters) -> Payload:
+    """Return who is new, retained, resurrected and churned, period by period."""
+    found = growth(
+        parameters.start,
+        parameters.end,
+        interval=parameters.interval,
+        tz=parameters.zone,
+        **_groups(parameters),
+    )
+    return Payload(_rows(found, parameters))
+
+
+def stickiness_payload(parameters: Parameters) -> Payload:
+    """Return daily, weekly and monthly actives, and how often users come, period by period."""
+    found = stickiness(
+        parameters.start,
+        parameters.end,
+        interval=parameters.interval,
+        tz=parameters.zone,
+        **_groups(parameters),
+    )
+    return Payload(_rows(found, parameters))
+
+
+def busy_payload(parameters: Parameters) -> Payload:
+    """Return how many users are active in each hour of the week."""
+    end = parameters.end or timezone.now()
+    found = busy_hours(end, parameters.zone, _members(parameters))
+    means = found.means or {}
+    return Payload(
+        [
+            {"weekday": weekday, "hour": hour, "active": mean}
+            for weekday in found.days
+            for hour, mean in enumerate(means.get(weekday, (None,) * 24))
+        ]
+    )
+
+
+def retention_payload(parameters: Parameters) -> Payload:
+    """Return cohorts, each with how many of its users came back in each period."""
+    found: Retention | Segmented[Retention] = retention(
+        parameters.start,
+        parameters.end,
+        interval=parameters.interval,
+        cohort=parameters.cohort,
+        mode=parameters.mode,
+        reference=parameters.reference,
+        tz=parameters.zone,
+        **_groups(parameters),
+    )
+    everyone = found.everyone if isinstance(found, Segmented) else found
+    cells = _rows(found, parameters)
+    columns = ("label", "start", "end", "complete", "size", "offset", "users", "share")
+    return Payload(_cohorts(cells), {"mean": list(everyone.mean())}, CsvTable(columns, cells))
+
+
+def _cohorts(cells: list[Row]) -> list[Row]:
+    """Cells as they follow each other, gathered into their cohorts."""
+    cohorts: list[Row] = []
+    for cell in cells:
+        of_cohort = {name: cell[name] for name in cell if name not in ("offset", "users", "share")}
+        if cell["offset"] == 0:
+            cohorts.append({**of_cohort, "users": [], "shares": []})
+        cohorts[-1]["users"].append(cell["users"])
+        cohorts[-1]["shares"].append(cell["share"])
+    return cohorts
+
+
+def people_payload(parameters: Parameters) -> Payload:
+    """Return a page of users in the order of their primary keys, and when each was last seen.
+
+    Who was active and has been deleted since has a row without a name, so that there are as many
+    rows as users were counted.
+    """
+    first = (parameters.page - 1) * parameters.per_page
+    last = first + parameters.per_page
+    users: dict[Any, Any]
+    if parameters.list == "active":
+        active = active_users(parameters.start, parameters.end, _members(parameters))
+        keys, total = active.page(first, last), len(active)
+        users = get_user_model()._default_manager.in_bulk(keys)
+    else:
+        listed = _listed(parameters).order_by("pk")
+        users = {user.pk: user for user in listed[first:last]}
+        keys, total = list(users), listed.count()
+    seen = last_seen_many(keys)
+    return Payload(
+        [
+            {
+                "id": str(key),
+                "username": name_of(users[key]) if key in users else None,
+                "last_seen": timestamp(seen[key], parameters.zone),
+            }
+            for key in keys
+        ],
+        {"total": total},
+    )
+
+
+def _listed(parameters: Parameters) -> QuerySet[Any]:
+    members = _members(parameters)
+    queryset = None if members is None else members.users()
+    length = timedelta(days=parameters.days)
+    if parameters.list == "recent":
+        return recently_seen(length, queryset)
+    if parameters.list == "inactive":
+        return inactive(length, queryset)
+    return never_seen(queryset)
+
+
+def health_payload(parameters: Parameters) -> Payload:
+    """Return since when users are counted, how far digesting has come, and what is set wrong."""
+    checks = [
+        {
+            "id": str(message.id),
+            "message": str(message.msg),
+            "hint": str(message.hint) if message.hint else None,
+        }
+        for message in failed_checks()
+    ]
+    known = status()
+    moments = {
+        "counted_since": get_store().first(),
+        "digested_until": known.digested_until,
+        "oldest_waiting": known.oldest_waiting,
+        "pruned_until": known.pruned_until,
+    }
+    state = {
+        **{name: timestamp(moment, parameters.zone) for name, moment in moments.items()},
+        "souvenirs_waiting": known.souvenirs_waiting,
+    }
+    levels = [
+        {
+            "digests": level.name,
+            "rows": level.rows,
+            "stale": level.stale,
+            "sightings": level.sightings,
+            "bytes": level.size,
+        }
+        for level in known.levels
+    ]
+    tables = {
+        "state": CsvTable(
+            ("what", "state"), [{"what": name, "state": value} for name, value in state.items()]
+        ),
+        "checks": CsvTable(("id", "message", "hint"), checks),
+    }
+    return Payload(levels, {**state, "checks": checks}, tables.get(parameters.table))
+
+
+def _groups(parameters: Parameters) -> dict[str, Any]:
+    """The arguments of an insight that say about whom it is; few enough for one answer."""
+    groups = None
+    if parameters.by is not None:
+        groups = groups_by(parameters.by)
+        if not groups:
+            raise InvalidParameter("by", gettext_noop("No user is in a group."))
+        check_groups(parameters, len(groups))
+    return {"users": _members(parameters), "by": groups, "exclusive": parameters.exclusive}
+
+
+def _members(parameters: Parameters) -> ActiveUsers | None:
+    return None if parameters.segment is None else segment(parameters.segment)
+
+
+def _rows(found: Insight, parameters: Parameters) -> list[Row]:
+    return [
+        {
+            name: timestamp(value, parameters.zone) if isinstance(value, datetime) else value
+            for name, value in row.items()
+        }
+        for row in found.rows()
+    ]

@@ -1,0 +1,31 @@
+"""The limit on the number of periods in one answer."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_noop
+
+#: The largest number of periods in one answer. A range with more is most likely a typo.
+MAX_PERIODS = 100_000
+
+
+class TooManyPeriods(ValueError):
+    """A range has more periods than one answer may have.
+
+    ``sentence`` is marked for translation and ``values`` are the numbers to fill in; the message of
+    the exception is the sentence in English.
+    """
+
+    sentence = gettext_noop(
+        "The range has %(periods)s periods, more than %(most)s: "
+        "choose a shorter range or a longer interval."
+    )
+
+    def __init__(self, periods: int, most: int) -> None:
+        self.values = {"periods": periods, "most": most}
+        super().__init__(self.sentence % {"periods": f"{periods:,}", "most": f"{most:,}"})
+
+
+def check_period_count(periods: int, most: int = MAX_PERIODS) -> None:
+    """Raise :class:`TooManyPeriods` if there are more than ``most`` periods."""
+    if periods > most:
+        raise TooManyPeriods(periods, most)

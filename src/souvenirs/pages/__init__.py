@@ -1,0 +1,20 @@
+"""The pages: numbers, charts and tables for people."""
+
+from .charts import weeks
+from .errors import error_context, error_message
+from .formats import DASH, minute, number
+from .links import Mount
+from .userlists import users_in
+from .views import ROUTES
+
+__all__ = [
+    "DASH",
+    "ROUTES",
+    "Mount",
+    "error_context",
+    "error_message",
+    "minute",
+    "number",
+    "users_in",
+    "weeks",
+]

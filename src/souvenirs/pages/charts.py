@@ -1,0 +1,208 @@
+"""Drawings in SVG, with every number written out.
+
+Nothing needs a style attribute: widths are attributes of SVG, and colours are classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.utils.translation import ngettext
+
+from .formats import day, number
+
+#: The height of a drawing; its width is so much for each of its points.
+HEIGHT = 100
+STEP = 10
+
+
+@dataclass(frozen=True)
+class Line:
+    """The values of one line, and its name; None leaves a gap."""
+
+    name: str
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over the same labels: drawn here, and once more by the script, with a legend."""
+
+    id: str
+    title: str
+    labels: Sequence[str]
+    lines: Sequence[Line]
+
+    @property
+    def top(self) -> float:
+        values = [value for line in self.lines for value in line.values if value is not None]
+        return max(values, default=0)
+
+    @property
+    def width(self) -> str:
+        """As it is written in SVG, whatever the language."""
+        return str(max(len(self.labels) - 1, 1) * STEP)
+
+    @property
+    def paths(self) -> list[str]:
+        return [path(line.values, self.top) for line in self.lines]
+
+    @property
+    def axis(self) -> list[str]:
+        """The labels at the left and the right end, and in the middle."""
+        return axis(self.labels)
+
+    @property
+    def data_id(self) -> str:
+        return f"{self.id}-data"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script needs."""
+        return {
+            "labels": list(self.labels),
+            "lines": [{"name": line.name, "values": list(line.values)} for line in self.lines],
+        }
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A part of a stack: a class, and where it is, as it is written in SVG."""
+
+    kind: str
+    x: str
+    y: str
+    height: str
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The parts of one period, above and below zero, and a sentence about them."""
+
+    title: str
+    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Stacks over the same labels, on one scale; zero is in the middle."""
+
+    title: str
+    labels: Sequence[str]
+    #: Classes and names of the parts.
+    parts: Sequence[tuple[str, str]]
+    stacks: Sequence[Stack]
+    top: float
+
+    @property
+    def width(self) -> str:
+        return str(max(len(self.labels), 1) * STEP)
+
+    @property
+    def axis(self) -> list[str]:
+        return axis(self.labels)
+
+
+def bars(
+    title: str,
+    labels: Sequence[str],
+    parts: Sequence[tuple[str, str]],
+    values: Sequence[Sequence[int | None]],
+) -> Bars:
+    """Return stacks of the values of each period; the last part is below zero."""
+    top = max((max(sum(v or 0 for v in each[:-1]), each[-1] or 0) for each in values), default=0)
+    stacks = []
+    for place, (label, each) in enumerate(zip(labels, values, strict=True)):
+        said = ", ".join(
+            f"{name} {number(value)}" for (_kind, name), value in zip(parts, each, strict=True)
+        )
+        stacks.append(Stack(f"{label}: {said}", _stacked(place, parts, each, top)))
+    return Bars(title, labels, parts, stacks, top)
+
+
+def _stacked(
+    place: int, parts: Sequence[tuple[str, str]], values: Sequence[int | None], top: float
+) -> list[Bar]:
+    half = HEIGHT / 2
+    drawn = []
+    level = half
+    for (kind, _name), value in zip(parts, values, strict=True):
+        height = _scaled(value, top, half)
+        is_below = kind == parts[-1][0]
+        level = half if is_below else level - height
+        if height:
+            drawn.append(Bar(kind, str(place * STEP + 1), f"{level:g}", f"{height:g}"))
+    return drawn
+
+
+def _scaled(value: float | None, top: float, height: float) -> float:
+    return round((value or 0) / top * height, 2) if top else 0
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day that is drawn: what it is called, and where it is, as it is written in SVG."""
+
+    title: str
+    x: str
+    y: str
+
+
+@dataclass(frozen=True)
+class Weeks:
+    """Days in a row, a column for each week, among them those that matter."""
+
+    title: str
+    #: The ``d`` of an SVG path around all days.
+    path: str
+    days: Sequence[Day]
+    width: str
+    height: str
+    axis: Sequence[str]
+
+
+def weeks(first: date, last: date, active: Collection[date]) -> Weeks:
+    """Return the days from the first one, which begins a week, to the last one."""
+    count = (last - first).days + 1
+    places = [divmod(number, 7) for number in range(count)]
+    title = ngettext(
+        "Active on %(days)s day since %(start)s",
+        "Active on %(days)s days since %(start)s",
+        len(active),
+    )
+    return Weeks(
+        title=title % {"days": number(len(active)), "start": day(first)},
+        path="".join(f"M{x * STEP + 1} {y * STEP + 1}h8v8h-8z" for x, y in places),
+        days=[
+            Day(day(each), str(x * STEP + 1), str(y * STEP + 1))
+            for each in sorted(active)
+            for x, y in [places[(each - first).days]]
+        ],
+        width=str((places[-1][0] + 1) * STEP),
+        height=str(7 * STEP),
+        axis=axis([day(first + timedelta(days=number)) for number in range(count)]),
+    )
+
+
+def path(values: Sequence[float | None], top: float, height: int = HEIGHT) -> str:
+    """Return the ``d`` of an SVG path through the values, from 0 to ``top``, with gaps."""
+    steps = []
+    pen = "M"
+    for place, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        y = height - _scaled(value, top, height)
+        steps.append(f"{pen}{place * STEP} {y:g}")
+        pen = "L"
+    # A single point is drawn as a dot.
+    return " ".join(steps) + ("h0.01" if len(steps) == 1 else "")
+
+
+def axis(labels: Sequence[str]) -> list[str]:
+    """Return the first label, that in the middle, and the last one."""
+    places = sorted({0, len(labels) // 2, len(labels) - 1}) if labels else []
+    return [labels[place] for place in places]

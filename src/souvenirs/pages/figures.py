@@ -1,0 +1,255 @@
+"""The figures of the overview, all from one reading, so that they agree with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
+from typing import Any
+
+from django.utils import timezone
+
+from ..calendar import (
+    HOUR_LEVEL,
+    MONTH,
+    Boundaries,
+    Timeline,
+    calendar_start,
+    checked,
+    earlier,
+    interval_named,
+    is_known,
+    local,
+    next_month,
+    outward,
+    utc,
+)
+from ..conf import conf
+from ..counting import ActiveUsers, accounts_as_of
+from ..insights import (
+    Growth,
+    Plan,
+    Stickiness,
+    plan_growth,
+    plan_stickiness,
+    ratio,
+    read,
+    trailing_counts,
+)
+from ..reports import calendar_monthly_usage, usage_row
+from ..stores import get_store
+from ..web import FOUR_WEEKS, WEEK, BusyHours, just_before, last_day_of, plan_busy_hours
+
+#: How long ago somebody was here who is called active now.
+NOW = timedelta(minutes=15)
+
+#: From so many days on a chart has a point for each week, and from so many weeks for each month.
+MOST_POINTS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A number at a moment, and at the same moment of the period before."""
+
+    name: str
+    start: datetime
+    end: datetime
+    #: None where unknown.
+    value: float | None
+    before: float | None
+    #: The same number at each of the last days, the oldest first.
+    line: tuple[float | None, ...]
+
+    @property
+    def change(self) -> float | None:
+        if self.value is None or self.before is None:
+            return None
+        return self.value - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the overview shows."""
+
+    #: The end of the range, or now where that is earlier: what the tiles are about.
+    moment: datetime
+    is_now: bool
+    #: Since when who was seen is active now, and how many these are.
+    active_since: datetime
+    active_now: int
+    tiles: tuple[Tile, ...]
+    chart: Stickiness
+    growth: Growth
+    busy: BusyHours
+    months: list[dict[str, Any]]
+
+
+def overview(
+    start: datetime, end: datetime | None, interval: str, zone: tzinfo, users: Any = None
+) -> Overview:
+    """Return the figures of ``[start, end)``, up to now without an end, and of its last days."""
+    now = checked(timezone.now(), "now")
+    moment, days = last_day_of(end or now, now, zone)
+    start = earlier(checked(start, "start"), moment)
+    first_souvenir = get_store().first()
+
+    def timeline(interval: str) -> Timeline:
+        unit = interval_named(interval)
+        return Timeline.of(unit, start, moment, zone, now=now, first_souvenir=first_souvenir)
+
+    plans: list[Plan[Any]] = [
+        _plan_tiles(days, moment, first_souvenir),
+        plan_stickiness(timeline(spread_over(start, moment))),
+        plan_growth(timeline(interval)),
+        plan_busy_hours(days, first_souvenir),
+        Plan([(outward(now - NOW), outward(now))], lambda sets: len(sets[0])),
+    ]
+    # A function of the site counts in its own way.
+    if not conf.USAGE_REPORTS_FUNCTION:
+        plans.append(_plan_usage(timeline("month"), users))
+    tiles, chart, growth, busy, active_now, *months = read(plans, users)
+    return Overview(
+        moment=moment,
+        is_now=utc(moment) == utc(now),
+        active_since=now - NOW,
+        active_now=active_now,
+        tiles=tiles,
+        chart=chart,
+        growth=growth,
+        busy=busy,
+        months=months[0]
+        if months
+        else list(calendar_monthly_usage(outward(start), outward(moment), tz=zone, users=users)),
+    )
+
+
+def spread_over(start: datetime, end: datetime) -> str:
+    """Return the interval of a chart of ``[start, end)`` that has not too many points."""
+    days = (utc(end) - utc(start)).days
+    if days <= MOST_POINTS:
+        return "day"
+    return "week" if days <= MOST_POINTS * WEEK else "month"
+
+
+def _plan_tiles(
+    days: Boundaries, moment: datetime, first_souvenir: datetime | None
+) -> Plan[tuple[Tile, ...]]:
+    """Plan the tiles at a moment; day 0 of the grid is the one that it is in, or ends."""
+    first = -2 * FOUR_WEEKS
+    bounds = [days.boundary(number) for number in range(first, 1)] + [moment]
+    last = just_before(moment, days.zone)
+    month = calendar_start(outward(last), MONTH, days.zone)
+    last_month = next_month(month, delta=-1, tz=days.zone)
+    month_end = earlier(_end_of_hour(days, next_month(last, delta=-1, tz=days.zone)), month)
+    ends = {
+        length: _end_of_hour(days, _days_before(last, length)) for length in (1, WEEK, FOUR_WEEKS)
+    }
+    ranges: list[tuple[datetime | None, datetime]] = [
+        *pairwise(bounds),
+        *((days.boundary(-length), end) for length, end in ends.items()),
+        (None, bounds[-1 - FOUR_WEEKS]),
+        (None, month),
+        (month, moment),
+        (None, last_month),
+        (last_month, month_end),
+    ]
+
+    def known(until: datetime) -> bool:
+        return is_known(until, first_souvenir)
+
+    def make(sets: Sequence[ActiveUsers]) -> tuple[Tile, ...]:
+        count = len(bounds) - 1
+        each, partial = sets[:count], dict(zip(ends, sets[count:], strict=False))
+        seen, seen_before_month, this_month, seen_before_last, that_month = sets[-5:]
+
+        def windows(length: int) -> list[int | None]:
+            spans = [(end - length, end) for end in range(count - FOUR_WEEKS + 1, count + 1)]
+            counted = trailing_counts(each, spans)
+            return [
+                users if known(bounds[end]) else None
+                for users, (_, end) in zip(counted, spans, strict=True)
+            ]
+
+        def window(name: str, length: int) -> Tile:
+            line = windows(length)
+            whole = each[count - 2 * length : count - length - 1]
+            before = len(ActiveUsers.union([*whole, partial[length]]))
+            start = days.boundary(1 - length)
+            return Tile(
+                name,
+                start,
+                moment,
+                line[-1],
+                before if known(ends[length]) else None,
+                tuple(line),
+            )
+
+        def stickiness(last: int) -> float | None:
+            """Of the 28 whole days that end so many days before the end."""
+            span = each[count - FOUR_WEEKS - last : count - last]
+            if not known(bounds[count - last]):
+                return None
+            return ratio(sum(map(len, span)) / FOUR_WEEKS, len(ActiveUsers.union(span)))
+
+        def new() -> Tile:
+            line: list[int | None] = []
+            before = seen
+            for users, end in zip(each[-FOUR_WEEKS:], bounds[-FOUR_WEEKS:], strict=True):
+                line.append(len(users - before) if known(end) else None)
+                before |= users
+            return Tile(
+                "new",
+                month,
+                moment,
+                len(this_month - seen_before_month) if known(moment) else None,
+                len(that_month - seen_before_last) if known(month_end) else None,
+                tuple(line),
+            )
+
+        return (
+            window("day", 1),
+            window("week", WEEK),
+            window("weeks", FOUR_WEEKS),
+            Tile(
+                "stickiness",
+                days.boundary(-FOUR_WEEKS),
+                days.boundary(0),
+                stickiness(1),
+                stickiness(FOUR_WEEKS + 1),
+                tuple(stickiness(last) for last in range(FOUR_WEEKS, 0, -1)),
+            ),
+            new(),
+        )
+
+    return Plan([(outward(start) if start else None, outward(end)) for start, end in ranges], make)
+
+
+def _plan_usage(months: Timeline, users: Any) -> Plan[list[dict[str, Any]]]:
+    """Plan the report of calendar months, as :mod:`souvenirs.reports` writes it."""
+    among = None if users is None else ActiveUsers(users).users()
+
+    def make(sets: Sequence[ActiveUsers]) -> list[dict[str, Any]]:
+        ends = [checked(period.end, "end") for period in months.periods]
+        known = accounts_as_of(ends, among)
+        report = []
+        for period, active, accounts in zip(months.periods, sets, known, strict=True):
+            count = len(active) if period.known else None
+            usage = usage_row((period.start, period.end), count, accounts, period.complete)
+            report.append({**usage, "labels": {"calendar_year_month": period.label}})
+        return report
+
+    return Plan(months.ranges, make)
+
+
+def _days_before(moment: datetime, number: int) -> datetime:
+    """The same time of the clock, so many days before."""
+    reading = moment.replace(tzinfo=None) - timedelta(days=number)
+    return reading.replace(tzinfo=moment.tzinfo)
+
+
+def _end_of_hour(days: Boundaries, moment: datetime) -> datetime:
+    """Where a bucket ends, so that it can be answered when its souvenirs have been deleted."""
+    instant = utc(moment)
+    hour = instant.replace(minute=0, second=0, microsecond=0) + timedelta(seconds=HOUR_LEVEL)
+    return local(earlier(hour, days.boundary(days.number(instant) + 1)), days.zone)

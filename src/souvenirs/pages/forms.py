@@ -1,0 +1,263 @@
+"""The forms of the pages. They are sent with GET, so that a URL says what its page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any, ClassVar
+
+from django import forms
+from django.forms.boundfield import BoundField
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from ..counting import segment_names
+from ..web import (
+    COHORT,
+    DAYS,
+    MODE,
+    OF_DAYS,
+    OF_SUBSCRIPTION,
+    PRESET,
+    REFERENCE,
+    SEGMENT,
+    SUBSCRIPTION_START,
+    UNUSED,
+    ZONE,
+    ChoiceField,
+    InstantField,
+    IntegerField,
+    InvalidParameter,
+    Parameters,
+    QueryForm,
+    RangeForm,
+    TextField,
+    interval_field,
+    plain,
+    zone_names,
+)
+from .formats import number
+from .links import Mount
+from .userlists import MAX_ROWS, PER_PAGE
+
+#: The maximum number of periods on a page, and of cohorts.
+MAX_PERIODS = 400
+MAX_COHORTS = 60
+
+#: The lists that the form offers; links lead to the others.
+LISTS = ("active", *OF_DAYS)
+
+#: Parameters that the form does not send.
+NOT_SENT = ("preset", "page", "format")
+
+
+@dataclass(frozen=True)
+class Control:
+    """A field as the template shows it."""
+
+    field: BoundField
+    error: str
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A link to a range, or to a number of days."""
+
+    name: str
+    url: str
+    is_current: bool
+
+
+class PageForm(QueryForm):
+    """The parameters of a page; empty ones are missing ones, because a form sends every field."""
+
+    #: Parameters that only links have.
+    hidden: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, query: QueryDict) -> None:
+        given = query.copy()
+        unused = UNUSED.get(query.get("list") or "active", ()) if "list" in self.base_fields else ()
+        for name, texts in query.lists():
+            if texts == [""] or name in unused:
+                del given[name]
+        super().__init__(given)
+        for field in self.fields.values():
+            field.help_text = ""
+        self.given = {name: str(given[name]) for name in given}
+        self.initial["zone"] = str(timezone.get_current_timezone())
+
+    def controls(self, parameters: Parameters | None) -> list[Control]:
+        """Return the fields to show, with their errors; ``parameters`` is None if there are any."""
+        if parameters and parameters.preset and parameters.start and parameters.end:
+            self.initial["start"] = parameters.start.date().isoformat()
+            self.initial["end"] = parameters.end.date().isoformat()
+        unused = UNUSED.get(self.list_name, ())
+        return [
+            self._control(name, bound)
+            for name, bound in ((bound.html_name, bound) for bound in self)
+            if name not in (*NOT_SENT, *unused) and self._is_offered(name)
+        ]
+
+    def report(self, error: InvalidParameter) -> None:
+        """Add an error that the parameters turned out to have when they were used."""
+        names = [self.add_prefix(name) for name in self.fields]
+        if not self.errors and error.field in names:
+            self.add_error(None, error)
+
+    @property
+    def list_name(self) -> str:
+        return str(self["list"].value()) if "list" in self.fields else ""
+
+    def _is_offered(self, name: str) -> bool:
+        if name == "segment":
+            return bool(segment_names())
+        return name not in self.hidden or name in self.given
+
+    def _control(self, name: str, bound: BoundField) -> Control:
+        field, value = bound.field, bound.value()
+        if name in self.hidden:
+            field.widget = forms.HiddenInput()
+            return Control(bound, "")
+        if isinstance(field, ChoiceField):
+            # An invalid value is named as in the URL, where it comes from.
+            label = name
+            field.widget.choices = _offered(name, field, "" if value is None else str(value))
+        else:
+            label = str(bound.label)
+        if isinstance(field, InstantField):
+            field.widget.input_type = "date" if not value or _is_day(value) else "text"
+        if bound.name not in self.errors:
+            return Control(bound, "")
+        described = {"aria-invalid": "true", "aria-describedby": f"{bound.id_for_label}-error"}
+        field.widget.attrs.update(described)
+        return Control(bound, message(self.error(bound.name), label))
+
+    def presets(self, page: str, mount: Mount, parameters: Parameters | None) -> list[Preset]:
+        """Return links to other ranges, or to other numbers of days, that keep the rest."""
+        others = {
+            name: value
+            for name, value in self.given.items()
+            if name not in ("from", "to", "page", "of", "offset")
+            and (name != "list" or value in LISTS)
+        }
+        if self.list_name in OF_DAYS:
+            others.pop("preset", None)
+            days = str(self["days"].value())
+            return [
+                Preset(
+                    ngettext("%(days)s day", "%(days)s days", each) % {"days": each},
+                    mount.url(page, {**others, "days": each}),
+                    days == str(each),
+                )
+                for each in (30, 90, 180, 365)
+                if self.list_name != "never"
+            ]
+        if self.default_preset is None:
+            return []
+        current = parameters.preset if parameters else None
+        return [
+            Preset(str(label), mount.url(page, {**others, "preset": name}), name == current)
+            for name, label in PRESET.labels().items()
+        ]
+
+
+def _offered(name: str, field: ChoiceField, value: str) -> list[tuple[str, Any]]:
+    labels = field.labels()
+    choices = [(key, label) for key, label in labels.items() if name != "list" or key in LISTS]
+    if name == "segment":
+        choices.insert(0, ("", _("All users")))
+    if value not in dict(choices):
+        choices.append((value, labels.get(value, value)))
+    return choices
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return len(text) == 10
+
+
+@cache
+def zone_options() -> SafeString:
+    """Return all time zones as HTML options."""
+    names = ((name,) for name in sorted(zone_names()))
+    return format_html_join("", '<option value="{}"></option>', names)
+
+
+def message(error: InvalidParameter, label: str = "") -> str:
+    """Return the message of an error in the language of the reader, with the label of its field."""
+    return error.filled_in(_(str(error.sentence)), label or error.field, number)
+
+
+class OverviewForm(PageForm, RangeForm):
+    default_preset = "12mo"
+    interval = interval_field("month")
+    zone = ZONE
+    segment = SEGMENT
+
+
+class RetentionForm(PageForm, RangeForm):
+    default_preset = "12mo"
+    interval = interval_field("month", ("day", "week", "month"))
+    cohort = COHORT
+    mode = MODE
+    reference = REFERENCE
+    zone = ZONE
+    segment = SEGMENT
+
+
+class PeopleForm(PageForm, RangeForm):
+    default_preset = "28d"
+    hidden = ("interval", "cohort", "mode", "of", "offset", "order")
+    list = ChoiceField(
+        label=gettext_lazy("Who"),
+        initial="active",
+        choices=[
+            ("active", gettext_lazy("Active in the range")),
+            ("recent", gettext_lazy("Seen in the last days")),
+            ("inactive", gettext_lazy("Not seen in the last days")),
+            ("never", gettext_lazy("Never seen")),
+            ("cohort", gettext_lazy("In a cohort")),
+            ("new", gettext_lazy("New")),
+            ("retained", gettext_lazy("Retained")),
+            ("resurrected", gettext_lazy("Resurrected")),
+            ("churned", gettext_lazy("Churned")),
+        ],
+    )
+    days = DAYS
+    q = TextField(
+        label=gettext_lazy("Search names"), widget=forms.TextInput({"type": "search"}), strip=False
+    )
+    order = ChoiceField(
+        initial="name", choices=plain("name", "-name", "joined", "-joined", "seen", "-seen")
+    )
+    interval = interval_field("month")
+    cohort = COHORT
+    mode = MODE
+    of = TextField(strip=False)
+    offset = IntegerField(min_value=0, max_value=MAX_PERIODS)
+    zone = ZONE
+    segment = SEGMENT
+    page = IntegerField(initial=1, min_value=1, max_value=MAX_ROWS // PER_PAGE)
+    format = ChoiceField(initial="html", choices=plain("html", "csv", "json"))
+
+
+class BillingForm(PageForm):
+    subscription_start = SUBSCRIPTION_START
+    interval = interval_field("month", OF_SUBSCRIPTION)
+    recent = IntegerField(
+        label=gettext_lazy("Last periods"), initial=24, min_value=1, max_value=MAX_PERIODS
+    )
+    zone = ZONE
+    segment = SEGMENT
+
+
+class HealthForm(PageForm):
+    zone = ZONE

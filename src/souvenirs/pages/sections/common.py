@@ -1,0 +1,30 @@
+"""What more than one page says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from ...api import Endpoint
+from ..links import PageRequest
+from ..tables import Download
+
+
+def period_notes(periods: Iterable[Any], values: Iterable[int | None]) -> list[str]:
+    """Say what marks a period that is not over, and a number that is unknown."""
+    notes = []
+    if any(not each.period.complete for each in periods):
+        notes.append(_("“So far” marks a period that is not over yet."))
+    if any(value is None for value in values):
+        notes.append(_("– means unknown: there is no data before the first souvenir."))  # noqa: RUF001
+    return notes
+
+
+def downloads(page: PageRequest, endpoint: Endpoint, **query: Any) -> list[Download]:
+    """Return the links to where the API has what a table shows."""
+    return [
+        Download("CSV", page.api(endpoint, **query, format="csv")),
+        Download("JSON", page.api(endpoint, **query, format="json")),
+    ]

@@ -1,0 +1,94 @@
+"""How digesting is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.core.checks import CheckMessage
+from django.utils.translation import gettext as _
+
+from ...api import HEALTH
+from ...calendar import checked, local
+from ...digests import Level, Status
+from ..formats import minute, number, stretched
+from ..links import PageRequest
+from ..tables import Column, Download, PageTable, TableCell, header, numbers
+from .common import downloads
+
+
+def status_table(progress: Status, first_souvenir: datetime | None, page: PageRequest) -> PageTable:
+    """Return how far digesting has come."""
+    zone = page.parameters.zone
+
+    def written(moment: datetime | None) -> str:
+        return _("none") if moment is None else minute(local(checked(moment, "moment"), zone))
+
+    entries = {
+        _("History begins"): written(first_souvenir),
+        _("Digested up to"): written(progress.digested_until),
+        _("Undigested souvenirs"): number(progress.souvenirs_waiting),
+        _("Oldest undigested souvenir"): written(progress.oldest_waiting),
+        _("Souvenirs pruned up to"): written(progress.pruned_until),
+    }
+    return PageTable(
+        caption=_("Digesting progress"),
+        columns=[Column(_("What"), is_number=False), Column(_("State"), is_number=False)],
+        rows=[[header(name), TableCell(text, kind="word")] for name, text in entries.items()],
+        downloads=_downloads(page, "state"),
+    )
+
+
+def levels_table(levels: Sequence[Level], page: PageRequest) -> PageTable:
+    """Return what digests take up."""
+    names = {"day": _("Day"), "month": _("Month")}
+    return PageTable(
+        caption=_("Size of the digests"),
+        columns=[
+            Column(_("Level"), is_number=False),
+            Column(_("Rows")),
+            Column(_("Stale")),
+            Column(_("Entries")),
+            Column(_("Size")),
+        ],
+        rows=[
+            [
+                header(names.get(level.name) or _bucket(level)),
+                *numbers([level.rows, level.stale, level.sightings]),
+                TableCell(stretched(level.size)),
+            ]
+            for level in levels
+        ],
+        downloads=_downloads(page, "digests"),
+    )
+
+
+def _downloads(page: PageRequest, table: str) -> list[Download]:
+    return downloads(page, HEALTH, table=table)
+
+
+def _bucket(level: Level) -> str:
+    seconds = int("".join(filter(str.isdigit, level.name)))
+    return _("Bucket of %s minutes") % number(seconds / 60)
+
+
+def checks_table(messages: Sequence[CheckMessage], page: PageRequest) -> PageTable:
+    """Return which system checks have failed."""
+    return PageTable(
+        caption=_("System checks that failed"),
+        columns=[
+            Column(_("Check"), is_number=False),
+            Column(_("Problem"), is_number=False),
+            Column(_("Hint"), is_number=False),
+        ],
+        rows=[
+            [
+                header(str(message.id)),
+                TableCell(str(message.msg), kind="word long"),
+                TableCell(str(message.hint or ""), kind="word long"),
+            ]
+            for message in messages
+        ],
+        downloads=_downloads(page, "checks"),
+        nothing=_("No system check failed."),
+    )

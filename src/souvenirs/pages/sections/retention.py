@@ -1,0 +1,65 @@
+"""The triangle of cohorts."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from ...api import RETENTION
+from ...insights import Retention
+from ..formats import number, percent
+from ..links import PageRequest
+from ..tables import Column, PageTable, TableCell, header, shade
+from .common import downloads
+
+
+def retention_table(retention: Retention, page: PageRequest) -> PageTable:
+    """Return the triangle of cohorts, with the mean of each column on top."""
+    mean = retention.mean()
+    rows: list[list[TableCell]] = [
+        [
+            header(_("Mean")),
+            TableCell(""),
+            *(TableCell(percent(share), kind=f"share {_shade_of(share)}") for share in mean),
+        ]
+    ]
+    for cohort in retention.cohorts:
+        label = cohort.period.label
+        own = {**page.range, "interval": retention.interval, "cohort": retention.cohort}
+        own |= {"mode": retention.mode, "list": "cohort", "of": label}
+        row = [
+            header(label, cohort.period.complete),
+            TableCell(number(cohort.size), url=page.people(**own) if cohort.size else ""),
+        ]
+        for offset, users in enumerate(cohort.cells):
+            share = retention.share(label, offset)
+            row.append(
+                TableCell("…", kind="unfinished", spoken=_("not over yet, or unknown"))
+                if users is None
+                else TableCell(
+                    percent(share),
+                    note=number(users),
+                    url=page.people(**own, offset=offset) if users else "",
+                    kind=f"share {_shade_of(share)}",
+                )
+            )
+        row += [TableCell("", kind="beyond")] * (len(mean) - len(cohort.cells))
+        rows.append(row)
+    return PageTable(
+        caption=_("Users of each cohort who were active N periods later"),
+        columns=[
+            Column(_("Cohort"), is_number=False),
+            Column(_("Users")),
+            *(Column(str(offset)) for offset in range(len(mean))),
+        ],
+        rows=rows,
+        downloads=downloads(page, RETENTION, interval=retention.interval),
+        notes=[
+            _("“…” marks a period that is not over yet, or before the first souvenir."),
+            _("The mean is weighted by cohort size and excludes periods that are not over yet."),
+        ],
+        kind="triangle",
+    )
+
+
+def _shade_of(share: float | None) -> str:
+    return shade(share, 1)

@@ -1,0 +1,178 @@
+"""Who is behind a number, a page of them at a time.
+
+A list is never counted and never read as a whole: there is a next page if there is a row on it. It
+can be in the order of what the database has an index for, of when users registered, or of when they
+were last seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django.contrib.auth import get_user_model
+from django.db.models import IntegerField, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from ..calendar import checked, outward
+from ..counting import ActiveUsers, active_users, active_users_each, date_joined_field, restricted
+from ..insights import GrowthPart, growth, last_seen_many, page_by_last_seen, retention
+from ..querysets import inactive, never_seen, recently_seen
+from ..web import OF_DAYS, InvalidParameter, Parameters
+
+PER_PAGE = 50
+
+#: The last row that somebody pages to; who looks for somebody searches.
+MAX_ROWS = 10_000
+
+#: The order of when users were last seen.
+SEEN = "seen"
+
+#: Lists of the users behind a number of growth accounting.
+OF_GROWTH = ("new", "retained", "resurrected", "churned")
+
+
+@dataclass(frozen=True)
+class UserPage:
+    """A page of a list."""
+
+    users: list[Any]
+    #: By primary key.
+    last_seen: Mapping[Hashable, datetime | None]
+    #: How many are behind the number, with those deleted since; None where nobody has counted.
+    total: int | None
+    has_next: bool
+
+
+def list_users(parameters: Parameters, first: int, last: int) -> UserPage:
+    """Return the users of a list from one position up to another. Raises InvalidParameter."""
+    members = restricted(None, parameters.segment)
+    found = None if parameters.list in OF_DAYS else _set(parameters, members)
+    if parameters.order.removeprefix("-") == SEEN and parameters.list != "never":
+        return _by_last_seen(parameters, first, last, members, found)
+    users, total = _users(parameters, members, found), None if found is None else len(found)
+    if parameters.q:
+        users, total = _searched(users, parameters.q), None
+    rows = list(_ordered(users, parameters.order)[first : last + 1])
+    shown = rows[: last - first]
+    return UserPage(shown, last_seen_many(shown), total, len(rows) > len(shown))
+
+
+def _by_last_seen(
+    parameters: Parameters,
+    first: int,
+    last: int,
+    members: ActiveUsers | None,
+    found: ActiveUsers | None,
+) -> UserPage:
+    among, total = (members, None) if found is None else (found, len(found))
+    bounds: dict[str, datetime] = {}
+    if parameters.q:
+        # All of them, because digests know no names.
+        users = _searched(_users(parameters, members, found), parameters.q)
+        among, total = ActiveUsers(users), None
+    elif parameters.list in OF_DAYS:
+        cutoff = checked(timezone.now(), "now") - timedelta(days=parameters.days)
+        bounds = {"before" if parameters.list == "inactive" else "since": cutoff}
+    elif parameters.list == "active" and parameters.start is not None:
+        # Everybody was seen then, or later.
+        bounds = {"since": parameters.start}
+    listed = page_by_last_seen(
+        first,
+        last + 1,
+        among=among,
+        has_never=parameters.list == "cohort",
+        is_descending=parameters.order.startswith("-"),
+        **bounds,
+    )
+    shown = dict(listed[: last - first])
+    named = {user.pk: user for user in ActiveUsers(shown).users()}
+    rows = [named[key] for key in shown if key in named]
+    return UserPage(rows, shown, total, len(listed) > len(shown))
+
+
+def _users(
+    parameters: Parameters, members: ActiveUsers | None, found: ActiveUsers | None
+) -> QuerySet[Any]:
+    """The users of a list, which has been found already unless it is one of the last days."""
+    if found is not None:
+        return found.users()
+    everybody = get_user_model()._default_manager.all()
+    users = users_in(parameters.list, timedelta(days=parameters.days), everybody)
+    return users if members is None else members.among(users)
+
+
+def _searched(users: QuerySet[Any], words: str) -> QuerySet[Any]:
+    return users.filter(**{f"{get_user_model().USERNAME_FIELD}__icontains": words})
+
+
+def users_in(name: str, length: timedelta, users: QuerySet[Any]) -> QuerySet[Any]:
+    """Return those of the users who are in a list, as :mod:`souvenirs.querysets` says who is.
+
+    Here the sets are read at once, where users are numbers in them: who of a million is in one can
+    be told in any order of the rows, and while they are searched.
+    """
+    if not isinstance(users.model._meta.pk, IntegerField):
+        if name == "never":
+            return never_seen(users)
+        return recently_seen(length, users) if name == "recent" else inactive(length, users)
+    if name == "never":
+        return active_users_each([(None, None)], rounded=True)[0].without(users)
+    cutoff = outward(checked(timezone.now(), "now") - length)
+    ranges = [(cutoff, None), (None, cutoff)]
+    recent, *before = active_users_each(ranges if name == "inactive" else ranges[:1], rounded=True)
+    return (before[0] - recent if before else recent).among(users)
+
+
+def _set(parameters: Parameters, members: ActiveUsers | None) -> ActiveUsers:
+    start, end = _outward(parameters.start), _outward(parameters.end)
+    if parameters.list == "active":
+        return active_users(start, end, members)
+    try:
+        if parameters.list == "cohort":
+            cohorts = retention(
+                start,
+                end,
+                interval=parameters.interval,
+                cohort=parameters.cohort,
+                mode=parameters.mode,
+                tz=parameters.zone,
+                users=members,
+            )
+            return cohorts.users(parameters.of or "", parameters.offset)
+        periods = growth(
+            start, end, interval=parameters.interval, tz=parameters.zone, users=members
+        )
+        return periods.users(parameters.of or "", cast(GrowthPart, parameters.list))
+    except LookupError:
+        raise InvalidParameter(
+            "of", gettext_noop("No such number: follow a link from a table.")
+        ) from None
+
+
+def _outward(moment: datetime | None) -> datetime | None:
+    return None if moment is None else outward(moment)
+
+
+def orders() -> dict[str, str]:
+    """Return the field behind each order that a list can be in, but for when users were seen."""
+    fields = {"name": get_user_model().USERNAME_FIELD}
+    joined = date_joined_field()
+    if joined is not None:
+        fields["joined"] = joined.name
+    return fields
+
+
+def _ordered(users: QuerySet[Any], order: str) -> QuerySet[Any]:
+    name = order.removeprefix("-")
+    # Nobody on a list of those never seen was seen before anybody else.
+    field = "pk" if name == SEEN else orders().get(name)
+    if field is None:
+        raise InvalidParameter(
+            "order", gettext_noop("The user model of this site has no date of registration.")
+        )
+    sign = "-" if order.startswith("-") else ""
+    return users.order_by(f"{sign}{field}", f"{sign}pk")

@@ -1,0 +1,349 @@
+"""The views of the pages.
+
+A view takes the :class:`~souvenirs.pages.Mount` of its page. It answers invalid parameters with
+the form, an error message beside the field, and status 400.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any, TypeAlias
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from ..calendar import checked, earlier, local, outward
+from ..counting import restricted
+from ..digests import status
+from ..insights import retention as retention_of
+from ..reports import (
+    customer_monthly_usage,
+    customer_quarterly_usage,
+    customer_yearly_usage,
+    daily_usage,
+)
+from ..sets import CorruptDigest
+from ..stores import PrunedSpan, get_store
+from ..web import (
+    OF_DAYS,
+    VIEW_PEOPLE,
+    VIEW_USAGE,
+    InvalidParameter,
+    Parameters,
+    View,
+    check_periods,
+    check_report,
+    csv_response,
+    failed_checks,
+    may,
+    name_of,
+    timestamp,
+)
+from . import figures
+from .access import for_pages
+from .errors import error_context
+from .formats import day, minute, number
+from .forms import (
+    MAX_COHORTS,
+    MAX_PERIODS,
+    BillingForm,
+    HealthForm,
+    OverviewForm,
+    PageForm,
+    PeopleForm,
+    RetentionForm,
+    message,
+    zone_options,
+)
+from .links import PAGES, Mount, PageRequest
+from .sections.health import checks_table, levels_table, status_table
+from .sections.overview import (
+    actives_chart,
+    actives_table,
+    busy_table,
+    growth_bars,
+    growth_table,
+    now_note,
+    tile_shape,
+)
+from .sections.retention import retention_table
+from .sections.usage import usage_chart, usage_table
+from .sections.users import people_table
+from .userlists import MAX_ROWS, PER_PAGE, list_users, orders
+
+OUTSIDE = Mount()
+
+Context: TypeAlias = dict[str, Any]
+
+#: What makes the context of a page, or what is sent instead of it.
+Fill: TypeAlias = Callable[[PageRequest], Context | HttpResponse]
+
+
+def page_view(
+    name: str, form_class: type[PageForm], template: str, permission: str = VIEW_USAGE
+) -> Callable[[Fill], View]:
+    """Make the view of a page of a function that returns the context of its template."""
+
+    def decorate(fill: Fill) -> View:
+        @for_pages(permission)
+        @wraps(fill)
+        def view(request: HttpRequest, mount: Mount = OUTSIDE) -> HttpResponse:
+            form = form_class(request.GET)
+            parameters: Parameters | None = None
+            wrong: InvalidParameter | None = None
+            context: Context = {}
+            status = 200
+            try:
+                parameters = form.parse()
+                filled = fill(PageRequest(mount, parameters, form.given, request.user))
+                if isinstance(filled, HttpResponse):
+                    return filled
+                context = {**_shown(parameters), **filled}
+            except InvalidParameter as error:
+                wrong, status = error, 400
+                form.report(error)
+            except PrunedSpan as error:
+                status, context = 400, {**error_context(error)}
+            except CorruptDigest as error:
+                status, context = 500, {**error_context(error)}
+            controls = form.controls(parameters)
+            if wrong and not any(control.error for control in controls):
+                context["problem"] = message(wrong)
+            context |= {
+                **mount.context(request),
+                "title": _("Usage: %s") % PAGES[name],
+                "pages": _navigation(name, request, mount, parameters, form.given),
+                "controls": controls,
+                "presets": form.presets(name, mount, parameters),
+                "zone_options": zone_options(),
+            }
+            return render(request, f"souvenirs/dashboard/{template}.html", context, status=status)
+
+        return view
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Link:
+    name: str
+    url: str
+    is_current: bool
+
+
+def _navigation(
+    current: str,
+    request: HttpRequest,
+    mount: Mount,
+    parameters: Parameters | None,
+    query: dict[str, str],
+) -> list[Link]:
+    """The pages, each with the zone and the segment of this one, and its range."""
+    shared = PageRequest(mount, parameters, query, request.user).shared if parameters else {}
+    own = {
+        "overview": ("preset", "from", "to", "tz", "segment"),
+        "retention": ("preset", "from", "to", "tz", "segment"),
+        "people": ("preset", "from", "to", "tz", "segment"),
+        "billing": ("tz", "segment"),
+        "health": ("tz",),
+    }
+    return [
+        Link(
+            str(label),
+            mount.url(name, {key: value for key, value in shared.items() if key in own[name]}),
+            name == current,
+        )
+        for name, label in PAGES.items()
+        if may(request.user, VIEW_PEOPLE if name == "people" else VIEW_USAGE)
+    ]
+
+
+def _shown(parameters: Parameters) -> Context:
+    """What is always shown: the zone, and the range and the segment where there are any."""
+    said: Context = {"zone": str(parameters.zone), "segment": parameters.segment}
+    if parameters.start and parameters.end:
+        words = {"start": _written(parameters.start), "end": _written(parameters.end)}
+        said["range"] = _("From %(start)s, before %(end)s") % words
+    return said
+
+
+def _written(moment: datetime) -> str:
+    is_midnight = moment.time().replace(fold=0) == datetime.min.time()
+    return day(moment) if is_midnight else minute(moment)
+
+
+@page_view("overview", OverviewForm, "overview")
+def overview(page: PageRequest) -> Context:
+    """How many were here, and whether it is getting better."""
+    parameters = page.parameters
+    check_periods(parameters.periods, MAX_PERIODS, "interval")
+    check_report(parameters)
+    start, _end = _range(parameters)
+    # Without an end the range is up to now, and so it has moved on since it was read.
+    has_end = parameters.preset is not None or "to" in page.query
+    found = figures.overview(
+        start,
+        parameters.end if has_end else None,
+        parameters.interval,
+        parameters.zone,
+        restricted(None, parameters.segment),
+    )
+    actives, usage = actives_chart(found.chart), usage_chart(found.months)
+    bars = growth_bars(found.growth)
+    caption = _("Users registered and activated before the end of each month, and active in it")
+    return {
+        "moment_title": _("Now") if found.is_now else _("Up to %s") % _written(found.moment),
+        "tiles": [tile_shape(tile, page, found.is_now) for tile in found.tiles],
+        "active_now": number(found.active_now),
+        "active_now_url": page.people_in(found.active_since, found.active_since + figures.NOW),
+        "now_note": now_note(),
+        "actives": {
+            "chart": actives,
+            "top": number(actives.top),
+            "table": actives_table(found.chart, page),
+        },
+        "usage": {
+            "chart": usage,
+            "top": number(usage.top),
+            "table": usage_table(found.months, page, caption, "month"),
+        },
+        "growth": {
+            "bars": bars,
+            "top": number(bars.top),
+            "table": growth_table(found.growth, page),
+        },
+        "busy": busy_table(found.busy, page),
+    }
+
+
+@page_view("retention", RetentionForm, "tables")
+def retention(page: PageRequest) -> Context:
+    """Who comes back."""
+    parameters = page.parameters
+    check_periods(parameters.periods, MAX_COHORTS, "interval")
+    start, end = _range(parameters)
+    found = retention_of(
+        outward(start),
+        outward(end),
+        interval=parameters.interval,
+        cohort=parameters.cohort,
+        mode=parameters.mode,
+        reference=parameters.reference,
+        tz=parameters.zone,
+        users=restricted(None, parameters.segment),
+    )
+    return {"tables": [retention_table(found, page)]}
+
+
+@page_view("people", PeopleForm, "tables", VIEW_PEOPLE)
+def people(page: PageRequest) -> Context | HttpResponse:
+    """Who is behind a number."""
+    parameters = page.parameters
+    if parameters.list not in OF_DAYS:
+        most = MAX_COHORTS if parameters.list == "cohort" else MAX_PERIODS
+        check_periods(parameters.periods, most, "interval")
+    if parameters.format != "html":
+        return _people_file(parameters)
+    first = (parameters.page - 1) * PER_PAGE
+    found = list_users(parameters, first, first + PER_PAGE)
+    own = {name: value for name, value in page.query.items() if name != "page"}
+
+    def turn(number: int) -> str:
+        return page.mount.url("people", {**own, "page": number})
+
+    is_last = parameters.page >= MAX_ROWS // PER_PAGE
+    return {
+        "range": "" if parameters.list in OF_DAYS else _shown(parameters)["range"],
+        "tables": [people_table(found, page, own)],
+        "turns": {
+            "previous": turn(parameters.page - 1) if parameters.page > 1 else "",
+            "here": _("Page %s") % number(parameters.page),
+            "next": turn(parameters.page + 1) if found.has_next and not is_last else "",
+        },
+    }
+
+
+def _people_file(parameters: Parameters) -> HttpResponse:
+    """The list as the API writes it, as far as somebody could page through it."""
+    found = list_users(parameters, 0, MAX_ROWS)
+    joined = orders().get("joined")
+    rows = [
+        {
+            "id": str(user.pk),
+            "username": name_of(user),
+            **({"registered": timestamp(getattr(user, joined), parameters.zone)} if joined else {}),
+            "last_seen": timestamp(found.last_seen[user.pk], parameters.zone),
+        }
+        for user in found.users
+    ]
+    if parameters.format == "csv":
+        registered = ["registered"] if joined else []
+        return csv_response("people", ["id", "username", *registered, "last_seen"], rows)
+    return JsonResponse({"total": found.total, "rows": rows})
+
+
+REPORTS = {
+    "day": daily_usage,
+    "month": customer_monthly_usage,
+    "quarter": customer_quarterly_usage,
+    "year": customer_yearly_usage,
+}
+
+
+@page_view("billing", BillingForm, "tables")
+def billing(page: PageRequest) -> Context:
+    """The report of a subscription, as show_usage prints it."""
+    parameters = page.parameters
+    start = parameters.subscription_start
+    if start is None:
+        return {"lines": [_("Enter the start of a subscription.")]}
+    report = REPORTS[parameters.interval]
+    check_report(parameters)
+    members = restricted(None, parameters.segment)
+    usages = list(
+        report(outward(start), tz=parameters.zone, recent=parameters.recent, users=members)
+    )
+    since = usages[0]["period"]["start"] if usages else outward(start)
+    caption = _("Users in each period of the subscription that started on %s") % day(start)
+    shown = {"from": page.written(since)}
+    if not usages:
+        # That of a subscription to come is empty, and has no end before it begins.
+        shown["to"] = shown["from"]
+    return {
+        "tables": [usage_table(usages, page, caption, parameters.interval, shown)],
+    }
+
+
+@page_view("health", HealthForm, "tables")
+def health(page: PageRequest) -> Context:
+    """Digesting progress, and what is wrong."""
+    progress = status()
+    return {
+        "tables": [
+            status_table(progress, get_store().first(), page),
+            levels_table(progress.levels, page),
+            checks_table(failed_checks(), page),
+        ]
+    }
+
+
+def _range(parameters: Parameters) -> tuple[datetime, datetime]:
+    """The range of a parameters, up to now."""
+    now = local(checked(timezone.now(), "now"), parameters.zone)
+    end = earlier(parameters.end or now, now)
+    return earlier(parameters.start or end, end), end
+
+
+#: The route and the view of each page, by name.
+ROUTES = {
+    "overview": ("", overview),
+    "retention": ("retention/", retention),
+    "people": ("people/", people),
+    "billing": ("billing/", billing),
+    "health": ("health/", health),
+}

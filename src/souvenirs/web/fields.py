@@ -1,0 +1,257 @@
+"""Fields of Django forms for the parameters of a URL.
+
+A field is the only declaration of a parameter: the forms of the pages, the API and its OpenAPI
+document are made of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_noop
+
+from ..calendar import utc
+from ..counting import segment_names
+from ..insights import WINDOWS
+
+#: The maximum length of a parameter.
+MAX_LENGTH = 200
+
+#: The names of fields by those of their parameters, if they differ.
+FIELDS = {"from": "start", "to": "end", "tz": "zone"}
+
+
+class InvalidParameter(ValidationError):
+    """A parameter is invalid, or cannot be used on this site.
+
+    The message is marked for translation and has placeholders for its values and for the
+    parameter's ``name``: the API writes it in English, a page in the language of the reader.
+    """
+
+    def __init__(self, parameter: str, message: str, **values: Any) -> None:
+        super().__init__(
+            {FIELDS.get(parameter, parameter): ValidationError(message, params=values)}
+        )
+        self.field = parameter
+        self.sentence = message
+        self.values = values
+
+    @property
+    def english(self) -> str:
+        """The message in English."""
+        return self.filled_in(self.sentence, self.field, "{:,}".format)
+
+    def filled_in(self, sentence: str, name: str, number: Callable[[int], str]) -> str:
+        """Return the message, or its translation, with the values in their places."""
+        texts = {
+            key: number(value) if isinstance(value, int) else value
+            for key, value in self.values.items()
+        }
+        return sentence % {"name": name, **texts}
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.english}"
+
+
+class ParameterField(forms.Field):
+    """A parameter. If it is missing, it has its initial value; if it is empty, it is invalid."""
+
+    empty_values = (None,)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, **options)
+
+    def clean(self, value: Any) -> Any:
+        return self.initial if value is None else super().clean(value)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return initial if data is None else data
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the parameter."""
+        return {"type": "string", "maxLength": MAX_LENGTH}
+
+
+class ChoiceField(ParameterField, forms.ChoiceField):
+    def validate(self, value: Any) -> None:
+        if not self.valid_value(value):
+            raise invalid(
+                gettext_noop("%(name)s must be one of %(choices)s, not %(value)s."),
+                value,
+                choices=", ".join(self.labels()),
+            )
+
+    def labels(self) -> dict[str, Any]:
+        """Return the choices, each with its label."""
+        choices: Any = self.choices
+        return dict(choices)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.labels())}
+
+
+class BooleanField(ChoiceField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=plain("true", "false"), **options)
+
+    def clean(self, value: Any) -> Any:
+        return super().clean(value) in (True, "true")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+class IntegerField(ParameterField, forms.IntegerField):
+    """An integer in ASCII digits."""
+
+    message = gettext_noop(
+        "%(name)s must be a whole number from %(least)s to %(most)s, not %(value)s."
+    )
+
+    def __init__(self, *, min_value: int, max_value: int, **options: Any) -> None:
+        super().__init__(min_value=min_value, max_value=max_value, **options)
+        self.least, self.most = min_value, max_value
+
+    def to_python(self, value: Any) -> int:
+        number = int(value) if re.fullmatch("[0-9]{1,9}", value) else None
+        if number is None or not self.least <= number <= self.most:
+            raise invalid(self.message, value, least=self.least, most=self.most)
+        return number
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
+class TrailingDaysField(IntegerField):
+    """A number of days, or the name of one: ``dau``, ``wau`` or ``mau``."""
+
+    message = gettext_noop(
+        "%(name)s must be dau, wau, mau or a number of days up to %(most)s, not %(value)s."
+    )
+
+    def to_python(self, value: Any) -> int:
+        return WINDOWS[value] if value in WINDOWS else super().to_python(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "enum": list(WINDOWS)}, super().schema()]}
+
+
+class TimeZoneField(ParameterField):
+    """A name in the time zone database."""
+
+    def to_python(self, value: Any) -> tzinfo:
+        # ZoneInfo would look for other names in the file system, and fail in ways of its own.
+        if value not in zone_names():
+            raise invalid(
+                gettext_noop("%(name)s must be a name like Europe/Paris or UTC, not %(value)s."),
+                value,
+            )
+        return ZoneInfo(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "examples": ["Europe/Paris", "UTC"]}
+
+
+class SegmentField(ChoiceField):
+    """A name in ``SOUVENIRS_SEGMENTS``."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=lambda: plain(*segment_names()), **options)
+
+    def validate(self, value: Any) -> None:
+        if not segment_names():
+            raise invalid(
+                gettext_noop("%(name)s must be named in SOUVENIRS_SEGMENTS, not %(value)s."), value
+            )
+        super().validate(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH}
+
+
+class TextField(ParameterField, forms.CharField):
+    """Any text."""
+
+
+class InstantField(ParameterField):
+    """A day, or a time of day; without an offset, on the wall clock of the zone of the form.
+
+    Its value is naive if there is no offset: :meth:`in_zone` makes it aware.
+    """
+
+    #: An unescaped plus sign in a URL is a space.
+    PATTERN = (
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+        r"(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[-+ ][0-9]{2}:[0-9]{2})?)?"
+    )
+
+    def to_python(self, value: Any) -> datetime:
+        if not re.fullmatch(self.PATTERN, value):
+            raise invalid(
+                gettext_noop(
+                    "%(name)s must be like 2016-01-31 or 2016-01-31T12:00:00Z, not %(value)s."
+                ),
+                value,
+            )
+        text = value.replace(" ", "+")
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            raise invalid(
+                gettext_noop("%(name)s must be a valid date and time, not %(value)s."),
+                text,
+            ) from None
+
+    @staticmethod
+    def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+        """Return the value of such a field as an aware datetime in a time zone.
+
+        Raises ValidationError if the time zone has no such moment.
+        """
+        try:
+            return moment.astimezone(zone) if moment.tzinfo else on_clock(moment, zone)
+        except (OverflowError, ValueError):
+            raise invalid(
+                gettext_noop("%(name)s is out of range in %(zone)s: %(value)s."),
+                moment.isoformat().removesuffix("T00:00:00"),
+                zone=str(zone),
+            ) from None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{self.PATTERN}$"}
+
+
+def invalid(message: str, value: str, **values: object) -> ValidationError:
+    """Return the error for the value of a field, which its message quotes."""
+    return ValidationError(message, params={**values, "value": shortened(value)})
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a parameter in quotes, for error messages."""
+    return repr(text if len(text) <= 50 else f"{text[:50]}...")
+
+
+def plain(*values: str) -> list[tuple[str, str]]:
+    """Return choices that are labeled with their values."""
+    return [(value, value) for value in values]
+
+
+def on_clock(reading: datetime, zone: tzinfo) -> datetime:
+    """Return the moment at which the wall clock shows a naive datetime.
+
+    If the clock skips it, that is as long after the jump as the datetime is after its beginning.
+    """
+    return utc(reading.replace(tzinfo=zone)).astimezone(zone)
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Return the names of all time zones; they are read from disk once."""
+    return frozenset(available_timezones())

@@ -1,0 +1,347 @@
+"""The parameters of a URL, validated before any query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, ClassVar, cast
+
+from django import forms
+from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from ..calendar import (
+    INTERVALS,
+    MICROSECOND,
+    Boundaries,
+    TooManyPeriods,
+    calendar_start,
+    checked,
+    local,
+    utc,
+)
+from ..conf import conf
+from ..counting import SETTING, date_joined_field, segment_names
+from ..insights import CohortBy, Mode, Reference
+from ..reports import takes_users
+from ..sql import Rank
+from .fields import (
+    FIELDS,
+    MAX_LENGTH,
+    InstantField,
+    InvalidParameter,
+    ParameterField,
+    on_clock,
+    shortened,
+)
+from .parameters import BY_GROUP, END, OF_SUBSCRIPTION, PRESET, PRESETS, START, UNUSED
+from .responses import timestamp
+
+#: The maximum number of periods: those that one database query counts.
+MAX_PERIODS = Rank.LIMIT
+
+#: The maximum number of rows, or of cells of retention, for all segments: about a second's work.
+MAX_CELLS = 30_000
+
+#: The maximum number of local days in trailing windows: 27 years.
+MAX_DAYS = 10_000
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Valid parameters. Those that a form does not have are at their defaults, and unused."""
+
+    zone: tzinfo
+    start: datetime | None = None
+    end: datetime | None = None
+    preset: str | None = None
+    interval: str = "day"
+    segment: str | None = None
+    by: str | None = None
+    exclusive: bool = False
+    #: Local days of a trailing window.
+    window: int | None = None
+    cohort: CohortBy = "first_seen"
+    mode: Mode = "in"
+    reference: Reference = "first"
+    subscription_start: datetime | None = None
+    list: str = "active"
+    days: int = 30
+    page: int = 1
+    per_page: int = 100
+    table: str = "digests"
+    format: str = "json"
+    #: Of pages only: the number of last periods, the label of a period, the offset of a cell of
+    #: retention, a search term, and the order of a list.
+    recent: int = 24
+    of: str | None = None
+    offset: int | None = None
+    q: str | None = None
+    order: str = "name"
+    #: The fields of the form, without those that its list does not use.
+    fields: tuple[str, ...] = ()
+    #: The number of periods, and of rows for each segment.
+    periods: int = 0
+    cells: int = 0
+
+    def echo(self) -> dict[str, Any]:
+        """Return the parameters by name, with defaults, as JSON values."""
+        values = {_name(field): getattr(self, field) for field in self.fields}
+        return {name: _json(value) for name, value in values.items() if value is not None}
+
+
+def _name(field: str) -> str:
+    """The name of the parameter of a field."""
+    return next((name for name, other in FIELDS.items() if other == field), field)
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return timestamp(value)
+    return str(value) if isinstance(value, tzinfo) else value
+
+
+class QueryForm(forms.Form):
+    """The parameters of a page or an endpoint, each of which is a field of a subclass."""
+
+    #: The default range, if the form has one.
+    default_preset: ClassVar[str | None] = None
+
+    def __init__(self, query: QueryDict) -> None:
+        super().__init__(query, auto_id="souvenirs-%s", label_suffix="")
+
+    @classmethod
+    def parameters(cls) -> dict[str, ParameterField]:
+        """Return the fields by the names of their parameters."""
+        fields = cast("Mapping[str, ParameterField]", cls.base_fields)
+        return {_name(name): field for name, field in fields.items()}
+
+    @classmethod
+    def read(cls, query: QueryDict) -> Parameters:
+        """Return the parameters in a query string. Raises InvalidParameter for the first error."""
+        return cls(query).parse()
+
+    def add_prefix(self, field_name: str) -> str:
+        return _name(field_name)
+
+    def parse(self) -> Parameters:
+        """See :meth:`read`."""
+        self._check_names()
+        for name in self.errors:
+            raise self.error(name)
+        return Parameters(**self.cleaned_data)
+
+    def error(self, name: str) -> InvalidParameter:
+        """Return the error of a field."""
+        error: Any = self.errors.as_data()[name][0]
+        return InvalidParameter(self.add_prefix(name), error.message, **(error.params or {}))
+
+    def _check_names(self) -> None:
+        known = self.parameters()
+        for name, texts in cast(QueryDict, self.data).lists():
+            if name not in known:
+                raise InvalidParameter(
+                    name[:MAX_LENGTH],
+                    gettext_noop("Unknown parameter %(value)s: the parameters are %(choices)s."),
+                    value=shortened(name),
+                    choices=", ".join(known),
+                )
+            if len(texts) > 1:
+                raise InvalidParameter(
+                    name, gettext_noop("%(name)s is given %(times)s times."), times=len(texts)
+                )
+            if len(texts[0]) > MAX_LENGTH:
+                raise InvalidParameter(
+                    name,
+                    gettext_noop("%(name)s is longer than %(most)s characters."),
+                    most=MAX_LENGTH,
+                )
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if self.errors:
+            return data
+        data["zone"] = data["zone"] or timezone.get_current_timezone()
+        for name in ("start", "end", "subscription_start"):
+            if data.get(name):
+                try:
+                    data[name] = InstantField.in_zone(data[name], data["zone"])
+                except ValidationError as error:
+                    raise ValidationError({name: error}) from None
+        if self.default_preset:
+            self._clean_range()
+        unused = self._unused()
+        self._check_users()
+        data["fields"] = tuple(name for name in self.fields if self.add_prefix(name) not in unused)
+        if "interval" in data and "interval" in data["fields"]:
+            self._count_periods()
+        return data
+
+    def _unused(self) -> tuple[str, ...]:
+        """The parameters that the list does not use; none of them may be given."""
+        unused = UNUSED.get(self.cleaned_data.get("list", ""), ())
+        for name in unused:
+            if name in self.data:
+                raise InvalidParameter(
+                    name,
+                    gettext_noop("%(name)s does not apply to the list %(list)s."),
+                    list=self.cleaned_data["list"],
+                )
+        return unused
+
+    def _clean_range(self) -> None:
+        data = self.cleaned_data
+        start, end, preset = data["start"], data["end"], data["preset"]
+        if preset and (start or end):
+            raise InvalidParameter(
+                "preset", gettext_noop("%(name)s cannot be combined with from or to.")
+            )
+        if end and not start:
+            raise InvalidParameter(
+                "from", gettext_noop("%(name)s is missing: a range cannot have only an end.")
+            )
+        if not start:
+            data["preset"] = preset or self.default_preset
+            data["start"], data["end"] = preset_range(data["preset"], data["zone"])
+            return
+        data["end"] = end = end or local(checked(timezone.now(), "now"), data["zone"])
+        if utc(start) > utc(end):
+            raise InvalidParameter(
+                "from",
+                gettext_noop("%(name)s %(start)s is later than to %(end)s."),
+                start=start.isoformat(),
+                end=end.isoformat(),
+            )
+
+    def _check_users(self) -> None:
+        data = self.cleaned_data
+        by = data.get("by")
+        if data.get("exclusive") and by is None:
+            raise InvalidParameter("exclusive", gettext_noop("%(name)s needs by."))
+        if data.get("cohort") == "joined" and date_joined_field() is None:
+            raise InvalidParameter(
+                "cohort", gettext_noop("The user model of this site has no date of registration.")
+            )
+        if by == SETTING and not segment_names():
+            raise InvalidParameter("by", gettext_noop("SOUVENIRS_SEGMENTS is empty."))
+        if by == BY_GROUP:
+            try:
+                get_user_model()._meta.get_field("groups")
+            except FieldDoesNotExist:
+                raise InvalidParameter(
+                    "by", gettext_noop("The user model of this site has no groups.")
+                ) from None
+
+    def _count_periods(self) -> None:
+        data = self.cleaned_data
+        count = data["periods"] = _periods_in(data)
+        is_triangle = "reference" in data
+        cells = data["cells"] = count * (count + 1) // 2 if is_triangle else count
+        if data.get("subscription_start") and data["interval"] not in OF_SUBSCRIPTION:
+            raise InvalidParameter(
+                "interval",
+                gettext_noop(
+                    "%(name)s of a subscription must be one of %(choices)s, not %(value)s."
+                ),
+                choices=", ".join(OF_SUBSCRIPTION),
+                value=shortened(data["interval"]),
+            )
+        check_periods(count, MAX_PERIODS, "from")
+        if cells > MAX_CELLS:
+            raise InvalidParameter(
+                "from",
+                gettext_noop(
+                    "The range has %(cells)s cells of retention, more than %(most)s: "
+                    "choose a shorter range or a longer interval."
+                ),
+                cells=cells,
+                most=MAX_CELLS,
+            )
+        if data.get("window") and data["start"] and data["end"]:
+            days = (utc(data["end"]) - utc(data["start"])).days + data["window"]
+            if days > MAX_DAYS:
+                raise InvalidParameter(
+                    "from",
+                    gettext_noop(
+                        "The windows have %(days)s days, more than %(most)s: "
+                        "choose a shorter range."
+                    ),
+                    days=days,
+                    most=MAX_DAYS,
+                )
+
+
+class RangeForm(QueryForm):
+    """A form with a range, which a preset gives by default."""
+
+    start = START
+    end = END
+    preset = PRESET
+
+
+def preset_range(preset: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return the range ``[start, end)`` of a preset: whole local days, the last of which is today.
+
+    A preset of months begins with the first day of a month.
+    """
+    now = local(checked(timezone.now(), "now"), zone)
+    today = datetime(now.year, now.month, now.day)  # noqa: DTZ001
+    first, following = today + PRESETS[preset], today + timedelta(days=1)
+    return on_clock(first, zone), on_clock(following, zone)
+
+
+def check_periods(periods: int, most: int, field: str) -> None:
+    """Raise InvalidParameter if there are more than ``most`` periods."""
+    if periods > most:
+        raise InvalidParameter(field, TooManyPeriods.sentence, periods=periods, most=most)
+
+
+def check_groups(parameters: Parameters, groups: int) -> None:
+    """Raise InvalidParameter if the rows of that many groups are too many."""
+    cells = parameters.cells * (groups + 1)
+    if cells > MAX_CELLS:
+        raise InvalidParameter(
+            "by",
+            gettext_noop(
+                "The answer for %(groups)s groups has %(cells)s rows, more than %(most)s: "
+                "choose a shorter range or a longer interval."
+            ),
+            groups=groups,
+            cells=cells,
+            most=MAX_CELLS,
+        )
+
+
+def check_report(parameters: Parameters) -> None:
+    """Raise InvalidParameter if the report function of the site cannot select these users."""
+    segment, by = parameters.segment, parameters.by
+    if (segment is not None or by is not None) and not takes_users():
+        raise InvalidParameter(
+            "by" if segment is None else "segment",
+            gettext_noop(
+                "Reports of this site are about all users: the function in "
+                "SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=."
+            ),
+        )
+
+
+def _periods_in(data: Mapping[str, Any]) -> int:
+    start, end = data.get("start"), data.get("end")
+    if start is None or end is None or utc(start) == utc(end):
+        return 0
+    step = INTERVALS[data["interval"]].step
+    try:
+        anchor = data.get("subscription_start") or calendar_start(
+            start, step, data["zone"], conf.WEEK_START
+        )
+    except ValueError:
+        raise InvalidParameter(
+            "from", gettext_noop("%(name)s is out of range: its period starts before the year 1.")
+        ) from None
+    grid = Boundaries(checked(anchor, "from"), step, data["zone"])
+    first, last = grid.number(start), grid.number(utc(end) - MICROSECOND)
+    return max(0, last + 1 - max(0, first))

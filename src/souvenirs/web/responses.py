@@ -1,0 +1,43 @@
+"""CSV files, and moments as they are written in CSV and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, overload
+
+from django.http import HttpResponse
+
+from ..calendar import checked, local, utc
+from ..csvfiles import write_csv
+
+MINUTE = timedelta(minutes=1)
+
+
+def csv_response(
+    name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
+) -> HttpResponse:
+    """Return the columns of rows as a file to download."""
+    response = HttpResponse(
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="souvenirs-{name}.csv"'},
+    )
+    write_csv(response, columns, ([row[column] for column in columns] for row in rows))
+    return response
+
+
+@overload
+def timestamp(moment: datetime, zone: tzinfo | None = None) -> str: ...
+@overload
+def timestamp(moment: None, zone: tzinfo | None = None) -> None: ...
+def timestamp(moment: datetime | None, zone: tzinfo | None = None) -> str | None:
+    """Return a moment in the format of RFC 3339, in a time zone or as it is; None for None.
+
+    It is written in UTC if its offset has seconds, which RFC 3339 does not allow.
+    """
+    if moment is None:
+        return None
+    if zone is not None:
+        moment = local(checked(moment, "moment"), zone)
+    offset = moment.utcoffset() or timedelta()
+    return (utc(moment) if offset % MINUTE else moment).isoformat()

@@ -1,0 +1,11 @@
+"""How users are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def name_of(user: Any) -> str:
+    """Return the username as text; its field may hold a number, or nothing."""
+    name = user.get_username()
+    return "" if name is None else str(name)

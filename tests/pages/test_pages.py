@@ -1,0 +1,1041 @@
+"""What is on the pages is what the Python API says, to those who may see it."""
+
+import re
+from datetime import datetime, timedelta
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser, Permission
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.test import RequestFactory
+from django.urls import reverse
+from django.utils import translation
+
+from souvenirs.control import active_users, count_active_users
+from souvenirs.insights import active_series, growth, last_seen_many, retention, stickiness
+from souvenirs.models import Digest, Souvenir
+from souvenirs.pages import ROUTES, charts, figures, formats, tables, userlists, views
+from souvenirs.querysets import inactive, never_seen, recently_seen
+from souvenirs.reports import (
+    _usage_for_periods,
+    calendar_monthly_usage,
+    customer_monthly_usage,
+)
+from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, TextField, busy_hours
+from tests.conftest import at, build_user, pk_of
+from tests.digesting import digest
+
+pytestmark = pytest.mark.above_the_store
+
+NOW = at(2025, 6, 18, 10, 30)
+RANGE = {"from": "2025-01-01", "to": "2025-06-18"}
+START, END = at(2025, 1, 1), at(2025, 6, 18)
+HAS_DJANGOS_USER = get_user_model()._meta.label == "auth.User"
+
+with_the_admin = pytest.mark.skipif(not HAS_DJANGOS_USER, reason="the admin needs permissions")
+
+
+class Person:
+    """Whoever asks, with permissions, whatever the user model of the site."""
+
+    pk = 0
+    is_active = is_authenticated = True
+
+    def __init__(self, *permissions):
+        self.permissions = permissions
+
+    def has_perm(self, permission):
+        return permission in self.permissions
+
+
+ANYBODY = Person(VIEW_USAGE, VIEW_PEOPLE)
+
+
+def get(name, user=ANYBODY, **query):
+    request = RequestFactory().get("/", query)
+    request.user = user
+    return ROUTES[name][1](request)
+
+
+def text(response):
+    """What can be read on a page, in one line."""
+    html = re.sub(r"<(script|style).*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+def rows(response, caption):
+    """The rows of the table with that caption, as texts."""
+    [table] = [
+        table
+        for table in re.findall(r"<table.*?</table>", response.content.decode(), re.DOTALL)
+        if caption in unescape(table)
+    ]
+    body = table.partition("<tbody>")[2]
+    return [
+        [
+            " ".join(unescape(re.sub(r"<[^>]*>", " ", cell)).split())
+            for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)
+        ]
+        for row in re.findall(r"<tr>(.*?)</tr>", body)
+    ]
+
+
+def links(response, words):
+    """The links of a page whose URL has those words."""
+    return [
+        unescape(url)
+        for url in re.findall(r'href="([^"]*)"', response.content.decode())
+        if words in unescape(url)
+    ]
+
+
+def query_of(url):
+    return {name: value for name, [value] in parse_qs(urlsplit(url).query).items()}
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch):
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+
+
+@pytest.fixture
+def world(make_user, leave):
+    """Eight users who come more or less often, all half year long; the ninth never came."""
+    for number in range(1, 10):
+        make_user(number, joined=at(2025, 1, 1) + timedelta(days=10 * number))
+    leave(
+        *(
+            (number, at(2025, 1, 1) + timedelta(days=day, hours=(7 * number + day) % 24))
+            for number in range(1, 9)
+            for day in range(10 * number, 168 - 5 * number, number)
+        ),
+        (1, NOW - timedelta(minutes=5)),
+        (2, NOW - timedelta(minutes=20)),
+    )
+
+
+@pytest.fixture
+def boss(world, client):
+    """The client of a superuser, whose key is beyond those of the others."""
+    user = build_user(60, username="boss", is_staff=True, is_superuser=True)
+    user.save()
+    client.force_login(user)
+    return client
+
+
+def of_version_1(periods):
+    return iter(())
+
+
+def shown(value, digits=0):
+    return formats.number(value, digits)
+
+
+def tiles(response):
+    """The value and the change of each tile, by name."""
+    pattern = (
+        r'<h3>(.*?)</h3>\s*<p class="souvenirs-value">(.*?)</p>'
+        r'(?:\s*<p class="souvenirs-change[^>]*>(.*?)</p>)?'
+    )
+    found = re.findall(pattern, response.content.decode())
+    return {
+        unescape(name): (re.sub(r"<[^>]*>", "", value), unescape(change))
+        for name, value, change in found
+    }
+
+
+@pytest.mark.parametrize("is_digested", [False, True])
+def test_tiles_are_counts(world, is_digested):
+    if is_digested:
+        digest()
+    found = tiles(get("overview"))
+    today = at(2025, 6, 18)
+
+    def count(days, back=0):
+        end = at(2025, 6, 18, 11) - timedelta(days=back) if back else NOW
+        return count_active_users(today - timedelta(days=days - 1 + back), end)
+
+    for name, days in {"Today": 1, "7 days": 7, "28 days": 28}.items():
+        value, change = found[name]
+        now, before = count(days), count(days, back=days)
+        assert value == shown(now)
+        assert change.startswith(formats.signed(now - before, shown(abs(now - before))))
+    assert found["Active now"][0] == "1"
+
+
+def test_tile_of_new_users(world):
+    [this_month] = growth(at(2025, 6, 1), NOW).periods
+    [by_then] = growth(at(2025, 5, 1), at(2025, 5, 18, 11)).periods
+    value, change = tiles(get("overview"))["New this month"]
+    assert value == shown(this_month.new)
+    assert change.startswith(formats.signed(this_month.new - by_then.new, ""))
+
+
+def test_tile_of_stickiness(world):
+    def share(end):
+        start = end - timedelta(days=28)
+        days = active_series(start, end).values
+        return sum(days) / 28 / count_active_users(start, end)
+
+    value, change = tiles(get("overview"))["Stickiness"]
+    now, before = share(at(2025, 6, 18)), share(at(2025, 5, 21))
+    assert value == formats.percent(now, 1)
+    assert change == f"{formats.signed(now - before, shown(abs(now - before) * 100, 1))} points"
+
+
+def test_lines_end_at_their_tiles(world):
+    found = figures.overview(START, NOW, "month", NOW.tzinfo)
+    for tile in found.tiles[:4]:
+        assert (len(tile.line), tile.line[-1]) == (28, tile.value)
+    day, week, weeks, _, new = found.tiles
+    assert list(day.line) == list(active_series(at(2025, 5, 22), NOW).values)
+    assert list(week.line) == list(active_series(at(2025, 5, 22), NOW, window=7).values)
+    assert list(weeks.line) == list(active_series(at(2025, 5, 22), NOW, window=28).values)
+    fresh = growth(at(2025, 5, 22), NOW, interval="day").periods
+    assert list(new.line) == [period.new for period in fresh]
+
+
+def test_time_goes_on_while_the_page_is_made(world, monkeypatch):
+    moments = (NOW + timedelta(milliseconds=n) for n in range(1_000))
+    monkeypatch.setattr("django.utils.timezone.now", lambda: next(moments))
+    assert "Today" in tiles(get("overview"))
+    assert "Today" in tiles(get("overview", **{"from": "2025-01-01"}))
+
+
+def test_tiles_of_a_range_in_the_past_are_about_its_end(world):
+    found = tiles(get("overview", **{"from": "2025-01-01", "to": "2025-04-01"}))
+    assert found["March 31, 2025"][0] == shown(count_active_users(at(2025, 3, 31), at(2025, 4, 1)))
+    assert found["7 days"][0] == shown(count_active_users(at(2025, 3, 25), at(2025, 4, 1)))
+
+
+def test_tiles_of_a_day_that_ends_where_the_clock_jumps_over_the_next(leave):
+    """Where 31 December 2011 begins in Samoa, the 29th ends: there was no 30th."""
+    samoa = ZoneInfo("Pacific/Apia")
+    leave((1, at(2011, 12, 29, 9)), (2, at(2011, 12, 30, 9)), (3, at(2011, 12, 30, 10)))
+    end = datetime(2011, 12, 31, tzinfo=samoa)
+    day, *_ = figures.overview(at(2011, 12, 1), end, "month", samoa).tiles
+    assert (day.start, day.end) == (datetime(2011, 12, 29, tzinfo=samoa), end)
+    assert (day.value, day.before, day.line[-1]) == (1, 1, 1)
+
+
+def test_tables_of_the_overview_are_the_insights(world):
+    response = get("overview", **RANGE)
+    chart = stickiness(START, END, interval="day")
+    assert rows(response, "Users active in the last 1, 7 and 30 days") == [
+        [
+            each.period.label,
+            *map(shown, (each.dau, each.wau, each.mau)),
+            formats.percent(each.dau_mau, 1),
+        ]
+        for each in reversed(chart.periods)
+    ]
+    parts = ("active", "new", "retained", "resurrected", "churned", "net")
+    found = growth(START, END)
+    assert rows(response, "New users were never seen before") == [
+        [
+            f"{each.period.label}{'' if each.period.complete else ' so far'}",
+            *(shown(getattr(each, part)) for part in parts),
+            shown(each.quick_ratio, 2),
+        ]
+        for each in reversed(found.periods)
+    ]
+    usages = list(calendar_monthly_usage(START, END))
+    assert [row[3:] for row in rows(response, "Users registered and activated")] == [
+        [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
+    ]
+
+
+def test_all_numbers_are_about_the_segment(world, settings):
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1), pk_of(5)])}
+    few = get("overview", **RANGE, segment="few")
+    usages = list(calendar_monthly_usage(START, END, users=[pk_of(1), pk_of(5)]))
+    assert [row[3:] for row in rows(few, "Users registered and activated")] == [
+        [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
+    ]
+    found = growth(START, END, users=[pk_of(1), pk_of(5)])
+    assert [row[1] for row in rows(few, "New users were never seen before")] == [
+        shown(each.active) for each in reversed(found.periods)
+    ]
+
+
+def with_one_more(periods):
+    for usage in _usage_for_periods(periods):
+        usage["usage"]["registered_users"] = 4_321
+        yield usage
+
+
+def test_months_are_those_of_the_function_of_the_site(world, settings):
+    settings.SOUVENIRS_USAGE_REPORTS_FUNCTION = "tests.pages.test_pages.with_one_more"
+    found = rows(get("overview", **RANGE), "Users registered and activated")
+    assert {row[3] for row in found} == {"4,321"}
+
+
+@pytest.mark.parametrize("days", [1, 3, 30, 400])
+@pytest.mark.parametrize("is_digested", [False, True])
+def test_lists_of_days_are_those_of_the_querysets(world, is_digested, days):
+    if is_digested:
+        digest()
+    users, length = get_user_model().objects.all(), timedelta(days=days)
+    expected = {
+        "recent": recently_seen(length),
+        "inactive": inactive(length),
+        "never": never_seen(),
+    }
+    for name, queryset in expected.items():
+        assert set(userlists.users_in(name, length, users)) == set(queryset)
+
+
+def test_cells_are_written_as_html():
+    text = "</td><b>'&\""
+    escaped = "&lt;/td&gt;&lt;b&gt;&#x27;&amp;&quot;"
+    assert str(tables.TableCell("1")) == "<td>1</td>"
+    assert str(tables.TableCell("1", note="2", url="/?a&b", kind="s1")) == (
+        '<td class="s1"><a href="/?a&amp;b">1</a> <small>2</small></td>'
+    )
+    assert str(tables.TableCell(text, text, text, text, is_header=True, spoken=text)) == (
+        f'<th scope="row" class="{escaped}"><a href="{escaped}">'
+        f'<span aria-hidden="true">{escaped}</span>'
+        f'<span class="souvenirs-spoken">{escaped}</span></a> <small>{escaped}</small></th>'
+    )
+
+
+def test_busy_hours_are_means_of_four_weeks(world):
+    busy = figures.overview(START, NOW, "month", NOW.tzinfo).busy
+    assert (busy.start, busy.last_day) == (at(2025, 5, 21), at(2025, 6, 17))
+    for weekday, hour in ((1, 0), (3, 9), (7, 23)):
+        mondays = [at(2025, 5, 21) + timedelta(days=n) for n in range(28)]
+        hours = [day + timedelta(hours=hour) for day in mondays if day.isoweekday() == weekday]
+        counts = [count_active_users(each, each + timedelta(hours=1)) for each in hours]
+        assert busy.means[weekday][hour] == sum(counts) / 4
+
+
+def test_week_of_busy_hours_starts_as_that_of_the_site(world, settings):
+    settings.SOUVENIRS_WEEK_START = 7
+    table = rows(get("overview", **RANGE), "Users active in each hour of the week")
+    assert [row[0] for row in table][:2] == ["Sun Sunday", "Mon Monday"]
+
+
+def test_busy_hours_where_the_clock_jumps(world, leave):
+    """In Paris there was no hour from 2 to 3 on 30 March, a Sunday."""
+    moments = [at(2025, 3, 30, 0, 31), at(2025, 3, 30, 1, 31)]
+    leave(*((9, moment) for moment in moments))
+    before = busy_hours(at(2025, 4, 10), ZoneInfo("Europe/Paris")).means[7]
+    Souvenir.objects.filter(when__in=moments).delete()
+    after = busy_hours(at(2025, 4, 10), ZoneInfo("Europe/Paris")).means[7]
+    changed = [(x - y) * 4 for x, y in zip(before, after, strict=True)]
+    assert changed == [0, 1, 0, 1] + [0] * 20
+
+
+def test_busy_hours_where_the_clock_jumps_over_a_day(leave):
+    """There was no Friday, 30 December 2011, in Samoa."""
+    leave(*((1, at(2011, 12, 1) + timedelta(hours=hour)) for hour in range(1000)))
+    query = {"from": "2011-12-01", "to": "2012-01-10", "tz": "Pacific/Apia"}
+    busy = rows(get("overview", **query), "Users active in each hour")
+    means = {row[0].split()[-1]: set(row[1:]) for row in busy}
+    assert means.pop("Friday") == {"0.8"}
+    assert set().union(*means.values()) == {"1.0"}
+
+
+@pytest.mark.parametrize("interval", ["day", "week", "month", "quarter", "year"])
+def test_growth_in_any_interval(world, interval):
+    response = get("overview", **RANGE, interval=interval)
+    found = growth(START, END, interval=interval)
+    table = rows(response, "New users were never seen before")
+    assert [row[1] for row in table] == [shown(each.active) for each in reversed(found.periods)]
+
+
+def test_chart_has_not_too_many_points():
+    assert figures.spread_over(at(2024, 1, 1), at(2025, 1, 1)) == "day"
+    assert figures.spread_over(at(2020, 1, 1), at(2025, 1, 1)) == "week"
+    assert figures.spread_over(at(2005, 1, 1), at(2025, 1, 1)) == "month"
+
+
+def test_zone_moves_the_days(world):
+    response = get("overview", **RANGE, tz="Asia/Tokyo")
+    assert "Time zone: Asia/Tokyo" in text(response)
+    found = growth(START - timedelta(hours=9), END - timedelta(hours=9), tz="Asia/Tokyo")
+    table = rows(response, "New users were never seen before")
+    assert [row[1] for row in table] == [shown(each.active) for each in reversed(found.periods)]
+
+
+def test_segment(world, settings):
+    few = [pk_of(1), pk_of(5)]
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=few), "none": Q(pk__in=[])}
+    response = get("overview", segment="few")
+    assert "Segment: few" in text(response)
+    assert tiles(response)["28 days"][0] == shown(
+        count_active_users(at(2025, 5, 22), NOW, users=few)
+    )
+    months = calendar_monthly_usage(at(2024, 7, 1), NOW, users=few)
+    assert [row[3:] for row in rows(response, "Users registered and activated")] == [
+        [shown(value) for value in usage["usage"].values()] for usage in reversed(list(months))
+    ]
+    assert tiles(get("overview", segment="none"))["28 days"][0] == "0"
+    assert get("people", **RANGE, list="never", segment="few").status_code == 200
+
+
+@pytest.mark.parametrize("mode", ["in", "in_or_later"])
+def test_retention_is_the_insight(world, mode):
+    response = get("retention", **RANGE, mode=mode)
+    found = retention(START, END, mode=mode)
+    table = rows(response, "Users of each cohort")
+    assert table[0] == ["Mean", "", *(formats.percent(share) for share in found.mean())]
+    for row, cohort in zip(table[1:], found.cohorts, strict=True):
+        assert row[1] == shown(cohort.size)
+        for offset, users in enumerate(cohort.cells):
+            share = formats.percent(found.share(cohort.period.label, offset))
+            expected = "… not over yet, or unknown" if users is None else f"{share} {users}"
+            assert row[2 + offset] == expected
+
+
+def test_people_behind_every_cell_are_as_many(world):
+    """The list behind a number has that number of users."""
+    response = get("retention", **RANGE)
+    found = retention(START, END)
+    urls = [query_of(url) for url in links(response, "list=cohort")]
+    cells = [query for query in urls if "offset" in query]
+    assert len(cells) == sum(bool(users) for each in found.cohorts for users in each.cells)
+    for query in (*cells[:4], urls[0]):
+        offset = query.get("offset")
+        expected = found.users(query["of"], None if offset is None else int(offset))
+        assert names_in(get("people", **query)) == names_of(expected)
+
+
+def test_people_behind_growth_are_as_many(world):
+    urls = links(get("overview", **RANGE), "of=2025-0")
+    queries = [query_of(url) for url in urls if "list=new" in url or "list=churned" in url]
+    found = growth(START, END)
+    for query in queries[-4:]:
+        expected = found.users(query["of"], query["list"])
+        assert names_in(get("people", **query)) == names_of(expected)
+
+
+def test_people_behind_tiles_are_as_many(world):
+    response = get("overview")
+    queries = [query_of(url) for url in links(response, "people/?")]
+    moments = [query for query in queries if "Z" in query.get("to", "")]
+    for query, expected in zip(
+        moments,
+        [
+            active_users(at(2025, 6, 18), NOW),
+            active_users(at(2025, 6, 12), NOW),
+            active_users(at(2025, 5, 22), NOW),
+            growth(at(2025, 6, 1), NOW).users(0, "new"),
+        ],
+        strict=False,
+    ):
+        assert names_in(get("people", **query)) == names_of(expected)
+
+
+def names_in(response):
+    table = re.search(r"<tbody>(.*?)</tbody>", response.content.decode(), re.DOTALL)[1]
+    found = re.findall(r'<th scope="row">(.*?)</th>', table)
+    return {unescape(re.sub(r"<[^>]*>", "", name)) for name in found}
+
+
+def names_of(users):
+    return {user.get_username() for user in users.users()}
+
+
+@pytest.mark.parametrize(("name", "shown"), [(4711, "4711"), (None, "")])
+def test_names_that_are_no_text(world, monkeypatch, name, shown):
+    """As of a user model whose users are called by a number, or have no name."""
+    monkeypatch.setattr(get_user_model(), "get_username", lambda user: name)
+    assert names_in(get("people", list="never")) == {shown}
+    html = get("people", list="never", format="json").content.decode()
+    assert f'"username": "{shown}"' in html
+
+
+def name_of(number):
+    return get_user_model()._default_manager.get(pk=pk_of(number)).get_username()
+
+
+def test_lists_of_people(world):
+    cutoff = NOW - timedelta(days=30)
+    recent = active_users(cutoff, None)
+    assert names_in(get("people", list="recent", days="30")) == names_of(recent)
+    gone = active_users(None, cutoff) - recent
+    assert names_in(get("people", list="inactive", days="30")) == names_of(gone)
+    assert names_in(get("people", list="never")) == {name_of(9)}
+    assert names_in(get("people", **RANGE)) == names_of(active_users(START, END))
+
+
+def test_lists_of_the_last_days_offer_days_and_no_range(world):
+    html = get("people", list="inactive", days="90", tz="UTC").content.decode()
+    assert 'name="from"' not in html
+    urls = links(get("people", list="inactive", days="90", tz="UTC"), "days=180")
+    assert query_of(urls[0]) == {"tz": "UTC", "list": "inactive", "days": "180"}
+    assert not links(get("people", list="never"), "days=180")
+
+
+def test_list_is_paged_and_ordered(world, monkeypatch):
+    monkeypatch.setattr(userlists, "PER_PAGE", 3)
+    monkeypatch.setattr(views, "PER_PAGE", 3)
+    every = sorted(names_of(active_users(START, END)))
+    first, second, third = (get("people", **RANGE, page=str(number)) for number in (1, 2, 3))
+    assert [sorted(names_in(each)) for each in (first, second, third)] == [
+        every[:3],
+        every[3:6],
+        every[6:],
+    ]
+    assert 'rel="next"' in first.content.decode()
+    assert 'rel="prev"' not in first.content.decode()
+    assert 'rel="prev"' in third.content.decode()
+    assert 'rel="next"' not in third.content.decode()
+    backwards = get("people", **RANGE, order="-name")
+    assert sorted(names_in(backwards)) == every[-3:]
+    assert 'aria-sort="descending"' in backwards.content.decode()
+
+
+def test_list_can_be_searched(world):
+    name = name_of(3)
+    assert names_in(get("people", **RANGE, q=name[:-1])) >= {name}
+    assert names_in(get("people", **RANGE, q="no such name")) == set()
+    assert "No users." in text(get("people", **RANGE, q="no such name"))
+
+
+@pytest.mark.parametrize("is_digested", [False, True])
+@pytest.mark.parametrize("order", ["seen", "-seen"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        RANGE,
+        {"list": "recent", "days": "12"},
+        {"list": "inactive", "days": "12"},
+        {"list": "never"},
+        {"list": "new", "of": "2025-02", **RANGE},
+        {"list": "cohort", "of": "2025-02", **RANGE},
+        {"list": "churned", "of": "2025-06", **RANGE},
+        {**RANGE, "segment": "some"},
+        {"list": "inactive", "days": "12", "segment": "some"},
+        {**RANGE, "q": "user"},
+        {"list": "inactive", "days": "12", "q": "user"},
+        {**RANGE, "q": "no such name"},
+    ],
+)
+def test_order_by_when_users_were_last_seen(world, settings, query, order, is_digested):
+    """The same users as in the order of names, sorted by what the column is made of."""
+    settings.SOUVENIRS_SEGMENTS = {"some": Q(pk__in=[pk_of(2), pk_of(3), pk_of(7), pk_of(9)])}
+    if is_digested:
+        digest()
+    listed = people_of(query)
+    moments = last_seen_many(listed)
+    is_reverse = order.startswith("-")
+    expected = sorted(
+        listed, key=lambda user: (moments[user.pk] or START, user.pk), reverse=is_reverse
+    )
+    response = get("people", **query, order=order)
+    shown_names = [row[0] for row in rows(response, "<caption") if row[0] != "No users."]
+    assert shown_names == [user.get_username() for user in expected]
+    html = response.content.decode()
+    assert f'aria-sort="{"descending" if is_reverse else "ascending"}"' in html
+    following = "seen" if is_reverse else "-seen"
+    assert {query_of(url)["order"] for url in links(response, f"order={following}")} == {following}
+
+
+def people_of(query):
+    """The users on a list in the order of names."""
+    names = [row[0] for row in rows(get("people", **query), "<caption") if row[0] != "No users."]
+    model = get_user_model()
+    return list(model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names}))
+
+
+def test_pages_in_the_order_of_last_seen(world, monkeypatch):
+    monkeypatch.setattr(userlists, "PER_PAGE", 3)
+    monkeypatch.setattr(views, "PER_PAGE", 3)
+    moments = last_seen_many(active_users())
+    every = [
+        get_user_model()._default_manager.get(pk=key).get_username()
+        for key in sorted(moments, key=lambda key: (moments[key], key), reverse=True)
+    ]
+    found = [get("people", **RANGE, order="-seen", page=str(number)) for number in (1, 2, 3)]
+    assert [[row[0] for row in rows(each, "Users active")] for each in found] == [
+        every[:3],
+        every[3:6],
+        every[6:],
+    ]
+    assert ['rel="next"' in each.content.decode() for each in found] == [True, True, False]
+    csv = get("people", **RANGE, order="-seen", format="csv").content.decode().splitlines()
+    assert [line.split(",")[1] for line in csv[1:]] == every
+
+
+def test_deleted_users_leave_a_page_shorter(world):
+    gone = max((moment, key) for key, moment in last_seen_many(active_users()).items())[1]
+    get_user_model()._default_manager.filter(pk=gone).delete()
+    response = get("people", **RANGE, order="-seen")
+    assert len(rows(response, "Users active")) == 7
+    assert "8 users. Users deleted since then" in text(response)
+
+
+def test_order_by_when_users_registered(world):
+    response = get("people", **RANGE, order="-joined")
+    if userlists.orders().get("joined") is None:
+        assert (response.status_code, "no date of registration" in text(response)) == (400, True)
+    else:
+        assert response.status_code == 200
+
+
+@pytest.mark.parametrize("query", [{"list": "cohort"}, {"list": "new", "of": "1999-01"}])
+def test_no_such_number(world, query):
+    response = get("people", **RANGE, **query)
+    assert response.status_code == 400
+    assert "No such number" in text(response)
+
+
+def test_people_as_files(world):
+    csv = get("people", **RANGE, list="new", of="2025-01", format="csv")
+    expected = growth(START, END).users("2025-01", "new")
+    lines = csv.content.decode().splitlines()
+    registered = "registered," if userlists.orders().get("joined") else ""
+    assert lines[0] == f"id,username,{registered}last_seen"
+    assert {line.split(",")[0] for line in lines[1:]} == {str(key) for key in expected}
+    response = get("people", **RANGE, list="new", of="2025-01", format="json")
+    assert f'"total": {len(expected)}' in response.content.decode()
+
+
+def test_deleted_users_are_counted_and_not_listed(world):
+    get_user_model()._default_manager.filter(pk=pk_of(3)).delete()
+    response = get("people", **RANGE)
+    assert len(names_in(response)) == 7
+    assert "8 users. Users deleted since then" in text(response)
+
+
+@pytest.mark.parametrize("cohort", ["retention", "people"])
+def test_cohorts_of_registration(world, cohort):
+    query = {"cohort": "joined", "list": "cohort", "of": "2025-01", "offset": "0"}
+    if cohort == "retention":
+        query = {"cohort": "joined"}
+    response = get(cohort, **RANGE, **query)
+    if userlists.orders().get("joined") is None:
+        assert (response.status_code, "no date of registration" in text(response)) == (400, True)
+    else:
+        assert response.status_code == 200
+
+
+def test_billing_is_the_report(world):
+    response = get("billing", subscription_start="2025-01-15", recent="3")
+    usages = list(customer_monthly_usage(at(2025, 1, 15), recent=3))
+    table = rows(response, "Users in each period of the subscription")
+    assert [row[0] for row in table] == ["Y01 M06 so far", "Y01 M05", "Y01 M04"]
+    assert [row[3:] for row in table] == [
+        [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
+    ]
+
+
+def test_billing_of_a_tenant(world, settings):
+    few = [pk_of(1), pk_of(5)]
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=few)}
+    response = get("billing", subscription_start="2025-01-15", segment="few")
+    usages = list(customer_monthly_usage(at(2025, 1, 15), users=few))
+    table = rows(response, "Users in each period of the subscription")
+    assert [row[3:] for row in table] == [
+        [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
+    ]
+    assert 'name="segment"' in response.content.decode()
+    assert {query_of(url)["segment"] for url in links(response, "from=")} == {"few"}
+    for url in links(response, "/people/?"):
+        query = query_of(url)
+        if "from" in query:
+            [count] = [row[5] for row in table if row[1] == query["from"][:10]]
+            assert str(len(names_in(get("people", **query)))) == count
+
+
+@pytest.mark.parametrize("name", ["overview", "billing"])
+def test_function_of_version_1_reports_on_everybody(world, settings, name):
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1)])}
+    settings.SOUVENIRS_USAGE_REPORTS_FUNCTION = "tests.pages.test_pages.of_version_1"
+    query = {"subscription_start": "2025-01-15"} if name == "billing" else {}
+    assert get(name, **query).status_code == 200
+    refused = get(name, **query, segment="few")
+    assert (refused.status_code, "takes no users=" in text(refused)) == (400, True)
+
+
+def test_billing_asks_for_a_start(world):
+    assert "Enter the start of a subscription" in text(get("billing"))
+
+
+@pytest.mark.parametrize(("interval", "label"), [("day", "Y01 M01"), ("quarter", "Y01 Q1")])
+def test_billing_in_other_intervals(world, interval, label):
+    response = get("billing", subscription_start="2025-06-10", interval=interval)
+    last = rows(response, "Users in each period of the subscription")[-1]
+    assert last[0].removesuffix(" so far") == label
+
+
+def test_billing_of_a_subscription_to_come(world):
+    assert "No data in this range." in text(get("billing", subscription_start="2030-01-01"))
+
+
+def test_health(world):
+    digest()
+    response = get("health")
+    state = dict(rows(response, "Digesting progress"))
+    assert state["History begins"] == "Jan. 11, 2025, 5 p.m." or state["History begins"]
+    assert state["Undigested souvenirs"] == "0"
+    assert state["Souvenirs pruned up to"] == "none"
+    [buckets, *_] = rows(response, "Size of the digests")
+    assert buckets[:2] == ["Bucket of 60 minutes", shown(Digest.objects.filter(level=3600).count())]
+    assert "No system check failed." in text(response)
+
+
+def test_health_tells_of_checks(world, settings):
+    settings.SOUVENIRS_WEEK_START = 9
+    assert "SOUVENIRS_WEEK_START" in text(get("health"))
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_site_without_anything(db, name):
+    response = get(name)
+    assert response.status_code == 200
+    assert name != "overview" or tiles(response)["Today"] == ("–", "no earlier data")
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_without_time_zones(world, settings, name, monkeypatch):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "Europe/Paris"
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW.replace(tzinfo=None))
+    query = {"billing": {"subscription_start": "2025-01-15"}, "health": {}}.get(name, RANGE)
+    assert get(name, **query).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [RANGE, {"list": "recent", "days": "12"}, {"list": "inactive", "days": "12"}],
+)
+def test_order_of_last_seen_without_time_zones(world, settings, query, monkeypatch):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "Europe/Paris"
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW.replace(tzinfo=None))
+    moments = last_seen_many(people_of(query))
+    assert [row[0] for row in rows(get("people", **query, order="seen"), "<caption")] == [
+        get_user_model()._default_manager.get(pk=key).get_username()
+        for key in sorted(moments, key=lambda key: (moments[key], key))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "sentence"),
+    [
+        ("overview", {"from": "soon"}, "From must be like 2016-01-31"),
+        ("overview", {"from": "2025-02-31"}, "a valid date and time"),
+        ("overview", {"from": "2025-02-01", "to": "2025-01-01"}, "is later than"),
+        ("overview", {"tz": "America"}, "a name like Europe/Paris"),
+        ("overview", {"interval": "day", "from": "2020-01-01"}, "more than 400"),
+        ("overview", {"nonsense": "1"}, "Unknown parameter"),
+        ("overview", {"preset": "12mo", "from": "2025-01-01"}, "cannot be combined"),
+        ("retention", {"interval": "day", "from": "2025-01-01"}, "more than 60"),
+        ("retention", {"mode": "never"}, "mode must be one of"),
+        ("people", {"list": "all"}, "list must be one of"),
+        ("people", {"days": "0", "list": "recent"}, "Days must be a whole number"),
+        ("people", {"q": "\0"}, "Null characters are not allowed"),
+        ("people", {"interval": "day", "from": "2020-01-01"}, "more than 400"),
+        ("billing", {"interval": "week"}, "interval must be one of"),
+        ("health", {"tz": "../etc"}, "a name like Europe/Paris"),
+    ],
+)
+def test_what_cannot_be_asked_is_answered_with_the_form(world, name, query, sentence):
+    response = get(name, **query)
+    assert response.status_code == 400
+    assert text(response).count(sentence) == 1
+    assert '<form method="get"' in response.content.decode()
+
+
+def test_range_in_the_future_is_empty(world):
+    response = get("overview", **{"from": "2026-01-01", "to": "2026-02-01"})
+    assert response.status_code == 200
+
+
+def test_empty_fields_of_the_form_ask_for_nothing(world):
+    response = get("overview", **{"from": "", "to": "", "segment": "", "tz": ""})
+    assert response.status_code == 200
+
+
+def test_pruned_span_is_said(world, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise views.PrunedSpan("It begins inside a bucket.")
+
+    for name in ("retention", "people"):
+        monkeypatch.setattr(views, "retention_of", refuse)
+        monkeypatch.setattr(userlists, "growth", refuse)
+        response = get(name, **RANGE, **({"list": "new"} if name == "people" else {}))
+        assert (response.status_code, "It begins inside a bucket." in text(response)) == (400, True)
+
+
+def test_corrupt_digest_is_said(world):
+    digest()
+    Souvenir.objects.all().delete()
+    Digest.objects.filter(level__lte=3600).update(body=b"damaged", is_pruned=True)
+    Digest.objects.filter(level__gt=3600).delete()
+    with translation.override("de"):
+        response = get("overview", **RANGE)
+    assert response.status_code == 500
+    assert "Eine Zusammenfassung ist beschädigt" in text(response)
+    assert '<span lang="en" dir="ltr">The digest of' in response.content.decode()
+
+
+PROBE = "</script><img src=x onerror=alert(1)>'\""
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_nothing_inline_and_nothing_that_somebody_wrote(world, settings, name):
+    settings.SOUVENIRS_SEGMENTS = {PROBE: Q(pk__in=[pk_of(1)])}
+    model = get_user_model()
+    if model.USERNAME_FIELD != "code":
+        model._default_manager.filter(pk=pk_of(1)).update(**{model.USERNAME_FIELD: PROBE})
+    queries = [{}, RANGE, {"tz": PROBE}, {"from": PROBE}, {"segment": PROBE}, {"q": PROBE}]
+    queries += [{PROBE: PROBE}, {"list": "active", **RANGE}, {"list": "cohort", "of": PROBE}]
+    for query in queries:
+        html = get(name, **query).content.decode()
+        assert "<img" not in html
+        for attributes, body in re.findall(r"<script([^>]*)>(.*?)</script>", html, re.DOTALL):
+            assert not body or 'type="application/json"' in attributes
+        for tag in re.findall(r"<[a-z][^>]*>", html):
+            bare = re.sub(r'"[^"]*"', '""', tag)
+            assert not re.search(r"\s(on\w+|style)\s*=", bare), tag
+        assert "<style" not in html
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_who_may_see_a_page(world, name):
+    needed = VIEW_PEOPLE if name == "people" else VIEW_USAGE
+    assert get(name, Person(needed)).status_code == 200
+    assert get(name, AnonymousUser()).status_code == 302
+    other = VIEW_USAGE if name == "people" else VIEW_PEOPLE
+    with pytest.raises(PermissionDenied):
+        get(name, Person(other))
+
+
+def test_no_name_and_no_link_to_one_without_the_permission(world):
+    names = names_of(active_users())
+    for name in ("overview", "retention", "billing", "health"):
+        query = RANGE if name in ("overview", "retention") else {}
+        html = get(name, Person(VIEW_USAGE), **query).content.decode()
+        assert "people" not in html
+        assert not [name for name in names if name in html]
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_pages_only_answer(world, name):
+    request = RequestFactory().post("/")
+    request.user = ANYBODY
+    response = ROUTES[name][1](request)
+    assert response.status_code == 405
+
+
+@pytest.mark.parametrize("is_digested", [False, True])
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("overview", {}),
+        ("retention", {}),
+        ("people", {"list": "new", "of": "2025-01"}),
+        ("people", {"list": "inactive"}),
+        ("health", {}),
+    ],
+)
+def test_queries_do_not_grow_with_the_range(
+    world, name, query, is_digested, django_assert_max_num_queries, settings
+):
+    """Four more are those of the session, the user and their permissions."""
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1), pk_of(5)])}
+    if is_digested:
+        digest()
+    ranges = [RANGE, {"from": "2024-01-01", "to": "2025-06-18"}] if name != "health" else [{}]
+    most = 8 if HAS_DJANGOS_USER else 12
+    for each in ranges:
+        with django_assert_max_num_queries(most + 1 if name == "people" else most):
+            assert get(name, **each, **query).status_code == 200
+
+
+def test_downloads_ask_the_api_the_same(world, client):
+    response = get("overview", **RANGE, tz="Asia/Tokyo")
+    urls = links(response, "/api/")
+    assert {urlsplit(url).path.rpartition("/")[2] for url in urls} == {
+        "stickiness",
+        "usage",
+        "growth",
+        "busy",
+    }
+    for url in urls:
+        query = query_of(url)
+        assert (query["tz"], query["from"], query["to"]) == ("Asia/Tokyo", *RANGE.values())
+    assert [query_of(url)["preset"] for url in links(get("retention"), "/api/")] == ["12mo"] * 2
+
+
+@pytest.mark.thorough
+@with_the_admin
+def test_everything_that_is_linked_answers(boss):
+    seen, waiting = set(), [reverse("admin:souvenirs_dashboard")]
+    while waiting:
+        url = waiting.pop()
+        response = boss.get(url)
+        assert response.status_code == 200, url
+        kind = (urlsplit(url).path, tuple(sorted(query_of(url))), query_of(url).get("list"))
+        if kind in seen or "text/html" not in response["Content-Type"]:
+            continue
+        seen.add(kind)
+        waiting += [each for each in links(response, "souvenirs/usage/") if each not in waiting][
+            :200
+        ]
+    assert len({path for path, *_ in seen}) == len(ROUTES)
+
+
+@with_the_admin
+def test_admin_shows_the_way(boss):
+    index = boss.get(reverse("admin:index"))
+    url = reverse("admin:souvenirs_usage_changelist")
+    assert url == reverse("admin:souvenirs_dashboard")
+    assert links(index, url)
+    assert links(boss.get(reverse("admin:souvenirs_souvenir_changelist")), url)
+
+
+@with_the_admin
+def test_admin_is_for_staff_with_the_permission(world, client):
+    user = build_user(50, username="staff", is_staff=True)
+    user.save()
+    client.force_login(user)
+    url = reverse("admin:souvenirs_dashboard")
+    assert client.get(url).status_code == 403
+    assert not links(client.get(reverse("admin:index")), url)
+    user.user_permissions.set(Permission.objects.filter(codename="view_usage"))
+    assert client.get(url).status_code == 200
+    assert links(client.get(reverse("admin:index")), url)
+    assert client.get(reverse("admin:souvenirs_people")).status_code == 403
+    get_user_model().objects.filter(pk=user.pk).update(is_staff=False)
+    assert client.get(url).status_code == 302
+
+
+@with_the_admin
+@pytest.mark.parametrize("is_digested", [False, True])
+def test_whole_page_takes_twelve_queries(
+    world, client, settings, is_digested, django_assert_max_num_queries
+):
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[1, 5])}
+    user = build_user(50, username="staff", is_staff=True)
+    user.save()
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(user)
+    if is_digested:
+        digest()
+    lists = [{"list": "new", "of": "2025-01"}, {"list": "cohort", "of": "2025-01"}, {}]
+    lists = [{**each, **RANGE} for each in lists]
+    lists += [{"list": name, "days": "3"} for name in ("recent", "inactive")] + [{"list": "never"}]
+    for name in ROUTES:
+        queries = lists if name == "people" else [{}]
+        if name not in ("billing", "health"):
+            queries = [*queries, *({**query, "segment": "few"} for query in queries)]
+        for query in queries:
+            with django_assert_max_num_queries(12):
+                response = client.get(reverse(f"admin:souvenirs_{name}"), query)
+            assert response.status_code == 200
+
+
+@with_the_admin
+def test_users_lead_to_the_admin_for_who_may_see_them(world, client):
+    user = build_user(50, username="staff", is_staff=True)
+    user.save()
+    user.user_permissions.set(Permission.objects.filter(codename="view_people"))
+    client.force_login(user)
+    url = reverse("admin:souvenirs_people")
+    assert not links(client.get(url, RANGE), "/auth/user/")
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_people", "view_user"]))
+    assert links(client.get(url, RANGE), "/auth/user/1/change/")
+
+
+@with_the_admin
+def test_raw_souvenirs_are_neither_counted_nor_changed(boss, django_assert_max_num_queries):
+    url = reverse("admin:souvenirs_souvenir_changelist")
+    with django_assert_max_num_queries(7) as captured:
+        response = boss.get(url)
+    assert response.status_code == 200
+    assert not [query for query in captured if "COUNT(" in query["sql"]]
+    assert not (names_of(active_users()) - {"boss"}) & set(text(response).split())
+    souvenir = Souvenir.objects.first()
+    for change in ("add/", f"{souvenir.pk}/delete/"):
+        assert boss.get(f"{url}{change}").status_code == 403
+    assert "submit-row" not in text(boss.get(f"{url}{souvenir.pk}/change/"))
+    boss.logout()
+    assert boss.get(url).status_code == 302
+
+
+@with_the_admin
+def test_raw_souvenirs_do_not_lead_to_pages_that_are_refused(world, client):
+    user = build_user(50, username="staff", is_staff=True)
+    user.save()
+    user.user_permissions.set(Permission.objects.filter(codename="view_souvenir"))
+    client.force_login(user)
+    response = client.get(reverse("admin:souvenirs_souvenir_changelist"))
+    assert response.status_code == 200
+    assert not links(response, "/usage/")
+
+
+def test_pages_outside_of_the_admin(world, settings):
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if "admin" not in app]
+    html = get("overview").content.decode()
+    assert "souvenirs/standalone.css" in html
+    assert "admin/" not in html
+
+
+def test_drawings_have_gaps_and_dots():
+    assert charts.path([1, None, 2, 4], 4) == "M0 75 M20 50 L30 0"
+    assert charts.path([4], 4) == "M0 0h0.01"
+    assert charts.path([], 0) == ""
+    assert charts.path([0, 0], 0) == "M0 100 L10 100"
+
+
+def test_bars_are_stacked_above_zero_and_below():
+    drawn = charts.bars(
+        "", ["a", "b"], [("new", ""), ("back", ""), ("gone", "")], [[1, 1, 4], [None] * 3]
+    )
+    assert [(bar.kind, bar.y, bar.height) for bar in drawn.stacks[0].bars] == [
+        ("new", "37.5", "12.5"),
+        ("back", "25", "12.5"),
+        ("gone", "50", "50"),
+    ]
+    assert drawn.stacks[1].bars == []
+    assert charts.bars("", [], [("new", "")], []).axis == []
+
+
+@pytest.mark.parametrize(
+    ("value", "top", "expected"),
+    [(None, 1, "s0"), (0, 1, "s0"), (0.01, 1, "s1"), (0.5, 1, "s5"), (1, 1, "s10"), (1, 0, "s0")],
+)
+def test_shades(value, top, expected):
+    assert tables.shade(value, top) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [(999, "999 B"), (1_500, "1.5 kB"), (2e12, "2.0 TB")]
+)
+def test_sizes(size, expected):
+    assert formats.stretched(size) == expected
+
+
+def test_words_are_text():
+    assert TextField(strip=False).schema()["type"] == "string"
+
+
+def test_numbers_are_rounded_and_not_cut():
+    assert (formats.number(0.25, 1), formats.percent(2 / 7), formats.number(-0.6)) == (
+        "0.2",
+        "29%",
+        "-1",
+    )
+
+
+def test_numbers_as_the_language_writes_them(world):
+    with translation.override("de"):
+        assert formats.number(1234.5, 1) == "1.234,5"
+        html = get("overview", **RANGE).content.decode()
+    for coordinates in re.findall(r' (?:d|x|y|height|width|viewBox)="([^"]*)"', html):
+        assert "," not in coordinates
+
+
+def test_note_on_who_is_missing_now(world, settings):
+    assert "At most one souvenir per user is recorded in 60 minutes" in text(get("overview"))
+    settings.SOUVENIRS_RATELIMIT_SECONDS = 900
+    assert "At most one souvenir" not in text(get("overview"))
