@@ -14,7 +14,7 @@ from ..calendar import (
     DAY,
     MICROSECOND,
     Boundaries,
-    calendar_start,
+    calendar_boundaries,
     checked,
     earlier,
     is_known,
@@ -57,8 +57,7 @@ def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
 def last_day_of(end: datetime, now: datetime, zone: tzinfo) -> tuple[datetime, Boundaries]:
     """The end of a range, or now where that is earlier, and days of which 0 is the one it ends."""
     moment = local(earlier(checked(end, "end"), now), zone)
-    day = calendar_start(outward(just_before(moment, zone)), DAY, zone)
-    return moment, Boundaries(day, DAY, zone)
+    return moment, calendar_boundaries(outward(just_before(moment, zone)), DAY, zone)
 
 
 def just_before(moment: datetime, zone: tzinfo) -> datetime:
