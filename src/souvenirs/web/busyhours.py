@@ -24,7 +24,7 @@ from ..calendar import (
 )
 from ..conf import conf
 from ..counting import ActiveUsers
-from ..insights import Plan, read
+from ..insights import Plan, results_of
 from ..stores import get_store
 
 #: Local days of the busy hours.
@@ -50,7 +50,7 @@ def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
     """Return the busy hours of the four whole weeks before the last day of a range."""
     _, days = last_day_of(end, checked(timezone.now(), "now"), zone)
     busy: BusyHours
-    [busy] = read([plan_busy_hours(days, get_store().first())], users)
+    [busy] = results_of([plan_busy_hours(days, get_store().first())], users)
     return busy
 
 

@@ -23,7 +23,7 @@ from ..calendar import (
     local,
     utc,
 )
-from ..counting import SETTING, date_joined_field, segment_names
+from ..counting import BY_SETTING, date_joined_field, segment_names
 from ..insights import CohortBy, Mode, Reference
 from ..reports import takes_users
 from ..sql import Rank
@@ -224,7 +224,7 @@ class QueryForm(forms.Form):
             raise InvalidParameter(
                 "cohort", gettext_noop("The user model of this site has no date of registration.")
             )
-        if by == SETTING and not segment_names():
+        if by == BY_SETTING and not segment_names():
             raise InvalidParameter("by", gettext_noop("SOUVENIRS_SEGMENTS is empty."))
         if by == BY_GROUP:
             try:
