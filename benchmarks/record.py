@@ -49,7 +49,7 @@ from souvenirs.conf import conf
 from souvenirs.control import souvenez
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
-from souvenirs.recording.ratelimit import gate, window_now
+from souvenirs.recording.ratelimit import rate_limiter, window_now
 
 CACHES = ["locmem", "redis"]
 #: A small site and a larger one.
@@ -121,7 +121,7 @@ def rate_limited(connection: BaseDatabaseWrapper, cache: str, user: User) -> lis
     key = user.pk
 
     def gate_alone() -> bool:
-        return gate.remembers(key, window_now(conf.RATELIMIT_SECONDS))
+        return rate_limiter.remembers(key, window_now(conf.RATELIMIT_SECONDS))
 
     old_souvenez(user)
     souvenez(user)

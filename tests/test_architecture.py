@@ -15,9 +15,9 @@ DOCS = PACKAGE.parents[1] / "docs/architecture.md"
 #: From the ground to the roof: a room imports only from rooms above it in this list.
 HOUSE = """
 conf            Every setting of the app: name, type, default and one line of help.
-signals         What the app tells others.
-decorators      For views whose requests are no activity.
-userfunctions   Ready-made functions for ``SOUVENIRS_USER_FUNCTION``.
+signals         Signals that the app sends.
+decorators      Views whose requests do not count as activity.
+userfunctions   Functions for ``SOUVENIRS_USER_FUNCTION``.
 csvfiles        CSV in which no spreadsheet takes a text for a formula.
 calendar        Periods on the wall clock of a time zone, instants, and the UTC grid of digests.
 utils           The calendar functions, under their path of version 1.
@@ -36,7 +36,7 @@ importing       History from files and from what Django already knows.
 control         The main functions of the app and the errors they raise.
 middleware      Record the users of requests.
 testing         For the test suites of projects that use the app.
-checks          System checks: what is set wrong, or not well.
+checks          System checks of the settings, the site and the database.
 web             What the pages and the API share: permissions, parameters of URLs, CSV.
 api             The API: parameters in a URL, JSON or CSV as the answer.
 pages           The pages: numbers, charts and tables for people.

@@ -90,6 +90,12 @@ def test_links_lead_somewhere():
             assert (document.parent / link).exists(), f"{document.name}: {link}"
 
 
+def test_code_is_not_indented():
+    """MkDocs does not take an indented fence for code, as in a list."""
+    for document in DOCS.rglob("*.md"):
+        assert not re.search(r"^ +```", document.read_text(), re.M), document.name
+
+
 def test_anchors_of_the_readme_exist():
     """MkDocs checks those of the documentation, and does not see the README."""
     for document in PROJECT.glob("*.md"):

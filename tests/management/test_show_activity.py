@@ -312,7 +312,11 @@ def test_bad_input_is_one_sentence(arguments, message):
         ({}, ["--by-segment"], "--by-segment requires segments in SOUVENIRS_SEGMENTS"),
         ({}, ["--segment=staff"], "'staff' is not a segment: it must be named in SOUVENIRS_SEG"),
         ([], ["--by-segment"], "SOUVENIRS_SEGMENTS should be a dict"),
-        ({"x": Q(nothing=1)}, ["--segment=x"], "SOUVENIRS_SEGMENTS.'x'.: Segment 'x' cannot"),
+        (
+            {"x": Q(nothing=1)},
+            ["--segment=x"],
+            "SOUVENIRS_SEGMENTS.'x'.: Segment 'x' is not a valid query",
+        ),
         ({"x": "a.b"}, ["--by-segment"], "'a.b', which cannot be imported"),
     ],
 )

@@ -14,7 +14,7 @@ from django.db import connections, models
 
 from ..calendar import DAY_LEVEL, Cell, cell_of, moment_of, second_of, stored
 from ..conf import conf
-from ..resilience import RareLog
+from ..resilience import ThrottledLogger
 from ..sets import CorruptDigest, UserSet, is_number
 from ..stores import (
     Digest,
@@ -28,7 +28,7 @@ from ..stores import (
 )
 from .verifying import stray_sentence
 
-logger = RareLog(__name__)
+logger = ThrottledLogger(__name__)
 
 T = TypeVar("T")
 

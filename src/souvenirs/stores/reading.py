@@ -34,7 +34,7 @@ from ..calendar import (
     split_at_hours,
     utc,
 )
-from ..resilience import RareLog
+from ..resilience import ThrottledLogger
 from ..sets import (
     FIRST_NUMBER,
     LAST_NUMBER,
@@ -50,7 +50,7 @@ from .base import Counted, Group, Range
 from .digesttable import is_of_souvenirs
 from .numbers import keys_of, numbers_of
 
-logger = RareLog(__name__)
+logger = ThrottledLogger(__name__)
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Which requests and users do not count as activity."""
+"""Which requests and users are not recorded, by the settings of the site."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from django.http.response import HttpResponseBase
 
 from ..conf import Patterns, conf
 from ..decorators import EXEMPT
-from .identity import is_impersonated, untouched
+from .impersonation import is_impersonated
+from .requestuser import keep_accessed
 
 
 def ignores_request(request: HttpRequest, response: HttpResponseBase | None) -> bool:
-    """Whether a request, answered so (None: given up), does not count, whoever made it."""
+    """Whether a request with this response does not count, whoever its user is.
+
+    The response of a cancelled request is None.
+    """
     if request.method in conf.IGNORE_METHODS or EXEMPT in request.__dict__:
         return True
     if response is not None and response.status_code in conf.IGNORE_STATUS_CODES:
@@ -40,5 +44,5 @@ def ignores_visit(request: HttpRequest, user: Any) -> bool:
         return True
     if conf.BYPASS is None:
         return False
-    with untouched(request):
+    with keep_accessed(request):
         return bool(conf.BYPASS(request, user))
