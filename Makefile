@@ -47,10 +47,10 @@ docs: $(VENV)/.dev ## Build the documentation into site/
 reference: $(VENV)/.demo ## Update docs/reference and docs/openapi.json from the code
 	@$(BIN)/python -m tools.reference
 
-screenshots: $(VENV)/.test ## Take the screenshots of the documentation anew, with Debian's Chromium
+screenshots: $(VENV)/.test ## Retake the screenshots in the documentation, with Debian's Chromium
 	@$(BIN)/python -m demo.screenshots
 
-bench: $(VENV)/.test ## Measure against the algorithm of version 1, in one run
+bench: $(VENV)/.test ## Compare performance with the algorithm of version 1
 	@$(BIN)/python benchmarks/record.py
 	@$(BIN)/python benchmarks/count.py
 
@@ -59,7 +59,7 @@ build: $(VENV)/.dev ## Build the packages into dist/ and check them
 	@$(BIN)/python -m build --quiet
 	@$(BIN)/twine check --strict dist/*
 
-clean: ## Delete everything that can be made again
+clean: ## Delete everything that can be rebuilt
 	rm -rf $(VENV) .nox build dist site .coverage* demo/*.sqlite3* demo/.login
 
 $(BIN)/python:

@@ -15,28 +15,28 @@ DOCS = PACKAGE.parents[1] / "docs/architecture.md"
 #: From the ground to the roof: a room imports only from rooms above it in this list.
 HOUSE = """
 conf            Every setting of the app: name, type, default and one line of help.
-signals         What the app tells others.
-decorators      For views whose requests are no activity.
-userfunctions   Ready-made functions for ``SOUVENIRS_USER_FUNCTION``.
+signals         Signals that the app sends.
+decorators      Views whose requests do not count as activity.
+userfunctions   Functions for ``SOUVENIRS_USER_FUNCTION``.
 csvfiles        CSV in which no spreadsheet takes a text for a formula.
 calendar        Periods on the wall clock of a time zone, instants, and the UTC grid of digests.
-utils           The old path of the calendar's functions.
+utils           The calendar functions, under their path of version 1.
 sql             SQL that Django does not write: many values in one statement, partial indexes.
 resilience      Slow or failing caches and databases do not hold up a request.
 sets            Sets of users: their primary keys, their numbers and the bytes they are stored as.
 models          The tables: souvenirs, digests and the numbers of users.
 stores          Where souvenirs are kept and read back.
 recording       One request becomes one souvenir.
-counting        Who was active, and in which segment; how many accounts there were.
-querysets       Users by when they were last seen, as querysets.
+counting        Active users, segments and accounts.
+querysets       Querysets of users by when they were last seen.
 reports         Registered, activated and active users, period by period.
 digests         Souvenirs folded into digests, pruned, erased and verified.
 insights        Whether it is getting better, and who is slipping away.
 importing       History from files and from what Django already knows.
-control         The front door: the verbs of the app, and what they raise.
+control         The main functions of the app and the errors they raise.
 middleware      Record the users of requests.
 testing         For the test suites of projects that use the app.
-checks          System checks: what is set wrong, or not well.
+checks          System checks of the settings, the site and the database.
 web             What the pages and the API share: permissions, parameters of URLs, CSV.
 api             The API: parameters in a URL, JSON or CSV as the answer.
 pages           The pages: numbers, charts and tables for people.

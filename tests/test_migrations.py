@@ -82,7 +82,8 @@ RANGES = [
 MONTHS = [at(2016, month, 1) for month in range(1, 8)]
 MAX_INTEGER = 2**31 - 1
 
-GUIDE = (Path(__file__).parents[1] / "docs/upgrade.md").read_text()
+HOW_TO = Path(__file__).parents[1] / "docs/how-to"
+GUIDE = "\n".join((HOW_TO / f"{name}.md").read_text() for name in ("upgrade", "large-tables"))
 
 
 def forward():

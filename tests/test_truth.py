@@ -1,4 +1,4 @@
-"""Every figure of real activity that an independent program found, to the last user."""
+"""Every figure of real activity, against an independent program, to the last user."""
 
 import csv
 import gzip
@@ -203,7 +203,7 @@ def test_day_n_retention(truth, zone):
 @pytest.mark.above_the_store
 @pytest.mark.parametrize("zone", ZONES)
 def test_api(truth, zone):
-    """The months of the data set, as a machine is told of them."""
+    """The parameters of the API for the months of the data set."""
     request = RequestFactory().get(
         "/",
         {"from": truth["first"], "to": whole_months(truth, zone)[1].isoformat()}

@@ -1,6 +1,6 @@
 """Registered, activated and active users, period by period.
 
-Every report is a generator of dicts that are yours to change::
+Every report is a generator of dicts, which callers may change::
 
     {
         "period": {"start": datetime, "end": datetime},
@@ -8,24 +8,23 @@ Every report is a generator of dicts that are yours to change::
         "usage": {"registered_users": int, "activated_users": int, "active_users": int},
     }
 
-* ``registered_users`` counts the accounts made before the period's end; ``activated_users`` those
-  of them that are activated today; ``active_users`` the distinct users seen in the period.
-* A count is None where it is unknown: ``active_users`` of a period that ended before the first
-  souvenir, the others where the user model does not say when a user registered.
-* ``"complete": False`` is added to a period that is not over yet. Where a report's ``end`` cuts a
-  period off, the dict shows the end it was cut at.
+* ``registered_users`` counts the accounts registered before the end of the period,
+  ``activated_users`` those of them that are activated today, and ``active_users`` the distinct
+  users seen in the period.
+* A count is None if it is unknown: ``active_users`` of an unknown period, see
+  :class:`souvenirs.insights.Period`; the others if the user model has no date-joined field.
+* ``"complete": False`` is added to an incomplete period. If ``end`` cuts a period off, the dict has
+  that end.
 
-Ranges are half-open, ``[start, end)``, and ``end`` is now by default. ``tz`` is the time zone in
-which the periods are laid. ``recent`` keeps only that many of the last periods, and only these are
-counted. ``users`` restricts a report to a group: a queryset of users, or users or primary keys in
-any iterable. ``by`` and ``exclusive`` are those of :mod:`souvenirs.insights`: the periods of
-everyone come first, then those of each segment, and each dict begins with the name of its
-``"segment"``, which is None for everyone. Who is in a group is asked now, and not as of then.
+Ranges are half-open, ``[start, end)``; ``end`` is now by default. ``tz``, ``users``, ``by`` and
+``exclusive`` are those of :mod:`souvenirs.insights`. With ``by`` the periods of everyone come
+first, then those of each segment, and each dict has the name of its ``"segment"``, which is None
+for everyone. Membership in a group is as of now, also for past periods. ``recent`` is the number of
+periods to report on, the last ones of the range.
 
-A report asks the database at most four questions, whatever its range (one more for each further
-4,000 periods, and one where users are not their own numbers, see :mod:`souvenirs.stores.numbers`);
-groups are asked for besides, and ``by`` adds three, however many segments there are. One of more
-than 100,000 periods is refused with ValueError, as are a naive datetime under ``USE_TZ``, a start
+A report takes at most four queries, whatever its range; one more per 4,000 further periods, one
+more for non-integer primary keys, three more for ``by``, and those that evaluate the groups.
+Reports raise ValueError for more than 100,000 periods, a naive datetime under ``USE_TZ``, a start
 later than the end and ``exclusive`` without ``by``.
 """
 
@@ -49,8 +48,9 @@ from .calendar import (
     WEEK,
     YEAR,
     Boundaries,
+    Bounds,
     NumberedPeriod,
-    Range,
+    Step,
     calendar_boundaries,
     checked,
     checked_range,
@@ -66,7 +66,7 @@ from .calendar import (
     periods_in,
     utc,
 )
-from .conf import conf, function_in
+from .conf import conf
 from .counting import (
     Accounts,
     ActiveUsers,
@@ -85,7 +85,7 @@ Labels = dict[str, Any]
 
 
 class Whom(TypedDict, total=False):
-    """Whom a report is about: everybody, unless it is restricted or broken down."""
+    """The users that a report is about; everybody by default."""
 
     #: A group, see :mod:`souvenirs.insights`.
     users: Any
@@ -158,11 +158,10 @@ def customer_yearly_usage(
 ) -> Iterator[Usage]:
     """Generate usage per subscription year, ``Y01``; see :func:`customer_monthly_usage`."""
 
-    def labels(number: int) -> Labels:
-        return {"year": label_year_y(number + 1)}
-
     years = Boundaries(subscription_start, YEAR, tz)
-    return _report(years, labels, start, end, recent, **whom)
+    return _report(
+        years, lambda number: {"year": label_year_y(number + 1)}, start, end, recent, **whom
+    )
 
 
 def calendar_daily_usage(
@@ -172,16 +171,8 @@ def calendar_daily_usage(
     recent: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar day, from the day that holds ``start``."""
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_date": label_calendar_date(day),
-            "calendar_year_month": label_calendar_year_month(day),
-            "calendar_year": label_calendar_year(day),
-        }
-
-    return _calendar_report(calendar_boundaries(start, DAY, tz), labels, start, end, recent, **whom)
+    """Generate usage per calendar day, from the day of ``start``."""
+    return _calendar_report(DAY, start, end, tz, recent, **whom)
 
 
 def calendar_weekly_usage(
@@ -192,20 +183,12 @@ def calendar_weekly_usage(
     week_start: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar week, from the week that holds ``start``.
+    """Generate usage per calendar week, from the week of ``start``.
 
-    Weeks start on ``week_start``, from 1 (Monday) to 7 (Sunday), which is ``SOUVENIRS_WEEK_START``
-    by default: Monday. The labels are those of ISO 8601: a week and the year it belongs to.
+    Weeks start on ``week_start``, from 1 (Monday) to 7 (Sunday); the default is
+    ``SOUVENIRS_WEEK_START``. Labels are those of ISO 8601: a week and the year it belongs to.
     """
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_year_week": label_calendar_year_week(day),
-            "calendar_year": middle_of_week(day).isocalendar().year,
-        }
-
-    weeks = calendar_boundaries(start, WEEK, tz, week_start)
-    return _calendar_report(weeks, labels, start, end, recent, **whom)
+    return _calendar_report(WEEK, start, end, tz, recent, week_start, **whom)
 
 
 def calendar_monthly_usage(
@@ -215,16 +198,8 @@ def calendar_monthly_usage(
     recent: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar month, from the month that holds ``start``."""
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_year_month": label_calendar_year_month(day),
-            "calendar_year": label_calendar_year(day),
-        }
-
-    months = calendar_boundaries(start, MONTH, tz)
-    return _calendar_report(months, labels, start, end, recent, **whom)
+    """Generate usage per calendar month, from the month of ``start``."""
+    return _calendar_report(MONTH, start, end, tz, recent, **whom)
 
 
 def calendar_quarterly_usage(
@@ -234,16 +209,8 @@ def calendar_quarterly_usage(
     recent: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar quarter, from the quarter that holds ``start``."""
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_year_quarter": label_calendar_year_quarter(day),
-            "calendar_year": label_calendar_year(day),
-        }
-
-    quarters = calendar_boundaries(start, QUARTER, tz)
-    return _calendar_report(quarters, labels, start, end, recent, **whom)
+    """Generate usage per calendar quarter, from the quarter of ``start``."""
+    return _calendar_report(QUARTER, start, end, tz, recent, **whom)
 
 
 def calendar_yearly_usage(
@@ -253,26 +220,49 @@ def calendar_yearly_usage(
     recent: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar year, from the year that holds ``start``."""
+    """Generate usage per calendar year, from the year of ``start``."""
+    return _calendar_report(YEAR, start, end, tz, recent, **whom)
 
-    def labels(day: datetime) -> Labels:
-        return {"calendar_year": label_calendar_year(day)}
 
-    years = calendar_boundaries(start, YEAR, tz)
-    return _calendar_report(years, labels, start, end, recent, **whom)
+#: The labels of the calendar periods of each length, made of their first day.
+CALENDAR_LABELS: dict[Step, dict[str, Callable[[datetime], str | int]]] = {
+    DAY: {
+        "calendar_date": label_calendar_date,
+        "calendar_year_month": label_calendar_year_month,
+        "calendar_year": label_calendar_year,
+    },
+    WEEK: {
+        "calendar_year_week": label_calendar_year_week,
+        "calendar_year": lambda day: middle_of_week(day).isocalendar().year,
+    },
+    MONTH: {
+        "calendar_year_month": label_calendar_year_month,
+        "calendar_year": label_calendar_year,
+    },
+    QUARTER: {
+        "calendar_year_quarter": label_calendar_year_quarter,
+        "calendar_year": label_calendar_year,
+    },
+    YEAR: {"calendar_year": label_calendar_year},
+}
 
 
 def _calendar_report(
-    boundaries: Boundaries,
-    labels: Callable[[datetime], Labels],
+    step: Step,
     start: datetime,
     end: datetime | None,
+    tz: str | tzinfo | None,
     recent: int | None,
+    week_start: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    return _report(
-        boundaries, lambda number: labels(boundaries.wall(number)), start, end, recent, **whom
-    )
+    boundaries = calendar_boundaries(start, step, tz, week_start)
+
+    def labels(number: int) -> Labels:
+        day = boundaries.wall(number)
+        return {name: label(day) for name, label in CALENDAR_LABELS[step].items()}
+
+    return _report(boundaries, labels, start, end, recent, **whom)
 
 
 def _report(
@@ -299,16 +289,16 @@ def _report(
 
 
 def _groups(users: Any, by: By | None, exclusive: bool) -> dict[str | None, ActiveUsers | None]:
-    """Return the group that a report is about, whose name is None, and those of it in each segment.
+    """Return the group of a report under the name None, and its members in each segment.
 
     The group is None if it is everybody.
     """
-    # Read once: a queryset is a query, and an iterator is empty after that.
+    # Evaluate it once: a queryset is a query, and an iterator can be read only once.
     group = None if users is None else ActiveUsers(users)
     segments = groups_if_any(by, exclusive) or {}
     if (group is not None or by is not None) and not takes_users():
         raise ImproperlyConfigured(
-            f"{conf.USAGE_REPORTS_FUNCTION!r} in SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=, "
+            "The function in SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=, "
             "which a report about some of the users needs."
         )
     groups: dict[str | None, ActiveUsers | None] = {None: group}
@@ -334,7 +324,7 @@ def _labelled(
 
 
 def _usage_of_each(
-    periods: list[Range], groups: Sequence[ActiveUsers | None]
+    periods: list[Bounds], groups: Sequence[ActiveUsers | None]
 ) -> Iterator[Iterable[Usage]]:
     """Generate the usage of the periods by each group; the first contains all of the others."""
     if len(groups) > 1 and usage_reports_function() is base_usage_for_periods:
@@ -347,9 +337,9 @@ def _usage_of_each(
 
 
 def _usage_read_together(
-    periods: list[Range], groups: Sequence[ActiveUsers | None]
+    periods: list[Bounds], groups: Sequence[ActiveUsers | None]
 ) -> Iterator[Iterable[Usage]]:
-    """Generate the same from one reading of souvenirs and users, however many the groups."""
+    """Generate the same from one reading of souvenirs and users for all groups."""
     ranges = [_checked_period(start, end) for start, end in periods]
     first = get_store().first()
     sets = active_users_each(ranges, groups[0])
@@ -395,7 +385,7 @@ def usage_for_periods(*args: Any, **kwargs: Any) -> Iterable[Usage]:
 
 def usage_reports_function() -> Callable[..., Iterable[Usage]]:
     """Return the function in the setting, or the app's own if it is empty."""
-    function = function_in("USAGE_REPORTS_FUNCTION") or _usage_for_periods
+    function = conf.USAGE_REPORTS_FUNCTION or _usage_for_periods
     if function is usage_for_periods:
         raise ImproperlyConfigured(
             "SOUVENIRS_USAGE_REPORTS_FUNCTION is usage_for_periods, which would call itself."
@@ -412,7 +402,7 @@ def takes_users() -> bool:
     return True
 
 
-def base_usage_for_periods(periods: Iterable[Range], *, users: Any = None) -> Iterator[Usage]:
+def base_usage_for_periods(periods: Iterable[Bounds], *, users: Any = None) -> Iterator[Usage]:
     """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels.
 
     This is what :func:`usage_for_periods` does by default, and what a function in
@@ -433,7 +423,7 @@ _usage_for_periods = base_usage_for_periods
 
 
 def _usages(
-    periods: Iterable[Range],
+    periods: Iterable[Bounds],
     active: Iterable[int],
     first_souvenir: datetime | None,
     accounts: Iterable[Accounts],
@@ -445,7 +435,7 @@ def _usages(
         yield usage_row((start, end), users if known else None, registered, utc(until) <= now)
 
 
-def usage_row(period: Range, active: int | None, accounts: Accounts, complete: bool) -> Usage:
+def usage_row(period: Bounds, active: int | None, accounts: Accounts, complete: bool) -> Usage:
     """Return the dict of a period, see the module, without labels."""
     start, end = period
     usage: Usage = {
@@ -461,15 +451,15 @@ def usage_row(period: Range, active: int | None, accounts: Accounts, complete: b
     return usage
 
 
-def _checked_period(start: datetime, end: datetime) -> Range:
+def _checked_period(start: datetime, end: datetime) -> Bounds:
     checked_range(start, end)
     return checked(start, "start"), checked(end, "end")
 
 
 def registered_users_as_of(date: datetime) -> tuple[int | None, int | None]:
-    """Return how many users registered before ``date``, and how many of them are activated today.
+    """Return the number of users registered before ``date``, and of those of them activated today.
 
-    Both are None where the user model has no field for when a user registered.
+    Both are None if the user model has no date-joined field.
     """
     [(registered, activated)] = accounts_as_of([checked(date, "date")])
     return registered, activated

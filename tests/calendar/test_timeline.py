@@ -112,7 +112,7 @@ def test_range_without_ends_is_from_the_first_souvenir_to_now():
     ]
 
 
-def test_range_without_start_where_there_are_no_souvenirs_is_the_last_period():
+def test_range_without_start_and_without_souvenirs_is_the_last_period():
     [period] = laid("month", None, at(2016, 3, 1), first_souvenir=None).periods
     assert (period.label, period.complete, period.known) == ("2016-02", True, False)
 
@@ -146,7 +146,7 @@ def test_calendar_periods_tile_the_range(start, length, interval, zone, week_sta
         assert utc(one.end) == utc(other.start)
 
 
-def test_weeks_start_where_the_setting_says(settings):
+def test_weeks_start_on_the_day_in_the_setting(settings):
     wednesday = at(2016, 3, 16)
     assert calendar_boundaries(wednesday, INTERVALS["week"].step).anchor == at(2016, 3, 14)
     settings.SOUVENIRS_WEEK_START = 7

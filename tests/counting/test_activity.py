@@ -47,7 +47,7 @@ def test_user_counts_once_however_often_seen(leave):
     assert count_active_users() == 2
 
 
-def test_user_who_is_twice_in_a_part_of_an_hour_counts_once(leave):
+def test_user_seen_twice_in_part_of_an_hour_counts_once(leave):
     leave((1, at(2025, 1, 1, 8)), (2, at(2025, 1, 1, 9, 10)), (2, at(2025, 1, 1, 9, 20)))
     list(Digester().run())
     assert count_active_users(at(2025, 1, 1, 9, 5), at(2025, 1, 1, 9, 55)) == 1
@@ -111,7 +111,7 @@ def test_sliced_queryset_is_refused():
     ("qs", "error", "message"),
     [
         (lambda: get_user_model()._default_manager.all(), ValueError, "qs is a queryset of .*: "),
-        (lambda: Digest.objects.all(), ValueError, "Digest: give one of souvenirs.Souvenir"),
+        (lambda: Digest.objects.all(), ValueError, "Digest: pass one of souvenirs.Souvenir"),
         (lambda: Souvenir.objects, TypeError, "qs must be a queryset of souvenirs, not <"),
         (lambda: [1, 2], TypeError, r"qs must be a queryset of souvenirs, not \[1, 2\]"),
     ],
@@ -122,7 +122,7 @@ def test_what_is_no_queryset_of_souvenirs_is_refused(qs, error, message, by):
         count_active_users(qs=qs(), by=by)
 
 
-def test_queryset_of_a_proxy_is_one_of_souvenirs(leave):
+def test_queryset_of_a_proxy_model_is_accepted(leave):
     leave((1, NOON))
     assert count_active_users(qs=Usage.objects.all()) == 1
 
@@ -131,7 +131,7 @@ def test_queryset_of_a_proxy_is_one_of_souvenirs(leave):
 def test_exclusive_without_segments_is_refused(function, django_assert_num_queries):
     with (
         django_assert_num_queries(0),
-        pytest.raises(ValueError, match="exclusive is about segments: say which ones with by"),
+        pytest.raises(ValueError, match="exclusive requires by, which says which segments"),
     ):
         function(exclusive=True)
 
@@ -288,7 +288,7 @@ def test_group_of_users_or_of_a_queryset(make_user, leave):
     assert active_users(users=active_users(users=[ann])).pks == {ann.pk}
 
 
-def test_group_of_nobody(leave):
+def test_empty_group(leave):
     leave((1, NOON))
     assert count_active_users(users=[]) == len(active_users(users=[])) == 0
 
@@ -299,7 +299,7 @@ def test_group_in_a_queryset_of_souvenirs(leave):
 
 
 @pytest.mark.parametrize("group", ["1", b"1", 7])
-def test_what_is_no_group_is_refused(group):
+def test_invalid_group_is_refused(group):
     with pytest.raises(TypeError, match="users must be a queryset"):
         count_active_users(users=group)
 
@@ -310,7 +310,7 @@ def test_group_of_something_else_is_refused():
 
 
 @pytest.mark.parametrize("member", [None, AnonymousUser()])
-def test_group_with_nobody_in_it_is_refused(member):
+def test_group_with_an_invalid_member_is_refused(member):
     with pytest.raises(ValueError, match="user"):
         count_active_users(users=[member])
 

@@ -1,7 +1,6 @@
 """Files, read in one step."""
 
-from souvenirs.importing import open_text, read_lines
-from souvenirs.importing.lines import BadLine
+from souvenirs.importing.lines import BadLine, open_text, read_lines
 from tests.conftest import at
 
 MOMENT = at(2016, 1, 31, 10, 30)

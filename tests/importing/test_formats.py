@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from souvenirs.importing import csv_parser, json_parser, log_parser, read_lines
-from souvenirs.importing.lines import BadLine, Record, Unreadable
+from souvenirs.importing.formats import csv_parser, json_parser, log_parser
+from souvenirs.importing.lines import BadLine, Record, Unreadable, read_lines
 from souvenirs.importing.times import MONTHS
 from tests.conftest import SHARED_DATA, at
 from tests.importing.reading import MOMENT, WHEN, read, read_file

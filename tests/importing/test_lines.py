@@ -10,8 +10,8 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from souvenirs.importing import csv_parser, log_parser, open_text, read_lines
-from souvenirs.importing.lines import Record, Unreadable
+from souvenirs.importing.formats import csv_parser, log_parser
+from souvenirs.importing.lines import Record, Unreadable, open_text, read_lines
 from tests.conftest import at
 from tests.importing.reading import MOMENT, WHEN, read, read_file
 

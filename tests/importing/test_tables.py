@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 
-from souvenirs.importing import admin_log, last_logins, tables
+from souvenirs.importing import tables
 from souvenirs.importing.lines import Record
+from souvenirs.importing.tables import admin_log, last_logins
 from tests.conftest import pk_of
 from tests.importing.reading import MOMENT
 

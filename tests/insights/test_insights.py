@@ -45,7 +45,7 @@ def _now(set_now):
 
 
 def periods_of(insight):
-    """The periods of an insight, whatever it calls them."""
+    """The periods of an insight, whatever the attribute is called."""
     each_of = getattr(insight, "periods", None) or getattr(insight, "cohorts", ())
     return [getattr(each, "period", each) for each in each_of]
 
@@ -64,8 +64,16 @@ def numbers(insight):
         ({"end": at(1, 1, 1)}, ValueError, "end is out of range"),
         ({"tz": "Mars/Phobos"}, ValueError, "Unknown time zone 'Mars/Phobos'"),
         ({"tz": 5}, ValueError, "Unknown time zone '5'"),
-        ({"users": "ann"}, TypeError, "users must be a queryset, or users or primary keys"),
-        ({"users": 5}, TypeError, "users must be a queryset, or users or primary keys"),
+        (
+            {"users": "ann"},
+            TypeError,
+            "users must be a queryset or an iterable of users or primary keys",
+        ),
+        (
+            {"users": 5},
+            TypeError,
+            "users must be a queryset or an iterable of users or primary keys",
+        ),
         ({"users": Permission.objects.all()}, ValueError, "users is a queryset of auth.Permission"),
         ({"by": "no_such_field"}, ValueError, "by must be 'segment', groups by name, or a field"),
         ({"by": {}}, ValueError, "gives no segments"),
@@ -186,7 +194,7 @@ def test_first_period_is_whole(leave, insight):
 
 
 @every_insight_of_periods
-def test_weeks_start_where_the_setting_says(leave, insight, settings):
+def test_weeks_start_on_the_day_in_the_setting(leave, insight, settings):
     settings.SOUVENIRS_WEEK_START = 7
     leave((1, START))
     [found] = periods_of(insight(at(2017, 9, 6), at(2017, 9, 9), interval="week"))
@@ -236,7 +244,7 @@ def test_six_queries_whatever_the_range(leave, insight, digested, django_assert_
     leave((1, at(2001, 1, 1)), (1, at(2009, 5, 5)), (2, at(2017, 9, 4)), (2, at(2017, 10, 4)))
     if digested:
         digest()
-    # At most two more where users are not their own numbers.
+    # At most two more for non-integer primary keys.
     most = 6 if type(pk_of(1)) is int else 8
     for start in (START, at(2015, 6, 1)):
         with django_assert_max_num_queries(most):
@@ -265,7 +273,7 @@ def test_users_restrict_everything(leave, make_user, insight):
 
 
 @every_insight
-def test_nobody_is_a_group_too(leave, insight):
+def test_empty_group(leave, insight):
     leave(*sightings())
     assert set(numbers(insight(START, END, users=[]))) <= {0}
 
@@ -289,8 +297,8 @@ def test_by_gives_each_segment_and_everyone(leave, insight, exclusive):
 
 
 @every_insight
-def test_exclusive_is_about_segments(db, insight):
-    with pytest.raises(ValueError, match="exclusive is about segments"):
+def test_exclusive_requires_by(db, insight):
+    with pytest.raises(ValueError, match="exclusive requires by"):
         insight(START, END, exclusive=True)
 
 
@@ -398,7 +406,7 @@ BY_WEEK = {
 
 
 def measured(rows, start=START):
-    """What all insights say of these sightings alone: every number that is known."""
+    """All known numbers of all insights for these sightings alone."""
     Souvenir.objects.all().delete()
     Souvenir.objects.bulk_create(
         Souvenir(user_id=pk_of(number), when=start + timedelta(minutes=minute))
@@ -420,7 +428,7 @@ def shown(examples):
 @pytest.mark.thorough
 @shown(25)
 @given(rows=histories, order=strategies.permutations(range(1, 9)))
-def test_who_is_who_does_not_matter(rows, order):
+def test_renumbering_users_changes_nothing(rows, order):
     renamed = [(order[number - 1] * 1_000, minute) for number, minute in rows]
     assert measured(renamed) == measured(rows)
 
@@ -428,7 +436,7 @@ def test_who_is_who_does_not_matter(rows, order):
 @pytest.mark.thorough
 @shown(25)
 @given(rows=histories, shift=strategies.integers(-200, 3))
-def test_whole_weeks_do_not_matter(rows, shift):
+def test_shifting_by_whole_weeks_changes_nothing(rows, shift):
     assert measured(rows, START + shift * weeks) == measured(rows)
 
 

@@ -134,7 +134,7 @@ WORLDS = [
 
 @pytest.fixture(params=WORLDS, ids=lambda world: world.__name__)
 def moments(request, users, leave, settings):
-    """Build a world; give the moments that are known of each user, without any search."""
+    """Create souvenirs, and return the known moments of each user."""
     rows = sorted(set(sightings(count=200)))
     random.Random(3).shuffle(rows)
     request.param(rows, leave, settings)
@@ -185,7 +185,7 @@ def test_days_are_those_of_all_that_is_known(moments, zone):
         assert active_days(key, tz=zone) == sorted(local)
 
 
-def test_every_user_is_in_one_list(moments):
+def test_every_user_is_in_exactly_one_list(moments):
     for within in (INSTANT, 30 * HOURS, 50 * HOURS, 1000 * DAY):
         lists = [recently_seen(within), inactive(within), never_seen()]
         keys = [key for queryset in lists for key in keys_in(queryset)]
@@ -228,7 +228,7 @@ def test_souvenir_next_to_pruned_ones_keeps_its_moment(leave):
 
 
 def test_each_user_has_their_own_ends(users, leave):
-    """The souvenirs of one, on either side, say nothing about where another was."""
+    """Souvenirs of one user on either side do not affect those of another."""
     first, second, third, fourth = (NINE + number * DAY for number in range(-3, 1))
     leave((1, second), (1, third), (2, second), (2, third))
     digest()
@@ -371,7 +371,7 @@ def test_lists_are_combined():
 
 
 @pytest.mark.usefixtures("crowd")
-def test_list_is_asked_for_within_another_query():
+def test_list_in_a_subquery():
     if any(field.name == "groups" for field in get_user_model()._meta.get_fields()):
         group = Group.objects.create(name="sleepers")
         group.user_set.add(pk_of(11), pk_of(12))
@@ -418,7 +418,7 @@ def test_list_is_that_of_when_it_is_read(leave):
     assert keys_in(some) == set(keys(22))
 
 
-def test_pruning_between_making_and_reading_a_list_loses_nobody(users, leave):
+def test_pruning_between_creating_and_reading_a_list_loses_no_user(users, leave):
     leave((1, NOW - 3 * HOURS), (2, NOW - 3 * DAY))
     recent, gone = recently_seen(DAY), inactive(DAY)
     digest()
@@ -510,7 +510,7 @@ def test_history_of_years_takes_a_fixed_number_of_queries(users, leave):
 
 
 @pytest.mark.usefixtures("morning")
-def test_more_users_than_one_statement_has_room_for(monkeypatch):
+def test_more_users_than_fit_into_one_statement(monkeypatch):
     monkeypatch.setattr("souvenirs.stores.queries.PROBES", 2)
     found = last_seen_many(keys(1, 2, 3, 4, 5))
     assert [moment for moment in found.values() if moment is None] == [None, None]
@@ -595,17 +595,19 @@ def test_what_is_no_user_is_refused(ask, user, sentence):
 
 
 @pytest.mark.parametrize("users", [None, 1, "ann"])
-def test_what_is_no_group_is_refused(users):
-    with pytest.raises(TypeError, match="users must be a queryset, or users or primary keys, not"):
+def test_invalid_group_is_refused(users):
+    with pytest.raises(
+        TypeError, match="users must be a queryset or an iterable of users or primary keys, not"
+    ):
         last_seen_many(users)
 
 
-def test_queryset_of_something_else_is_refused(db):
-    own = f"of auth.Group: give one of {get_user_model()._meta.label}."
+def test_queryset_of_another_model_is_refused(db):
+    own = f"of auth.Group: pass one of {get_user_model()._meta.label}."
     with pytest.raises(ValueError, match=f"^users is a queryset {own}$"):
         last_seen_many(Group.objects.all())
     for ask in (never_seen, lambda groups: inactive(queryset=groups)):
-        with pytest.raises(ValueError, match=f"^queryset is one {own}$"):
+        with pytest.raises(ValueError, match=f"^queryset is a queryset {own}$"):
             ask(Group.objects.all())
     with pytest.raises(TypeError, match=r"^queryset must be a queryset of users, not \[1\]\.$"):
         never_seen([1])
@@ -616,8 +618,8 @@ def test_queryset_of_something_else_is_refused(db):
     [
         (90, TypeError, "must be a timedelta, not 90."),
         (None, TypeError, "must be a timedelta, not None."),
-        (timedelta(), ValueError, "must be longer than nothing, not datetime.timedelta(0)."),
-        (-DAY, ValueError, "must be longer than nothing, not datetime.timedelta(days=-1)."),
+        (timedelta(), ValueError, "must be positive, not datetime.timedelta(0)."),
+        (-DAY, ValueError, "must be positive, not datetime.timedelta(days=-1)."),
         (timedelta.max, ValueError, f"reaches back before the year 1: {timedelta.max!r}."),
     ],
 )

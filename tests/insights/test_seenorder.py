@@ -1,4 +1,4 @@
-"""Users in the order of when they were last seen, against sorting all of them."""
+"""Pages of users in the order in which they were last seen, against sorting all users."""
 
 import random
 from datetime import timedelta
@@ -61,14 +61,14 @@ def state(request, world):
 
 @pytest.fixture(params=["as of many users", "as it is"])
 def _limits(request, monkeypatch):
-    """Of so small a site, everybody would be looked up."""
+    """On such a small site all users would be looked up."""
     if request.param == "as of many users":
         monkeypatch.setattr(seenorder, "FEW_USERS", 3)
         monkeypatch.setattr(seenorder, "SHORT_RANGE", timedelta(days=100))
 
 
 def expected(keys, is_descending=False):
-    """Sorted by when they were last seen and by their keys, those never seen before all others."""
+    """Sorted by when they were last seen and by key; those never seen come first."""
     seen = last_seen_many(keys)
     earliest = at(1, 1, 1)
     return sorted(
@@ -115,7 +115,7 @@ def test_only_those_last_seen_in_a_range():
 
 @pytest.mark.usefixtures("state")
 def test_ends_are_half_open():
-    """Who was last seen right then was not seen before it."""
+    """A user last seen at exactly the bound was not seen before it."""
     for offset in (-INSTANT, timedelta(), INSTANT):
         moment = last_seen_many([pk_of(41)])[pk_of(41)] + offset
         later = {key for key, _ in page_by_last_seen(0, 100, since=moment)}
@@ -142,12 +142,12 @@ def test_only_some_users(is_descending):
 
 
 @pytest.mark.usefixtures("state")
-def test_ranges_that_are_too_many_for_one_reading(monkeypatch):
+def test_more_ranges_than_one_reading_takes(monkeypatch):
     monkeypatch.setattr(seenorder, "MAX_RANGES", 1)
     assert page_by_last_seen(2, 30) == expected(active_users())[2:30]
 
 
-def test_nobody(db):
+def test_no_users(db):
     assert page_by_last_seen(0, 10) == []
     keys = [pk_of(1), pk_of(2)]
     found = page_by_last_seen(0, 10, among=ActiveUsers(keys), has_never=True)

@@ -40,13 +40,13 @@ def test_ratios_by_hand(leave):
     assert (found.dau_wau, found.dau_mau, found.wau_mau) == (2 / 3, 2 / 4, 3 / 4)
 
 
-def test_one_where_everybody_comes_every_day(leave):
+def test_ratio_is_one_if_every_user_comes_every_day(leave):
     leave(*((user, at(2017, 10, 31 - n)) for n in range(31) for user in (1, 2)))
     [found] = stickiness(at(2017, 10, 1), at(2017, 11, 1)).periods
     assert (found.mean_ratio, found.dau_mau) == (1, 1)
 
 
-def test_nobody_has_no_ratio(leave):
+def test_no_ratio_without_active_users(leave):
     leave((1, at(2017, 1, 1)))
     [found] = stickiness(at(2017, 9, 1), at(2017, 10, 1)).periods
     assert (found.active, found.mean_dau, found.mau) == (0, 0, 0)

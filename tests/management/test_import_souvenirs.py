@@ -20,7 +20,8 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import connection, models
 
-from souvenirs.importing import csv_parser, open_text, read_lines
+from souvenirs.importing.formats import csv_parser
+from souvenirs.importing.lines import open_text, read_lines
 from souvenirs.management._terminal import Progress
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_daily_usage, calendar_monthly_usage
@@ -739,7 +740,7 @@ def test_the_examples_of_the_documentation(make_user, capsys):
         pytest.skip("the examples are about Django's own users")
     for name in ("ann", "bob", "cy"):
         make_user(username=name, last_login=at(2016, 1, 2) if name == "bob" else None)
-    for program, words, shown in EXAMPLE.findall((PROJECT / "docs/import.md").read_text()):
+    for program, words, shown in EXAMPLE.findall((PROJECT / "docs/how-to/import.md").read_text()):
         manage, command, *arguments = shlex.split(words) if program == "python" else ["", "", words]
         if program == "cat":
             Path(words).write_text(shown)

@@ -272,7 +272,7 @@ def test_age_that_is_none_is_refused(days):
 def test_setting_that_is_no_age_is_refused(settings, days):
     settings.SOUVENIRS_KEEP_DAYS = days
     assert refusal()[0] == (
-        f"SOUVENIRS_KEEP_DAYS must be a number of days, 0 or more, not {days!r}."
+        f"SOUVENIRS_KEEP_DAYS should be a number of days or None, not {days!r}."
     )
 
 

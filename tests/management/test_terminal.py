@@ -8,15 +8,11 @@ from souvenirs.management._terminal import (
     TextTable,
     can_encode,
     column_chart,
-    painted,
     percent,
     pluralize,
     printable,
     resampled,
-    shaded,
-    sparkline,
 )
-from souvenirs.management._terminal.charts import bar
 from souvenirs.management._terminal.display import ASCII_LEVELS, LEVELS
 from tests.terminals import Terminal
 
@@ -30,33 +26,33 @@ COLOUR = Display(width=40, colour=True)
     [(None, ""), (0, ""), (0.01, "▏"), (5, "██▌"), (9.8, "████▉"), (10, "█████")],
 )
 def test_bar_is_as_long_as_its_share(value, drawn):
-    assert bar(value, 10, 5, PLAIN) == drawn
+    assert PLAIN.bar(value, 10, 5) == drawn
 
 
 @pytest.mark.parametrize(("value", "drawn"), [(0, ""), (0.01, "#"), (5, "##"), (10, "#####")])
 def test_bar_in_ascii(value, drawn):
-    assert bar(value, 10, 5, ASCII) == drawn
+    assert ASCII.bar(value, 10, 5) == drawn
 
 
 def test_bar_of_nothing():
-    assert bar(0, 0, 5, PLAIN) == ""
-    assert bar(1, 0, 5, PLAIN) == ""
+    assert PLAIN.bar(0, 0, 5) == ""
+    assert PLAIN.bar(1, 0, 5) == ""
 
 
 def test_sparkline_tells_unknown_zero_little_and_all_apart():
-    assert sparkline([None, 0, 0.01, 10], PLAIN) == " ▁▂█"
-    assert sparkline([None, 0, 0.01, 10], ASCII) == " .:#"
+    assert PLAIN.sparkline([None, 0, 0.01, 10]) == " ▁▂█"
+    assert ASCII.sparkline([None, 0, 0.01, 10]) == " .:#"
 
 
 def test_sparkline_goes_through_all_levels_in_order():
-    assert sparkline(range(8), PLAIN) == LEVELS
-    assert sparkline(range(8), ASCII) == ASCII_LEVELS
+    assert PLAIN.sparkline(range(8)) == LEVELS
+    assert ASCII.sparkline(range(8)) == ASCII_LEVELS
 
 
 def test_sparkline_of_zeros_and_of_nothing():
-    assert sparkline([0, 0], PLAIN) == "▁▁"
-    assert sparkline([], PLAIN) == ""
-    assert sparkline([None], PLAIN) == " "
+    assert PLAIN.sparkline([0, 0]) == "▁▁"
+    assert PLAIN.sparkline([]) == ""
+    assert PLAIN.sparkline([None]) == " "
 
 
 def test_resampling_keeps_what_fits():
@@ -73,16 +69,16 @@ def test_resampling_uses_every_value_once():
 
 
 def test_painting_is_for_colours_and_text():
-    assert painted("x", "1", COLOUR) == "\x1b[1mx\x1b[0m"
-    assert painted("x", "1", PLAIN) == "x"
-    assert painted("  ", "1", COLOUR) == "  "
+    assert COLOUR.painted("x", "1") == "\x1b[1mx\x1b[0m"
+    assert PLAIN.painted("x", "1") == "x"
+    assert COLOUR.painted("  ", "1") == "  "
 
 
 def test_shades_in_colour_change_no_width():
-    shades = [shaded(" 5%", share, COLOUR) for share in (0, 0.01, 0.5, 1)]
+    shades = [COLOUR.shaded(" 5%", share) for share in (0, 0.01, 0.5, 1)]
     assert len(set(shades)) == 4
     assert {re.sub(r"\x1b\[[0-9;]*m", "", shade) for shade in shades} == {" 5%"}
-    assert shaded("  *", None, COLOUR) == "  *"
+    assert COLOUR.shaded("  *", None) == "  *"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +92,7 @@ def test_shades_in_colour_change_no_width():
     ],
 )
 def test_shades_without_colour_are_levels(share, display, drawn):
-    assert shaded("*", share, display) == drawn
+    assert display.shaded("*", share) == drawn
 
 
 def test_chart_stands_and_hangs():

@@ -24,8 +24,8 @@ from rest_framework.authtoken.models import Token
 
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
-from souvenirs.recording import identity
-from souvenirs.recording.ratelimit import gate, window_now, window_of
+from souvenirs.recording import sessions
+from souvenirs.recording.ratelimit import rate_limiter, window_now, window_of
 from souvenirs.resilience.breaker import database_breaker
 from souvenirs.testing import disabled
 from tests.conftest import at
@@ -201,15 +201,17 @@ def test_session_is_not_done_when_the_window_turns_meanwhile(signed_in, monkeypa
     """What was settled for one window says nothing about the next."""
     clock = [at(2030, 1, 1, 0, 59, 59).timestamp()]
     monkeypatch.setattr("souvenirs.recording.ratelimit.time.time", lambda: clock[0])
-    get_user = identity.get_user
+    get_user = sessions.get_user
 
     def slow_get_user(request):
         clock[0] += 2
         return get_user(request)
 
-    monkeypatch.setattr("souvenirs.recording.identity.get_user", slow_get_user)
+    monkeypatch.setattr("souvenirs.recording.sessions.get_user", slow_get_user)
     signed_in.get("/plain/")
-    assert not gate.sessions.knows(window_now(3600), hash(signed_in.cookies["sessionid"].value))
+    assert not rate_limiter.sessions.knows(
+        window_now(3600), hash(signed_in.cookies["sessionid"].value)
+    )
 
 
 def test_session_that_the_view_loaded_is_not_loaded_again(signed_in):

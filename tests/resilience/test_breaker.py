@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from souvenirs.resilience.breaker import Breaker, cache_breaker, database_breaker, reset
+from souvenirs.resilience.breaker import CircuitBreaker, cache_breaker, database_breaker, reset
 
 
 @pytest.fixture(autouse=True)
@@ -12,13 +12,13 @@ def soon(settings):
 
 
 def opened():
-    circuit = Breaker()
+    circuit = CircuitBreaker()
     circuit.trip()
     return circuit
 
 
 def test_allows_everything_at_first():
-    assert all(Breaker().allows() for _ in range(3))
+    assert all(CircuitBreaker().allows() for _ in range(3))
 
 
 def test_allows_nothing_once_it_is_tripped():

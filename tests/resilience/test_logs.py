@@ -4,12 +4,12 @@ import time
 import pytest
 
 from souvenirs.resilience import logs
-from souvenirs.resilience.logs import RareLog
+from souvenirs.resilience.logs import ThrottledLogger
 
 
 @pytest.fixture
 def log():
-    rare = RareLog("souvenirs.tests")
+    rare = ThrottledLogger("souvenirs.tests")
     yield rare
     logs._logs.remove(rare)
 
@@ -55,7 +55,7 @@ def test_next_interval_says_how_many_were_left_out(log, caplog, settings):
     fail(log, "User %s.", 4)
     assert [record.getMessage() for record in caplog.records] == [
         "User 0.",
-        "User 3. 2 like this were not logged.",
+        "User 3. 2 more were not logged.",
         "User 4.",
     ]
 

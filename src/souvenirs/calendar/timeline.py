@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from .instants import MICROSECOND, Range, checked, instant_before, local, outward, utc
+from .instants import MICROSECOND, Bounds, checked, instant_before, local, outward, utc
 from .intervals import Interval
 from .limit import MAX_PERIODS, check_period_count
 from .periods import DAY, Boundaries, calendar_boundaries, earlier
@@ -92,7 +92,7 @@ def periods_in(
 class Days:
     """Consecutive local days, and the positions ``[first, last)`` of each period among them."""
 
-    ranges: list[Range]
+    ranges: list[Bounds]
     positions: list[tuple[int, int]]
 
 
@@ -141,7 +141,7 @@ class Timeline:
         return cls(interval, boundaries.zone, periods, now, boundaries, boundaries.number(start))
 
     @property
-    def ranges(self) -> list[Range]:
+    def ranges(self) -> list[Bounds]:
         return [(period.start, period.end) for period in self.periods]
 
     def start_of(self, position: int) -> datetime:
@@ -153,13 +153,13 @@ class Timeline:
         unknown = sum(not period.known for period in self.periods)
         return replace(self, periods=self.periods[unknown:], _first=self._first + unknown)
 
-    def before(self) -> Range:
+    def before(self) -> Bounds:
         """Return the period before the first one; not a day that the time zone skipped."""
         start = self.start_of(0)
         previous = self.start_of(-1)
         return previous if previous != start else self.start_of(-2), start
 
-    def has_begun(self, day: Range) -> bool:
+    def has_begun(self, day: Bounds) -> bool:
         """Whether a day has begun; one that the time zone skipped never has."""
         start, end = day
         return start != end and utc(checked(start, "start")) < utc(self.now)

@@ -1,4 +1,4 @@
-"""Who was active, and in which segment; how many accounts there were."""
+"""Active users, segments and accounts."""
 
 from .accounts import (
     Accounts,
@@ -19,7 +19,7 @@ from .segments import (
     groups_if_any,
     restricted,
     segment,
-    segment_given,
+    segment_definition,
     segment_names,
 )
 
@@ -43,6 +43,6 @@ __all__ = [
     "new_accounts",
     "restricted",
     "segment",
-    "segment_given",
+    "segment_definition",
     "segment_names",
 ]

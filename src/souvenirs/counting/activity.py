@@ -1,4 +1,4 @@
-"""Who was active in ``[start, end)``, and how many."""
+"""The users active in a range, and their number."""
 
 from __future__ import annotations
 
@@ -48,15 +48,13 @@ def active_users(
 ) -> ActiveUsers | BySegment[ActiveUsers]:
     """Return the set of users active in ``[start, end)``; None leaves an end open.
 
-    ``users`` restricts it to a group: a queryset of users, or users or primary keys in any
-    iterable. ``by`` gives the set of each segment too: ``"segment"`` for those in
-    ``SOUVENIRS_SEGMENTS``, groups by name in a dict, or a field of the user model like
-    ``"groups__name"``; with ``exclusive`` a user is in the first segment that has them only.
+    ``users``, ``by`` and ``exclusive`` are those of every insight, see :mod:`souvenirs.insights`;
+    with ``by`` the result is a :class:`BySegment`.
 
-    Exact at every instant, except inside a bucket whose souvenirs have been pruned, where
-    PrunedSpan, a ValueError, says what is left. Raises ValueError for a naive datetime under
-    ``USE_TZ``, a start later than the end and ``exclusive`` without ``by``, and CorruptDigest where
-    a digest is corrupt and nothing else knows its users.
+    The result is exact. Raises PrunedSpan, a ValueError, if the range starts or ends inside a
+    bucket whose souvenirs have been pruned; ValueError for a naive datetime under ``USE_TZ``, a
+    start later than the end and ``exclusive`` without ``by``; and CorruptDigest if only a corrupt
+    digest knows the users.
     """
     groups = groups_if_any(by, exclusive)
     [found] = active_users_each([(start, end)], users)
@@ -73,9 +71,9 @@ def active_users_each(
 ) -> list[ActiveUsers]:
     """Return :func:`active_users` of each range ``(start, end)``, all from one reading.
 
-    At most three queries, however many the ranges, and one or two more where users are not their
-    own numbers; see :mod:`souvenirs.stores.numbers`. With ``rounded``, whoever was seen in a bucket
-    whose souvenirs have been pruned counts as seen where it starts, and any range is answered.
+    Takes at most three queries, whatever the number of ranges, and one or two more for non-integer
+    primary keys. With ``rounded`` the users of a pruned bucket count as seen at its start, and no
+    range raises PrunedSpan.
     """
     checked_ranges = [checked_range(start, end) for start, end in ranges]
     found = get_store().users_each(checked_ranges, group_of(users), rounded=rounded)
@@ -115,12 +113,12 @@ def count_active_users(
     by: By | None = None,
     exclusive: bool = False,
 ) -> int | BySegment[int]:
-    """Return how many users were active in ``[start, end)``: the length of :func:`active_users`.
+    """Return the number of users active in ``[start, end)``: the length of :func:`active_users`.
 
-    ``qs`` is a queryset of souvenirs to count in instead of all of them; it may be filtered, joined
-    and ordered. It knows nothing of souvenirs that have been pruned. ``by`` gives the count of each
-    segment too. Raises what :func:`active_users` raises, ValueError also for a queryset of
-    something else or a sliced one, and TypeError for what is none.
+    ``qs`` is a queryset of the souvenirs to count, which may be filtered, joined and ordered; it
+    does not include pruned souvenirs. With ``by`` the result is a :class:`BySegment`. Raises what
+    :func:`active_users` raises, ValueError also if ``qs`` is sliced or of another model, and
+    TypeError if it is not a queryset.
     """
     first, last = checked_range(start, end)
     if qs is not None:
@@ -141,7 +139,7 @@ def _check(qs: object) -> None:
         raise TypeError(f"qs must be a queryset of souvenirs, not {qs!r}.")
     if not issubclass(qs.model, Souvenir):
         raise ValueError(
-            f"qs is a queryset of {qs.model._meta.label}: give one of {Souvenir._meta.label}."
+            f"qs is a queryset of {qs.model._meta.label}: pass one of {Souvenir._meta.label}."
         )
     if qs.query.is_sliced:
         raise ValueError("qs is sliced: filter the souvenirs instead of slicing them.")

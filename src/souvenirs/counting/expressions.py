@@ -1,4 +1,4 @@
-"""Conditions on users, for querysets of them."""
+"""Expressions for querysets of users."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..stores import USER, Store, get_store
 
 
 class WasSeen(models.Func):
-    """A condition: the user was seen in ``[start, end)``, aware moments; None leaves an end open.
+    """A condition: the user was seen in ``[start, end)``, aware datetimes; None leaves an end open.
 
-    The index of users and moments answers it user by user, so that a page costs what is on it. What
-    only digests know, and souvenirs in another database, come as a set of users, which is read just
-    before the query is sent: a bucket that is pruned between the two is missed. Who was seen in a
-    pruned bucket counts as seen where that starts.
+    It uses the index on users and moments, user by user, so the cost of a page depends only on the
+    users on that page. Pruned souvenirs and those in another database are replaced by a set of
+    users, read just before the query is sent; a bucket that is pruned in between is missed. The
+    users of a pruned bucket count as seen at its start.
     """
 
     output_field = models.BooleanField()
@@ -41,7 +41,7 @@ class WasSeen(models.Func):
         pruned = store.pruned(self.start, self.end)
         if pruned is None:
             return sql, params
-        # Whatever else lies between them is asked for twice, and changes nothing.
+        # Souvenirs that are left in that span are matched twice, which changes nothing.
         start, end = pruned
         if self.end is not None:
             end = min(self.end, end)

@@ -2,7 +2,6 @@
 
 from .digester import Digester
 from .erasing import erase_deleted_user, erase_user, export_user
-from .folding import bucket_seconds
 from .pruning import NotInDigest, Pruner
 from .status import Level, Status, status
 from .verifying import Verifier
@@ -14,7 +13,6 @@ __all__ = [
     "Pruner",
     "Status",
     "Verifier",
-    "bucket_seconds",
     "erase_deleted_user",
     "erase_user",
     "export_user",

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, models
 
-from ..calendar import DAY_LEVEL, Cell, cell_of, is_bucket, moment_of, second_of, stored
+from ..calendar import DAY_LEVEL, Cell, cell_of, moment_of, second_of, stored
 from ..conf import conf
-from ..resilience import RareLog
+from ..resilience import ThrottledLogger
 from ..sets import CorruptDigest, UserSet, is_number
 from ..stores import (
     Digest,
@@ -29,7 +28,7 @@ from ..stores import (
 )
 from .verifying import stray_sentence
 
-logger = RareLog(__name__)
+logger = ThrottledLogger(__name__)
 
 T = TypeVar("T")
 
@@ -117,15 +116,6 @@ def rebuild(day: Cell) -> list[CorruptDigest]:
     return _with_numbers(work, store)
 
 
-def bucket_seconds() -> int:
-    """Return the length of a new bucket; raises ImproperlyConfigured for any other setting."""
-    if not is_bucket(conf.BUCKET_SECONDS):
-        raise ImproperlyConfigured(
-            f"SOUVENIRS_BUCKET_SECONDS should be 3600, 1800 or 900, not {conf.BUCKET_SECONDS!r}."
-        )
-    return conf.BUCKET_SECONDS
-
-
 def _with_numbers(work: Callable[[], T], store: Store) -> T:
     while True:
         try:
@@ -152,7 +142,7 @@ def _undigested(cell: Cell, store: Store) -> dict[Cell, list[tuple[int, Hashable
     if ends["first"] is None:
         return {}
     first, last = (second_of(stored(end)) for end in ends.values())
-    level = bucket_seconds()
+    level = conf.BUCKET_SECONDS
     starts = range(cell_of(level, first).start, last + 1, level)
     buckets = [Cell(level, start) for start in starts]
     ranges = [(moment_of(bucket.start), moment_of(bucket.end)) for bucket in buckets]

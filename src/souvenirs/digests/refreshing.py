@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator
 from itertools import groupby
 
 from ..calendar import DAY_LEVEL, MONTH_LEVEL, Cell, cell_of
-from ..resilience import RareLog
+from ..resilience import ThrottledLogger
 from ..sets import CorruptDigest, UserSet
 from ..stores import DigestTable, retried
 
-logger = RareLog(__name__)
+logger = ThrottledLogger(__name__)
 
 
 def refresh(cells: Collection[Cell], digests: DigestTable) -> list[Cell]:

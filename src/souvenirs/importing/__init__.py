@@ -1,22 +1,19 @@
 """History from files and from what Django already knows."""
 
-from .formats import csv_parser, json_parser, log_parser
+from .formats import FORMATS, format_of, parser_of
 from .importer import BAD_LINE, Importer, Stopped, Summary
-from .lines import Parser, Reading, open_text, read_lines
-from .tables import admin_log, last_logins
+from .lines import Reading, open_readings
+from .tables import TABLES
 
 __all__ = [
     "BAD_LINE",
+    "FORMATS",
+    "TABLES",
     "Importer",
-    "Parser",
     "Reading",
     "Stopped",
     "Summary",
-    "admin_log",
-    "csv_parser",
-    "json_parser",
-    "last_logins",
-    "log_parser",
-    "open_text",
-    "read_lines",
+    "format_of",
+    "open_readings",
+    "parser_of",
 ]

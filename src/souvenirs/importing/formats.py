@@ -12,12 +12,34 @@ from typing import Any
 from .lines import BadLine, Parser, Record, Unreadable
 from .times import parse_log_time, parse_time
 
+#: The formats, and the names that files of each have without ``.gz``.
+FORMATS = {
+    "csv": re.compile(r"\.csv$"),
+    "json": re.compile(r"\.(jsonl|ndjson|json)$"),
+    "log": re.compile(r"([._-]|^)log([._-]|$)"),
+}
+
 #: Host, ident, user and time of the Common Log Format, whatever an extension adds after them, and
 #: the virtual host with its port that may stand before them.
 LOG_LINE = re.compile(r"(?:\S+:\d+ (?!- ))?\S+ \S+ (?P<user>.+?) \[(?P<time>\d\d/[^\]]+)\]")
 
 #: How web servers escape bytes other than printable ASCII; Apache also escapes quotes.
 LOG_ESCAPE = re.compile(rb'\\(?:x([0-9A-Fa-f]{2})|(["\\]))')
+
+
+def format_of(name: str) -> str | None:
+    """Return the format that a file's name stands for, None if it stands for none."""
+    plain = name.lower().removesuffix(".gz")
+    return next((form for form, pattern in FORMATS.items() if pattern.search(plain)), None)
+
+
+def parser_of(
+    form: str, zone: tzinfo, columns: Sequence[str] | None = None, user_regex: str | None = None
+) -> Parser:
+    """Return the parser of a format. ``columns`` are for CSV only, ``user_regex`` for logs only."""
+    if form == "csv":
+        return csv_parser(columns, zone)
+    return json_parser(zone) if form == "json" else log_parser(user_regex)
 
 
 def csv_parser(columns: Sequence[str] | None, zone: tzinfo) -> Parser:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 from django.conf import settings
 from django.db import reset_queries
 
+from ..calendar import MICROSECOND
 from ..recording import CLOCK_TOLERANCE
 from ..stores import Sighting, UserRange, get_store
 from .lines import Reading, Record, Unreadable
@@ -84,7 +85,7 @@ class Importer:
 
     def __post_init__(self) -> None:
         self.summary = Summary()
-        self._width = timedelta(seconds=self.window) or timedelta.resolution
+        self._width = timedelta(seconds=self.window) or MICROSECOND
         self._users: dict[str, Users] = {}
         self._filled: set[UserWindow] = set()
         self._rehearsal = _Rehearsal() if self.dry_run else None

@@ -36,6 +36,15 @@ Reading = Record | BadLine
 Parser = Callable[[str], Record | None]
 
 
+@contextmanager
+def open_readings(
+    path: str, parser: Parser
+) -> Iterator[tuple[Iterator[tuple[int, Reading]], Callable[[], int]]]:
+    """Open a file like :func:`open_text`; yields readings like :func:`read_lines` in its place."""
+    with open_text(path) as (lines, position):
+        yield read_lines(lines, parser), position
+
+
 def read_lines(lines: Iterable[str], parser: Parser) -> Iterator[tuple[int, Reading]]:
     """Yield the number, counted from 1, and the reading of each line.
 

@@ -59,3 +59,7 @@ def _paged(rows: models.QuerySet[Any, Any], *fields: str) -> Iterator[tuple[Any,
     while page:
         yield from (row[1:] for row in page)
         page = list(ordered.filter(pk__gt=page[-1][0])[:ROWS])
+
+
+#: The tables that can be imported, by name.
+TABLES = {"last_login": last_logins, "admin_log": admin_log}

@@ -35,13 +35,11 @@ from .stickiness import Stickiness, StickinessOfPeriod, stickiness
 # isort: off
 # For the pages, the API and the commands. The public names are those in ``__all__``.
 from .growth import GrowthPart as GrowthPart, plan_growth as plan_growth
-from .layout import Layout as Layout, lay as lay
 from .results import Plan as Plan, ratio as ratio, read as read
 from .retention import CohortBy as CohortBy, Mode as Mode, Reference as Reference
 from .seenorder import page_by_last_seen as page_by_last_seen
 from .series import WINDOWS as WINDOWS
 from .stickiness import plan_stickiness as plan_stickiness
-from .timeline import Origin as Origin, find_origin as find_origin
 from .trailing import trailing_counts as trailing_counts
 # isort: on
 

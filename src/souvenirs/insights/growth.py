@@ -16,9 +16,6 @@ from .timeline import position_of, timeline_of
 
 GrowthPart = Literal["active", "new", "retained", "resurrected", "churned"]
 
-#: The old name.
-Part = GrowthPart
-
 
 @dataclass(frozen=True, slots=True)
 class GrowthOfPeriod:

@@ -17,8 +17,8 @@ from ..calendar import (
     DAY_LEVEL,
     MICROSECOND,
     MONTH_LEVEL,
+    Bounds,
     Cell,
-    Range,
     cell_of,
     checked,
     moment_of,
@@ -104,14 +104,14 @@ def active_days(
     return [date.fromisoformat(periods[position].label) for position in sorted(seen)]
 
 
-def _days_near(pruned: Range, key: Hashable) -> set[Range]:
+def _days_near(pruned: Bounds, key: Hashable) -> set[Bounds]:
     """Return the UTC days in a span of pruned buckets on which a user was seen."""
     # Months first: in most of them the user was not seen.
     months = _hits(cells_over(MONTH_LEVEL, *pruned), key)
     return set(_hits([day for month in months for day in cells_over(DAY_LEVEL, *month)], key))
 
 
-def _hits(ranges: Sequence[Range], key: Hashable) -> list[Range]:
+def _hits(ranges: Sequence[Bounds], key: Hashable) -> list[Bounds]:
     """Return those of the ranges in which a user was seen."""
     sets = active_users_each(ranges, [key], rounded=True)
     return [bounds for bounds, users in zip(ranges, sets, strict=True) if users]
@@ -147,7 +147,7 @@ def _pruned_beyond(
 
 
 def _pruned_ends(
-    pruned: Range, users: ActiveUsers, is_last: bool
+    pruned: Bounds, users: ActiveUsers, is_last: bool
 ) -> Iterator[tuple[Hashable, datetime]]:
     """Generate the start of the last, or the first, pruned bucket of each user who has one.
 
@@ -164,8 +164,8 @@ def _pruned_ends(
 
 
 def _assigned(
-    ranges: Sequence[Range], users: ActiveUsers, is_last: bool
-) -> list[tuple[Range, ActiveUsers]]:
+    ranges: Sequence[Bounds], users: ActiveUsers, is_last: bool
+) -> list[tuple[Bounds, ActiveUsers]]:
     """Assign each user to the last, or the first, of the ranges in which they were seen."""
     sets = active_users_each(ranges, users, rounded=True)
     assigned = []
@@ -177,7 +177,7 @@ def _assigned(
     return assigned
 
 
-def cells_over(level: int, start: datetime, end: datetime) -> list[Range]:
+def cells_over(level: int, start: datetime, end: datetime) -> list[Bounds]:
     """Return the ranges of the cells of a level that cover ``[start, end)``."""
     cell = cell_of(level, second_of(start))
     cells = []

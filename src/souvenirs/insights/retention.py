@@ -246,7 +246,7 @@ def retention(
             f"Retention of {periods:,} periods has more than {MAX_CELLS:,} cells: "
             "choose a shorter range or a longer interval."
         )
-    # Read once: a queryset is a query, and an iterator is empty after that.
+    # Evaluate it once: a queryset is a query, and an iterator can be read only once.
     group = None if users is None else ActiveUsers(users)
     seen, *active = active_users_each([(None, timeline.start_of(0)), *timeline.ranges], group)
     members = _joined(timeline, group) if cohort == "joined" else _first_seen(seen, active)

@@ -14,9 +14,18 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from ..calendar import DAY_LEVEL, HOUR_LEVEL, MICROSECOND, MONTH_LEVEL, checked, outward, utc
+from ..calendar import (
+    DAY_LEVEL,
+    HOUR_LEVEL,
+    MICROSECOND,
+    MONTH_LEVEL,
+    Bounds,
+    checked,
+    outward,
+    utc,
+)
 from ..counting import ActiveUsers
-from ..stores import Bounds, get_store
+from ..stores import get_store
 from .lastseen import SHORTEST_BUCKET, cells_over, last_seen_many
 
 #: For up to this many users, looking up souvenirs is faster than reading finer digests.

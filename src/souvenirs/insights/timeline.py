@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from typing import NamedTuple
 
 from django.utils import timezone
 
@@ -12,24 +11,11 @@ from ..calendar import Period, Timeline, checked, checked_range, interval_named
 from ..stores import get_store
 
 
-class Origin(NamedTuple):
-    """Where history begins."""
-
-    #: The first souvenir; None if there is none.
-    first: datetime | None
-
-
-def find_origin() -> Origin:
-    """Return where history begins, for several timelines."""
-    return Origin(get_store().first())
-
-
 def timeline_of(
     start: datetime | None,
     end: datetime | None,
     interval: str,
     tz: str | tzinfo | None,
-    origin: Origin | None = None,
 ) -> Timeline:
     """Return the periods of a range as of now, see :meth:`souvenirs.calendar.Timeline.of`.
 
@@ -41,7 +27,7 @@ def timeline_of(
         *checked_range(start, end),
         tz,
         now=checked(timezone.now(), "now"),
-        first_souvenir=(origin or find_origin()).first,
+        first_souvenir=get_store().first(),
     )
 
 

@@ -14,9 +14,12 @@ from ..calendar import (
     HOUR_LEVEL,
     MONTH,
     Boundaries,
+    Timeline,
     calendar_start,
     checked,
     earlier,
+    interval_named,
+    is_known,
     local,
     next_month,
     outward,
@@ -26,20 +29,17 @@ from ..conf import conf
 from ..counting import ActiveUsers, accounts_as_of
 from ..insights import (
     Growth,
-    Layout,
-    Origin,
     Plan,
     Stickiness,
-    find_origin,
-    lay,
     plan_growth,
     plan_stickiness,
     ratio,
     read,
     trailing_counts,
 )
-from ..reports import calendar_monthly_usage
-from ..web import DAYS, WEEK, BusyHours, just_before, last_day_of, plan_busy_hours
+from ..reports import calendar_monthly_usage, usage_row
+from ..stores import get_store
+from ..web import FOUR_WEEKS, WEEK, BusyHours, just_before, last_day_of, plan_busy_hours
 
 #: How long ago somebody was here who is called active now.
 NOW = timedelta(minutes=15)
@@ -92,21 +92,22 @@ def overview(
     now = checked(timezone.now(), "now")
     moment, days = last_day_of(end or now, now, zone)
     start = earlier(checked(start, "start"), moment)
-    origin = find_origin()
+    first_souvenir = get_store().first()
 
-    def laid(interval: str) -> Layout:
-        return lay(outward(start), outward(moment), interval, zone, origin=origin)
+    def timeline(interval: str) -> Timeline:
+        unit = interval_named(interval)
+        return Timeline.of(unit, start, moment, zone, now=now, first_souvenir=first_souvenir)
 
     plans: list[Plan[Any]] = [
-        _plan_tiles(days, moment, origin),
-        plan_stickiness(laid(spread_over(start, moment))),
-        plan_growth(laid(interval)),
-        plan_busy_hours(days, origin),
+        _plan_tiles(days, moment, first_souvenir),
+        plan_stickiness(timeline(spread_over(start, moment))),
+        plan_growth(timeline(interval)),
+        plan_busy_hours(days, first_souvenir),
         Plan([(outward(now - NOW), outward(now))], lambda sets: len(sets[0])),
     ]
     # A function of the site counts in its own way.
     if not conf.USAGE_REPORTS_FUNCTION:
-        plans.append(_plan_usage(laid("month"), users))
+        plans.append(_plan_usage(timeline("month"), users))
     tiles, chart, growth, busy, active_now, *months = read(plans, users)
     return Overview(
         moment=moment,
@@ -131,19 +132,23 @@ def spread_over(start: datetime, end: datetime) -> str:
     return "week" if days <= MOST_POINTS * WEEK else "month"
 
 
-def _plan_tiles(days: Boundaries, moment: datetime, origin: Origin) -> Plan[tuple[Tile, ...]]:
+def _plan_tiles(
+    days: Boundaries, moment: datetime, first_souvenir: datetime | None
+) -> Plan[tuple[Tile, ...]]:
     """Plan the tiles at a moment; day 0 of the grid is the one that it is in, or ends."""
-    first = -2 * DAYS
+    first = -2 * FOUR_WEEKS
     bounds = [days.boundary(number) for number in range(first, 1)] + [moment]
     last = just_before(moment, days.zone)
     month = calendar_start(outward(last), MONTH, days.zone)
     last_month = next_month(month, delta=-1, tz=days.zone)
     month_end = earlier(_end_of_hour(days, next_month(last, delta=-1, tz=days.zone)), month)
-    ends = {length: _end_of_hour(days, _days_before(last, length)) for length in (1, WEEK, DAYS)}
+    ends = {
+        length: _end_of_hour(days, _days_before(last, length)) for length in (1, WEEK, FOUR_WEEKS)
+    }
     ranges: list[tuple[datetime | None, datetime]] = [
         *pairwise(bounds),
         *((days.boundary(-length), end) for length, end in ends.items()),
-        (None, bounds[-1 - DAYS]),
+        (None, bounds[-1 - FOUR_WEEKS]),
         (None, month),
         (month, moment),
         (None, last_month),
@@ -151,7 +156,7 @@ def _plan_tiles(days: Boundaries, moment: datetime, origin: Origin) -> Plan[tupl
     ]
 
     def known(until: datetime) -> bool:
-        return origin.first is not None and utc(origin.first) < utc(until)
+        return is_known(until, first_souvenir)
 
     def make(sets: Sequence[ActiveUsers]) -> tuple[Tile, ...]:
         count = len(bounds) - 1
@@ -159,7 +164,7 @@ def _plan_tiles(days: Boundaries, moment: datetime, origin: Origin) -> Plan[tupl
         seen, seen_before_month, this_month, seen_before_last, that_month = sets[-5:]
 
         def windows(length: int) -> list[int | None]:
-            spans = [(end - length, end) for end in range(count - DAYS + 1, count + 1)]
+            spans = [(end - length, end) for end in range(count - FOUR_WEEKS + 1, count + 1)]
             counted = trailing_counts(each, spans)
             return [
                 users if known(bounds[end]) else None
@@ -182,15 +187,15 @@ def _plan_tiles(days: Boundaries, moment: datetime, origin: Origin) -> Plan[tupl
 
         def stickiness(last: int) -> float | None:
             """Of the 28 whole days that end so many days before the end."""
-            span = each[count - DAYS - last : count - last]
+            span = each[count - FOUR_WEEKS - last : count - last]
             if not known(bounds[count - last]):
                 return None
-            return ratio(sum(map(len, span)) / DAYS, len(ActiveUsers.union(span)))
+            return ratio(sum(map(len, span)) / FOUR_WEEKS, len(ActiveUsers.union(span)))
 
         def new() -> Tile:
             line: list[int | None] = []
             before = seen
-            for users, end in zip(each[-DAYS:], bounds[-DAYS:], strict=True):
+            for users, end in zip(each[-FOUR_WEEKS:], bounds[-FOUR_WEEKS:], strict=True):
                 line.append(len(users - before) if known(end) else None)
                 before |= users
             return Tile(
@@ -205,14 +210,14 @@ def _plan_tiles(days: Boundaries, moment: datetime, origin: Origin) -> Plan[tupl
         return (
             window("day", 1),
             window("week", WEEK),
-            window("weeks", DAYS),
+            window("weeks", FOUR_WEEKS),
             Tile(
                 "stickiness",
-                days.boundary(-DAYS),
+                days.boundary(-FOUR_WEEKS),
                 days.boundary(0),
                 stickiness(1),
-                stickiness(DAYS + 1),
-                tuple(stickiness(last) for last in range(DAYS, 0, -1)),
+                stickiness(FOUR_WEEKS + 1),
+                tuple(stickiness(last) for last in range(FOUR_WEEKS, 0, -1)),
             ),
             new(),
         )
@@ -220,7 +225,7 @@ def _plan_tiles(days: Boundaries, moment: datetime, origin: Origin) -> Plan[tupl
     return Plan([(outward(start) if start else None, outward(end)) for start, end in ranges], make)
 
 
-def _plan_usage(months: Layout, users: Any) -> Plan[list[dict[str, Any]]]:
+def _plan_usage(months: Timeline, users: Any) -> Plan[list[dict[str, Any]]]:
     """Plan the report of calendar months, as :mod:`souvenirs.reports` writes it."""
     among = None if users is None else ActiveUsers(users).users()
 
@@ -229,18 +234,9 @@ def _plan_usage(months: Layout, users: Any) -> Plan[list[dict[str, Any]]]:
         known = accounts_as_of(ends, among)
         report = []
         for period, active, accounts in zip(months.periods, sets, known, strict=True):
-            usage: dict[str, Any] = {
-                "period": {"start": period.start, "end": period.end},
-                "labels": {"calendar_year_month": period.label},
-                "usage": {
-                    "registered_users": accounts.registered,
-                    "activated_users": accounts.activated,
-                    "active_users": len(active) if period.known else None,
-                },
-            }
-            if not period.complete:
-                usage["complete"] = False
-            report.append(usage)
+            count = len(active) if period.known else None
+            usage = usage_row((period.start, period.end), count, accounts, period.complete)
+            report.append({**usage, "labels": {"calendar_year_month": period.label}})
         return report
 
     return Plan(months.ranges, make)

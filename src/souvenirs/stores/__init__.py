@@ -1,7 +1,7 @@
 """Where souvenirs are kept and read back."""
 
 from ..models import Digest
-from .base import Bounds, Counted, Group, Range, Sighting, Store, UserRange
+from .base import Counted, Group, Range, Sighting, Store, UserRange
 from .digesttable import DigestTable, retried
 from .numbers import forget_number, give_numbers, numbers_of
 from .orm import OrmStore
@@ -11,7 +11,6 @@ from .souvenirs import SouvenirQuerySet, claim, delete
 
 __all__ = [
     "USER",
-    "Bounds",
     "Counted",
     "Digest",
     "DigestTable",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Subquery
 
+from ..calendar import Bounds
 from ..sets import Keys
 from .digesttable import DigestTable
 from .souvenirs import SouvenirQuerySet
@@ -35,9 +36,6 @@ class UserRange(NamedTuple):
 
 #: ``[start, end)``; None leaves an end open.
 Range: TypeAlias = tuple[datetime | None, datetime | None]
-
-#: ``[start, end)`` with both ends.
-Bounds: TypeAlias = tuple[datetime, datetime]
 
 #: Primary keys of the users to count; None for all users.
 Group: TypeAlias = Collection[Hashable] | None

@@ -12,11 +12,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import OuterRef, Subquery
 from django.db.models.signals import post_save, pre_save
 
-from ..calendar import bound, outward
+from ..calendar import Bounds, bound, outward
 from ..models import Digest, Souvenir
 from ..resilience import bounded
 from ..sets import Keys
-from .base import Bounds, Counted, Group, Range, Sighting, Store, UserRange
+from .base import Counted, Group, Range, Sighting, Store, UserRange
 from .digesttable import DigestTable
 from .queries import USER, WHEN, Names, catalog, ends_of, occupied, pruned
 from .reading import Reading

@@ -18,6 +18,7 @@ from ..calendar import (
     HOUR_LEVEL,
     MONTH_LEVEL,
     SECOND,
+    Bounds,
     Cell,
     Span,
     bound,
@@ -28,7 +29,7 @@ from ..calendar import (
 from ..models import Digest, Souvenir
 from ..sets import Keys, packing, unpacked
 from ..sql import values_table
-from .base import Bounds, UserRange
+from .base import UserRange
 from .digesttable import is_of_souvenirs
 
 USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")

@@ -24,6 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..calendar import (
     DAY_LEVEL,
     HOUR_LEVEL,
+    Bounds,
     Cell,
     Span,
     cell_of,
@@ -33,7 +34,7 @@ from ..calendar import (
     split_at_hours,
     utc,
 )
-from ..resilience import RareLog
+from ..resilience import ThrottledLogger
 from ..sets import (
     FIRST_NUMBER,
     LAST_NUMBER,
@@ -45,11 +46,11 @@ from ..sets import (
     is_number,
 )
 from . import queries
-from .base import Bounds, Counted, Group, Range
+from .base import Counted, Group, Range
 from .digesttable import is_of_souvenirs
 from .numbers import keys_of, numbers_of
 
-logger = RareLog(__name__)
+logger = ThrottledLogger(__name__)
 
 T = TypeVar("T")
 

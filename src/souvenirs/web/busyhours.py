@@ -17,16 +17,18 @@ from ..calendar import (
     calendar_start,
     checked,
     earlier,
+    is_known,
     local,
     outward,
     utc,
 )
 from ..conf import conf
 from ..counting import ActiveUsers
-from ..insights import Origin, Plan, find_origin, read
+from ..insights import Plan, read
+from ..stores import get_store
 
-#: Local days that the busy hours are about.
-DAYS = 28
+#: Local days of the busy hours.
+FOUR_WEEKS = 28
 
 WEEK = 7
 
@@ -48,7 +50,7 @@ def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
     """Return the busy hours of the four whole weeks before the last day of a range."""
     _, days = last_day_of(end, checked(timezone.now(), "now"), zone)
     busy: BusyHours
-    [busy] = read([plan_busy_hours(days, find_origin())], users)
+    [busy] = read([plan_busy_hours(days, get_store().first())], users)
     return busy
 
 
@@ -64,30 +66,30 @@ def just_before(moment: datetime, zone: tzinfo) -> datetime:
     return local(utc(moment) - MICROSECOND, zone)
 
 
-def plan_busy_hours(days: Boundaries, origin: Origin) -> Plan[BusyHours]:
+def plan_busy_hours(days: Boundaries, first_souvenir: datetime | None) -> Plan[BusyHours]:
     """Plan the hours of the four weeks before day 0 of the grid."""
     order = tuple((conf.WEEK_START - 1 + n) % WEEK + 1 for n in range(WEEK))
-    start, end = days.boundary(-DAYS), days.boundary(0)
+    start, end = days.boundary(-FOUR_WEEKS), days.boundary(0)
     # No hour of a day that the clock jumps over ends after it.
     bounds = [
         earlier(
             utc((days.wall(number) + timedelta(hours=hour)).replace(tzinfo=days.zone)),
             days.boundary(number + 1),
         )
-        for number in range(-DAYS, 0)
+        for number in range(-FOUR_WEEKS, 0)
         for hour in range(24)
     ]
     bounds = [*map(outward, bounds), outward(end)]
-    weekdays = [days.wall(number).isoweekday() for number in range(-DAYS, 0)]
+    weekdays = [days.wall(number).isoweekday() for number in range(-FOUR_WEEKS, 0)]
 
     def make(sets: Sequence[ActiveUsers]) -> BusyHours:
         means = None
-        if origin.first is not None and utc(origin.first) < utc(end):
+        if is_known(end, first_souvenir):
             totals = {weekday: [0] * 24 for weekday in order}
             for position, users in enumerate(sets):
                 totals[weekdays[position // 24]][position % 24] += len(users)
             means = {
-                weekday: tuple(total / (DAYS // WEEK) for total in totals[weekday])
+                weekday: tuple(total / (FOUR_WEEKS // WEEK) for total in totals[weekday])
                 for weekday in order
             }
         return BusyHours(start, days.boundary(-1), order, means)

@@ -1,8 +1,7 @@
 """Tables, charts and progress as text, on a terminal or off it."""
 
-from .charts import resampled, shaded, sparkline
 from .columns import column_chart
-from .display import BLOCKS, BOLD, CYAN, GREEN, RED, Display, can_encode, painted, printable
+from .display import BLOCKS, BOLD, CYAN, GREEN, RED, Display, can_encode, printable, resampled
 from .numbers import NO_VALUE, Value, number, percent, pluralize
 from .progress import Progress
 from .tables import FittedTable, TextTable
@@ -22,11 +21,8 @@ __all__ = [
     "can_encode",
     "column_chart",
     "number",
-    "painted",
     "percent",
     "pluralize",
     "printable",
     "resampled",
-    "shaded",
-    "sparkline",
 ]

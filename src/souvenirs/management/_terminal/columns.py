@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .display import (
-    CYAN,
-    CYAN_BACKGROUND,
-    FROM_ABOVE,
-    FROM_BELOW,
-    GREEN,
-    RED,
-    Display,
-    painted,
-)
+from .display import CYAN, CYAN_BACKGROUND, FROM_ABOVE, FROM_BELOW, GREEN, RED, Display
 from .numbers import Value
 
 
@@ -76,23 +67,23 @@ def _standing(top: float, first: float, row: int, unit: float, wide: int, displa
     is_mostly_first = of_first * 2 >= filled
     if display.colour and display.blocks:
         if filled == 8 and 0 < of_first < 8:  # the boundary between both
-            return painted(FROM_BELOW[of_first] * wide, f"{GREEN};{CYAN_BACKGROUND}", display)
+            return display.painted(FROM_BELOW[of_first] * wide, f"{GREEN};{CYAN_BACKGROUND}")
         char = FROM_BELOW[filled]
     elif display.blocks:
         char = FROM_BELOW[filled] if is_mostly_first else "▒" * _is_drawn(filled, row) or " "
     else:
         char = ("#" if is_mostly_first else "+") * _is_drawn(filled, row) or " "
-    return painted(char * wide, GREEN if is_mostly_first else CYAN, display)
+    return display.painted(char * wide, GREEN if is_mostly_first else CYAN)
 
 
 def _hanging(drop: float, row: int, unit: float, wide: int, display: Display) -> str:
     """A cell below the axis, in a row counted from it."""
     filled = _eighths(drop, row, unit)
     if not display.blocks:
-        return painted(("x" * _is_drawn(filled, row) or " ") * wide, RED, display)
+        return display.painted(("x" * _is_drawn(filled, row) or " ") * wide, RED)
     if display.colour and 0 < filled < 8:  # reversed: from below is from above
-        return painted(FROM_BELOW[8 - filled] * wide, f"7;{RED}", display)
-    return painted(FROM_ABOVE[filled] * wide, RED, display)
+        return display.painted(FROM_BELOW[8 - filled] * wide, f"7;{RED}")
+    return display.painted(FROM_ABOVE[filled] * wide, RED)
 
 
 def _is_drawn(eighths: int, row: int) -> bool:

@@ -8,8 +8,7 @@ from itertools import accumulate, zip_longest
 
 from tabulate import tabulate
 
-from .charts import bar
-from .display import BOLD, GREEN, Display, painted
+from .display import BOLD, GREEN, Display
 from .numbers import Value
 
 #: Columns that a bar beside a table takes up at least and at most.
@@ -31,10 +30,10 @@ class FittedTable:
         """Generate the header and each row, with a bar beside the row if there is room."""
         start = self.columns[-1][1] + 2
         width = min(WIDEST_BAR, display.width - start)
-        yield painted(self.header, BOLD, display)
+        yield display.painted(self.header, BOLD)
         for row, value in zip(self.rows, values, strict=True):
-            drawn = bar(value, maximum, width, display) if width >= NARROWEST_BAR else ""
-            yield (row.ljust(start) + painted(drawn, GREEN, display)).rstrip()
+            drawn = display.bar(value, maximum, width) if width >= NARROWEST_BAR else ""
+            yield (row.ljust(start) + display.painted(drawn, GREEN)).rstrip()
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,19 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from souvenirs.calendar import (
+    MICROSECOND,
     START_OF_TIME,
-    Boundaries,
-    calendar_start,
+    calendar_boundaries,
     checked,
     interval_named,
     outward,
     utc,
     zone_for,
 )
-from souvenirs.conf import conf
 from souvenirs.insights import Insight, Period, Segmented
 from souvenirs.stores import get_store
 
-from .._terminal import BOLD, Display, TextTable, painted, printable
+from .._terminal import BOLD, Display, TextTable, printable
 from ._insights import InsightCommand
 from ._options import add_options, parse_length, parse_range, parse_segments, parse_zone
 
@@ -63,20 +62,13 @@ class PeriodCommand(InsightCommand):
 
     def answer(self, options: dict[str, Any]) -> Insight:
         interval, start, end = self._range(options)
-        answer: Insight = self.insight(
-            options,
-            start,
-            end,
-            interval=interval,
-            tz=options["tz"],
-            **parse_segments(options),
-        )
-        return answer
+        keywords = {"interval": interval, "tz": options["tz"], **parse_segments(options)}
+        return self.insight(options, start, end, **keywords)
 
     @abstractmethod
     def insight(
         self, options: dict[str, Any], start: datetime, end: datetime | None, **keywords: Any
-    ) -> Any:
+    ) -> Insight:
         """Return the insight; ``keywords`` are its arguments."""
 
     @abstractmethod
@@ -111,7 +103,7 @@ class PeriodCommand(InsightCommand):
         for name, insight in parts.items():
             if name:
                 gap = [""] if lines else []
-                lines += [*gap, painted(printable(name), BOLD, self.display)]
+                lines += [*gap, self.display.painted(printable(name), BOLD)]
             lines += self.picture(insight, options, self.display, maximum)
         return lines
 
@@ -153,11 +145,9 @@ class PeriodCommand(InsightCommand):
 def start_of_last(count: int, interval: str, until: datetime, zone: tzinfo | None) -> datetime:
     """Return the start of the last ``count`` calendar periods that begin before ``until``."""
     end = checked(until, "--before")
-    zone = zone_for(end, zone)
-    step = interval_named(interval).step
-    last = max(utc(end), START_OF_TIME + datetime.resolution) - datetime.resolution
-    anchor = calendar_start(outward(last), step, zone, conf.WEEK_START)
-    return outward(Boundaries(anchor, step, zone).boundary(1 - count))
+    last = max(utc(end), START_OF_TIME + MICROSECOND) - MICROSECOND
+    boundaries = calendar_boundaries(last, interval_named(interval).step, zone_for(end, zone))
+    return outward(boundaries.boundary(1 - count))
 
 
 def _not_before_history(start: datetime, until: datetime) -> datetime:

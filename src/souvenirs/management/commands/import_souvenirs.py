@@ -1,54 +1,32 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import (
-    BaseCommand,
-    CommandError,
-    CommandParser,
-)
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from souvenirs.conf import conf
 from souvenirs.importing import (
     BAD_LINE,
+    FORMATS,
+    TABLES,
     Importer,
-    Parser,
     Reading,
     Stopped,
     Summary,
-    admin_log,
-    csv_parser,
-    json_parser,
-    last_logins,
-    log_parser,
-    open_text,
-    read_lines,
+    format_of,
+    open_readings,
+    parser_of,
 )
 
 from .._terminal import Progress, pluralize
 from ._errors import command_errors
 from ._options import add_options, parse_range, parse_zone
-
-#: The names of files, without .gz, from which their format is known.
-FORMATS = {
-    "csv": re.compile(r"\.csv$"),
-    "json": re.compile(r"\.(jsonl|ndjson|json)$"),
-    "log": re.compile(r"([._-]|^)log([._-]|$)"),
-}
-
-Readings = Iterable[tuple[int, Reading]]
-
-TABLES: dict[str, Callable[[], Readings]] = {
-    "last_login": last_logins,
-    "admin_log": admin_log,
-}
 
 
 class Source(NamedTuple):
@@ -62,7 +40,7 @@ class Source(NamedTuple):
     unit: str
     lookup: str
     size: int
-    opened: AbstractContextManager[tuple[Readings, Callable[[], int]]]
+    opened: AbstractContextManager[tuple[Iterator[tuple[int, Reading]], Callable[[], int]]]
 
 
 class Command(BaseCommand):
@@ -111,13 +89,7 @@ class Command(BaseCommand):
             help="length of the window in which a user gets one souvenir, 0 to keep every moment "
             "(default: SOUVENIRS_RATELIMIT_SECONDS)",
         )
-        add_options(
-            parser,
-            "--after",
-            "--before",
-            "--tz",
-            "--dry-run",
-        )
+        add_options(parser, "--after", "--before", "--tz", "--dry-run")
         parser.add_argument(
             "--strict",
             action="store_true",
@@ -156,27 +128,15 @@ class Command(BaseCommand):
             raise CommandError(f"{name} is a directory: specify the files in it.")
         if name != "-" and not os.access(name, os.R_OK):
             raise CommandError(f"{name} does not exist or cannot be read.")
-        form = options["format"] or self._format(name)
+        form = options["format"] or format_of(Path(name).name)
+        if form is None:
+            raise CommandError(f"The format of {name} is not clear from its name: use --format.")
+        columns = options["columns"].split(",") if options["columns"] else None
         with command_errors():
-            parser = self._parser(form, options, zone)
+            parser = parser_of(form, zone, columns, options["user_regex"])
         lookup = self._lookup(options["lookup"], form)
         size = 0 if name == "-" else Path(name).stat().st_size
-        return Source(name, "line", lookup, size, _opened(name, parser))
-
-    def _format(self, name: str) -> str:
-        plain = Path(name).name.lower().removesuffix(".gz")
-        for form, pattern in FORMATS.items():
-            if pattern.search(plain):
-                return form
-        raise CommandError(f"The format of {name} is not clear from its name: use --format.")
-
-    def _parser(self, form: str, options: dict[str, Any], zone: tzinfo) -> Parser:
-        if form == "log":
-            return log_parser(options["user_regex"])
-        if form == "json":
-            return json_parser(zone)
-        columns = options["columns"]
-        return csv_parser(columns.split(",") if columns else None, zone)
+        return Source(name, "line", lookup, size, open_readings(name, parser))
 
     def _lookup(self, given: str | None, form: str) -> str:
         user_model = get_user_model()
@@ -210,9 +170,3 @@ class Command(BaseCommand):
             self.stdout.write(f"    {text}")
         if more := summary.skipped[BAD_LINE] - len(summary.bad_lines):
             self.stdout.write(f"    ... and {pluralize(more, 'more bad line')}.")
-
-
-@contextmanager
-def _opened(name: str, parser: Parser) -> Iterator[tuple[Readings, Callable[[], int]]]:
-    with open_text(name) as (lines, position):
-        yield read_lines(lines, parser), position

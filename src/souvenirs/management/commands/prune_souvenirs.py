@@ -13,7 +13,7 @@ from souvenirs.sets import CorruptDigest
 from souvenirs.stores import get_store
 
 from .._terminal import Progress, pluralize
-from ._errors import interruptible
+from ._errors import command_errors, interruptible
 from ._options import add_options
 
 
@@ -65,7 +65,9 @@ def _horizon(days: float | None) -> datetime:
     """The instant before which souvenirs are deleted."""
     option = "--older-than"
     if days is None:
-        days, option = conf.KEEP_DAYS, "SOUVENIRS_KEEP_DAYS"
+        option = "SOUVENIRS_KEEP_DAYS"
+        with command_errors():
+            days = conf.KEEP_DAYS
     if days is None:
         raise CommandError("Use --older-than DAYS, or set SOUVENIRS_KEEP_DAYS.")
     try:

@@ -6,17 +6,7 @@ from typing import Any
 
 from souvenirs.insights import Stickiness, stickiness
 
-from .._terminal import (
-    GREEN,
-    Display,
-    TextTable,
-    Value,
-    number,
-    painted,
-    percent,
-    resampled,
-    sparkline,
-)
+from .._terminal import GREEN, Display, TextTable, Value, number, percent, resampled
 from ._periods import PeriodCommand, label
 
 
@@ -75,5 +65,5 @@ def _summary(name: str, values: list[Value], display: Display) -> Iterable[str]:
     known = [value for value in values if value is not None]
     if known:
         words = f"  {known[-1]:,}, at most {max(known):,}"
-        drawn = sparkline(resampled(values, max(1, display.width - len(words) - 5)), display)
-        yield f"{name}  {painted(drawn, GREEN, display)}{words}"
+        drawn = display.sparkline(resampled(values, max(1, display.width - len(words) - 5)))
+        yield f"{name}  {display.painted(drawn, GREEN)}{words}"

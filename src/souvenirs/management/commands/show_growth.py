@@ -6,18 +6,7 @@ from typing import Any
 
 from souvenirs.insights import Growth, growth
 
-from .._terminal import (
-    BOLD,
-    CYAN,
-    GREEN,
-    NO_VALUE,
-    RED,
-    Display,
-    TextTable,
-    column_chart,
-    number,
-    painted,
-)
+from .._terminal import BOLD, CYAN, GREEN, NO_VALUE, RED, Display, TextTable, column_chart, number
 from ._periods import PeriodCommand, label
 
 
@@ -56,7 +45,7 @@ class Command(PeriodCommand):
         yield from column_chart(above, [each.churned for each in insight.periods], labels, display)
         yield ""
         fitted = self.fitted(self.table(insight, options), display)
-        yield painted(fitted.header, BOLD, display)
+        yield display.painted(fitted.header, BOLD)
         for row, each in zip(fitted.rows, insight.periods, strict=True):
             yield _coloured(row, fitted.columns, each.net or 0, display)
 
@@ -70,7 +59,7 @@ def _coloured(row: str, columns: list[tuple[int, int]], net: int, display: Displ
     if not net or len(columns) <= NET:
         return row
     start, end = columns[NET]
-    return row[:start] + painted(row[start:end], GREEN if net > 0 else RED, display) + row[end:]
+    return row[:start] + display.painted(row[start:end], GREEN if net > 0 else RED) + row[end:]
 
 
 def _legend(display: Display) -> str:
@@ -78,6 +67,6 @@ def _legend(display: Display) -> str:
     if not display.blocks:
         new, resurrected, churned = "#", "+", "x"
     return (
-        f"{painted(new, GREEN, display)} new  {painted(resurrected, CYAN, display)} resurrected"
-        f"  {painted(churned, RED, display)} churned (below)"
+        f"{display.painted(new, GREEN)} new  {display.painted(resurrected, CYAN)} resurrected"
+        f"  {display.painted(churned, RED)} churned (below)"
     )

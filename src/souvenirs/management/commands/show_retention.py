@@ -5,7 +5,6 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from itertools import repeat
 from typing import Any, get_args
 
 from django.core.management.base import CommandError, CommandParser
@@ -21,17 +20,7 @@ from souvenirs.insights import (
     retention,
 )
 
-from .._terminal import (
-    BOLD,
-    NO_VALUE,
-    Display,
-    TextTable,
-    Value,
-    number,
-    painted,
-    percent,
-    shaded,
-)
+from .._terminal import BOLD, NO_VALUE, Display, TextTable, Value, number, percent
 from ._periods import UNFINISHED, PeriodCommand, label
 
 #: Options that ``--day-n`` has no use for.
@@ -125,7 +114,7 @@ class Command(PeriodCommand):
         if not display.colour:
             table = _with_levels(table, shares, display)
         fitted = self.fitted(table, display, gap=1)
-        yield painted(fitted.header, BOLD, display)
+        yield display.painted(fitted.header, BOLD)
         for row, cells in zip(fitted.rows, shares, strict=False):
             yield _with_background(row, fitted.columns, cells, display)
 
@@ -166,7 +155,7 @@ def _scaled_shares(insight: Retention, maximum: float) -> list[list[Value]]:
 def _with_levels(table: TextTable, shares: list[list[Value]], display: Display) -> TextTable:
     """The table with a level beside each cell."""
     rows = [
-        [*row[:LEADING], *map(shaded, row[LEADING:], each, repeat(display))]
+        [*row[:LEADING], *map(display.shaded, row[LEADING:], each)]
         for row, each in zip(table.rows, shares, strict=False)
     ]
     return replace(table, rows=rows)
@@ -181,7 +170,7 @@ def _with_background(
     (_, edge), *cells = columns[LEADING - 1 :]
     parts = [row[:edge]]
     for (_, end), share in zip(cells, shares, strict=False):
-        parts.append(shaded(row[edge:end], share, display))
+        parts.append(display.shaded(row[edge:end], share))
         edge = end
     return "".join(parts)
 

@@ -1,4 +1,4 @@
-"""Which requests and users do not count as activity."""
+"""Which requests and users are not recorded, by the settings of the site."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from ..conf import Patterns, conf, function_in
+from ..conf import Patterns, conf
 from ..decorators import EXEMPT
-from .identity import is_impersonated, untouched
+from .impersonation import is_impersonated
+from .requestuser import keep_accessed
 
 
 def ignores_request(request: HttpRequest, response: HttpResponseBase | None) -> bool:
-    """Whether a request, answered so (None: given up), does not count, whoever made it."""
+    """Whether a request with this response does not count, whoever its user is.
+
+    The response of a cancelled request is None.
+    """
     if request.method in conf.IGNORE_METHODS or EXEMPT in request.__dict__:
         return True
     if response is not None and response.status_code in conf.IGNORE_STATUS_CODES:
@@ -38,8 +42,7 @@ def ignores_visit(request: HttpRequest, user: Any) -> bool:
     """Whether this request does not count for this user."""
     if not conf.COUNT_IMPERSONATED and is_impersonated(request, user):
         return True
-    bypass = function_in("BYPASS")
-    if bypass is None:
+    if conf.BYPASS is None:
         return False
-    with untouched(request):
-        return bool(bypass(request, user))
+    with keep_accessed(request):
+        return bool(conf.BYPASS(request, user))
