@@ -153,6 +153,8 @@ def test_only_stores_name_the_tables():
         if "souvenirs.models" in names_imported(path) and room_of(path) != "stores"
     }
     assert users == set(NAMES_A_TABLE)
+    managers = {room_of(path) for path in MODULES if ".objects" in path.read_text()}
+    assert managers == {"stores"}
 
 
 def test_only_digests_are_handed_rows_of_the_tables():
