@@ -60,7 +60,7 @@ def main() -> None:
         rows.append([kind, *map(mb, figures), f"{untraced['ns']:,.0f} ns", met])
     print(f"## Memory\n\nPython {platform.python_version()}.\n")
     print(
-        f"{arguments.passing:,} users and as many sessions pass by in one window, at a "
+        f"{arguments.passing:,} users and as many sessions in one window, with a "
         f"`SOUVENIRS_GATE_SIZE` of {conf.GATE_SIZE:,}:\n"
     )
     headers = ["primary keys", "peak allocated", "process grows by", "each pair", f"<= {GOAL} MB"]

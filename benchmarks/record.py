@@ -93,18 +93,21 @@ def main() -> None:
             forget_keys()
 
     print(f"## Recording\n\n{machine([*engines, *stores])}.\n")
-    print("A user who has left a souvenir in this window already:\n")
+    print("A request of a user who already has a souvenir in this window:\n")
     print_table(["rate-limited", "1.0.2", "version 2", "times faster"], limited)
     print(
-        "What the middleware adds to a request, over one that does nothing, where the user has "
-        "left a souvenir already; a page that asks for the user has loaded it by itself:\n"
+        "What the middleware adds to such a request, compared with a middleware that does "
+        "nothing. A page that asks for the user loads it itself:\n"
     )
     headers = ["page", "1.0.2 adds", "version 2 adds", "times less"]
     print_table(headers, pages)
-    print(f"What other apps add, each as it comes. {_others.left_out()}\n")
+    print(f"What other apps add, each with its default settings. {_others.left_out()}\n")
     if beside:
         print_table(["page", "version 2", *map(_others.titled, _others.installed())], beside)
-    print("A user's first request of a window, beside one bare `cache.add` and one bare INSERT:\n")
+    print(
+        "A user's first request in a window, compared with one bare `cache.add` and one bare "
+        "INSERT:\n"
+    )
     headers = ["first souvenir", "bare", "1.0.2", "version 2", "version 2 / bare", "1.0.2 / bare"]
     print_table(headers, first)
 

@@ -31,7 +31,7 @@ counting        Active users, segments and accounts.
 querysets       Querysets of users by when they were last seen.
 reports         Registered, activated and active users, period by period.
 digests         Souvenirs folded into digests, pruned, erased and verified.
-insights        Whether it is getting better, and who is slipping away.
+insights        Series, stickiness, power curves, growth, retention, and when users were last seen.
 importing       History from files and from what Django already knows.
 control         The main functions of the app and the errors they raise.
 middleware      Record the users of requests.
@@ -153,6 +153,8 @@ def test_only_stores_name_the_tables():
         if "souvenirs.models" in names_imported(path) and room_of(path) != "stores"
     }
     assert users == set(NAMES_A_TABLE)
+    managers = {room_of(path) for path in MODULES if ".objects" in path.read_text()}
+    assert managers == {"stores"}
 
 
 def test_only_digests_are_handed_rows_of_the_tables():

@@ -97,7 +97,7 @@ def test_pages_look_as_if_they_belonged_there(enter, scheme):
             assert serious(page, ".souvenirs") == [], (name, width)
         if name == "Overview":
             assert page.evaluate(LINE) == COLOURS[scheme]
-            assert page.locator("canvas").count() == 2
+            assert page.locator(".souvenirs-drawing.is-lines svg").count() == 2
     assert visitor.wrong == []
 
 
@@ -105,7 +105,7 @@ def test_pages_look_as_if_they_belonged_there(enter, scheme):
 def test_lists_and_a_user_look_as_if_they_belonged_there(enter, scheme):
     visitor = enter(color_scheme=scheme)
     page = visitor.open("/admin/souvenirs/souvenir/")
-    assert page.locator("a", has_text="How active are the users?").is_visible()
+    assert page.locator("a", has_text="Usage of this site").is_visible()
     assert overflow(page) <= 0
     page = visitor.open("/admin/auth/user/?last-seen=30")
     assert page.locator("td.field-last_seen").count() == 8

@@ -184,9 +184,9 @@ def state(found, link):
     names = {
         "History begins": "counted_since",
         "Digested up to": "digested_until",
-        "Souvenirs not digested yet": "souvenirs_waiting",
-        "The oldest of them": "oldest_waiting",
-        "Souvenirs deleted up to": "pruned_until",
+        "Undigested souvenirs": "souvenirs_waiting",
+        "Oldest undigested souvenir": "oldest_waiting",
+        "Souvenirs pruned up to": "pruned_until",
     }
     by_name = {line["what"]: line["state"] for line in found}
     assert set(by_name) == set(names.values())
@@ -227,8 +227,8 @@ TABLES = {
     "New users were never seen": accounting,
     "Users active in each hour of the week": busy,
     "Users of each cohort": triangle,
-    "How far digesting has come": state,
-    "What digests take up": levels,
+    "Digesting progress": state,
+    "Size of the digests": levels,
     "System checks that failed": checks,
     # All the lists of people.
     "Users ": people,
@@ -246,7 +246,7 @@ def check(response):
         assert set(links) == {"CSV", "JSON"}, caption
         expected = table_of(caption)(lines(links["CSV"]), links)
         if len(rows) == 1 and len(rows[0]) == 1:
-            assert rows[0][0] in ("Nothing in this range.", "None has failed.", "Nobody.")
+            assert rows[0][0] in ("No data in this range.", "No system check failed.", "No users.")
             rows = []
         if table_of(caption) is usage:
             rows = [[*row[:2], before and row[2], *row[3:]] for row, before in unfinished(rows)]

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
+from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import translation
@@ -25,7 +26,7 @@ from souvenirs.reports import (
     calendar_monthly_usage,
     customer_monthly_usage,
 )
-from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, Words, busy_hours
+from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, TextField, busy_hours
 from tests.conftest import at, build_user, pk_of
 from tests.digesting import digest
 
@@ -495,7 +496,7 @@ def test_list_can_be_searched(world):
     name = name_of(3)
     assert names_in(get("people", **RANGE, q=name[:-1])) >= {name}
     assert names_in(get("people", **RANGE, q="no such name")) == set()
-    assert "Nobody." in text(get("people", **RANGE, q="no such name"))
+    assert "No users." in text(get("people", **RANGE, q="no such name"))
 
 
 @pytest.mark.parametrize("is_digested", [False, True])
@@ -529,7 +530,7 @@ def test_order_by_when_users_were_last_seen(world, settings, query, order, is_di
         listed, key=lambda user: (moments[user.pk] or START, user.pk), reverse=is_reverse
     )
     response = get("people", **query, order=order)
-    shown_names = [row[0] for row in rows(response, "<caption") if row[0] != "Nobody."]
+    shown_names = [row[0] for row in rows(response, "<caption") if row[0] != "No users."]
     assert shown_names == [user.get_username() for user in expected]
     html = response.content.decode()
     assert f'aria-sort="{"descending" if is_reverse else "ascending"}"' in html
@@ -539,7 +540,7 @@ def test_order_by_when_users_were_last_seen(world, settings, query, order, is_di
 
 def people_of(query):
     """The users on a list in the order of names."""
-    names = [row[0] for row in rows(get("people", **query), "<caption") if row[0] != "Nobody."]
+    names = [row[0] for row in rows(get("people", **query), "<caption") if row[0] != "No users."]
     model = get_user_model()
     return list(model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names}))
 
@@ -568,13 +569,13 @@ def test_deleted_users_leave_a_page_shorter(world):
     get_user_model()._default_manager.filter(pk=gone).delete()
     response = get("people", **RANGE, order="-seen")
     assert len(rows(response, "Users active")) == 7
-    assert "8 users. Who has been deleted since" in text(response)
+    assert "8 users. Users deleted since then" in text(response)
 
 
 def test_order_by_when_users_registered(world):
     response = get("people", **RANGE, order="-joined")
     if userlists.orders().get("joined") is None:
-        assert (response.status_code, "do not say" in text(response)) == (400, True)
+        assert (response.status_code, "no date of registration" in text(response)) == (400, True)
     else:
         assert response.status_code == 200
 
@@ -583,7 +584,7 @@ def test_order_by_when_users_registered(world):
 def test_no_such_number(world, query):
     response = get("people", **RANGE, **query)
     assert response.status_code == 400
-    assert "There is no such number" in text(response)
+    assert "No such number" in text(response)
 
 
 def test_people_as_files(world):
@@ -601,7 +602,7 @@ def test_deleted_users_are_counted_and_not_listed(world):
     get_user_model()._default_manager.filter(pk=pk_of(3)).delete()
     response = get("people", **RANGE)
     assert len(names_in(response)) == 7
-    assert "8 users. Who has been deleted since" in text(response)
+    assert "8 users. Users deleted since then" in text(response)
 
 
 @pytest.mark.parametrize("cohort", ["retention", "people"])
@@ -611,7 +612,7 @@ def test_cohorts_of_registration(world, cohort):
         query = {"cohort": "joined"}
     response = get(cohort, **RANGE, **query)
     if userlists.orders().get("joined") is None:
-        assert (response.status_code, "do not say when" in text(response)) == (400, True)
+        assert (response.status_code, "no date of registration" in text(response)) == (400, True)
     else:
         assert response.status_code == 200
 
@@ -655,7 +656,7 @@ def test_function_of_version_1_reports_on_everybody(world, settings, name):
 
 
 def test_billing_asks_for_a_start(world):
-    assert "Give the day when a subscription started" in text(get("billing"))
+    assert "Enter the start of a subscription" in text(get("billing"))
 
 
 @pytest.mark.parametrize(("interval", "label"), [("day", "Y01 M01"), ("quarter", "Y01 Q1")])
@@ -666,19 +667,19 @@ def test_billing_in_other_intervals(world, interval, label):
 
 
 def test_billing_of_a_subscription_to_come(world):
-    assert "Nothing in this range." in text(get("billing", subscription_start="2030-01-01"))
+    assert "No data in this range." in text(get("billing", subscription_start="2030-01-01"))
 
 
 def test_health(world):
     digest()
     response = get("health")
-    state = dict(rows(response, "How far digesting has come"))
+    state = dict(rows(response, "Digesting progress"))
     assert state["History begins"] == "Jan. 11, 2025, 5 p.m." or state["History begins"]
-    assert state["Souvenirs not digested yet"] == "0"
-    assert state["Souvenirs deleted up to"] == "none"
-    [buckets, *_] = rows(response, "What digests take up")
+    assert state["Undigested souvenirs"] == "0"
+    assert state["Souvenirs pruned up to"] == "none"
+    [buckets, *_] = rows(response, "Size of the digests")
     assert buckets[:2] == ["Bucket of 60 minutes", shown(Digest.objects.filter(level=3600).count())]
-    assert "None has failed." in text(response)
+    assert "No system check failed." in text(response)
 
 
 def test_health_tells_of_checks(world, settings):
@@ -690,7 +691,7 @@ def test_health_tells_of_checks(world, settings):
 def test_site_without_anything(db, name):
     response = get(name)
     assert response.status_code == 200
-    assert name != "overview" or tiles(response)["Today"] == ("–", "nothing known before")
+    assert name != "overview" or tiles(response)["Today"] == ("–", "no earlier data")
 
 
 @pytest.mark.parametrize("name", ROUTES)
@@ -721,18 +722,18 @@ def test_order_of_last_seen_without_time_zones(world, settings, query, monkeypat
     ("name", "query", "sentence"),
     [
         ("overview", {"from": "soon"}, "From must be like 2016-01-31"),
-        ("overview", {"from": "2025-02-31"}, "a day of the calendar"),
+        ("overview", {"from": "2025-02-31"}, "a valid date and time"),
         ("overview", {"from": "2025-02-01", "to": "2025-01-01"}, "is later than"),
         ("overview", {"tz": "America"}, "a name like Europe/Paris"),
-        ("overview", {"interval": "day", "from": "2020-01-01"}, "more than the 400"),
-        ("overview", {"nonsense": "1"}, "There is no parameter"),
-        ("overview", {"preset": "12mo", "from": "2025-01-01"}, "leave out from and to"),
-        ("retention", {"interval": "day", "from": "2025-01-01"}, "more than the 60"),
+        ("overview", {"interval": "day", "from": "2020-01-01"}, "more than 400"),
+        ("overview", {"nonsense": "1"}, "Unknown parameter"),
+        ("overview", {"preset": "12mo", "from": "2025-01-01"}, "cannot be combined"),
+        ("retention", {"interval": "day", "from": "2025-01-01"}, "more than 60"),
         ("retention", {"mode": "never"}, "mode must be one of"),
         ("people", {"list": "all"}, "list must be one of"),
         ("people", {"days": "0", "list": "recent"}, "Days must be a whole number"),
-        ("people", {"q": "\0"}, "Search names must be words"),
-        ("people", {"interval": "day", "from": "2020-01-01"}, "more than the 400"),
+        ("people", {"q": "\0"}, "Null characters are not allowed"),
+        ("people", {"interval": "day", "from": "2020-01-01"}, "more than 400"),
         ("billing", {"interval": "week"}, "interval must be one of"),
         ("health", {"tz": "../etc"}, "a name like Europe/Paris"),
     ],
@@ -762,7 +763,7 @@ def test_pruned_span_is_said(world, monkeypatch):
         monkeypatch.setattr(views, "retention_of", refuse)
         monkeypatch.setattr(userlists, "growth", refuse)
         response = get(name, **RANGE, **({"list": "new"} if name == "people" else {}))
-        assert (response.status_code, "inside a bucket" in text(response)) == (400, True)
+        assert (response.status_code, "It begins inside a bucket." in text(response)) == (400, True)
 
 
 def test_corrupt_digest_is_said(world):
@@ -987,6 +988,41 @@ def test_drawings_have_gaps_and_dots():
     assert charts.path([0, 0], 0) == "M0 100 L10 100"
 
 
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        (0, [0, 1]),
+        (1, [0, 1]),
+        (4, [0, 1, 2, 3, 4]),
+        (5, [0, 2, 4, 6]),
+        (9, [0, 5, 10]),
+        (80, [0, 20, 40, 60, 80]),
+        (81, [0, 50, 100]),
+        (1_234, [0, 500, 1_000, 1_500]),
+    ],
+)
+def test_ticks_are_round_numbers(most, expected):
+    assert charts.ticks(most) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(0, []), (1, [0]), (2, [0, 1]), (4, [0, 2, 3]), (5, [0, 1, 2, 3, 4]), (9, [0, 2, 4, 6, 8])],
+)
+def test_labels_of_an_axis(count, expected):
+    assert charts.axis([str(number) for number in range(count)]) == list(map(str, expected))
+
+
+def test_chart_has_axes_and_its_last_values():
+    labels = [f"2025-0{month}" for month in range(1, 4)]
+    chart = charts.Chart("id", "", labels, [charts.Line("all", [1, None, 1_500])])
+    html = render_to_string("souvenirs/dashboard/chart.html", {"chart": chart})
+    assert re.findall("<span>(.*?)</span>", html) == ["1,500", "1,000", "500", "0", *labels]
+    assert re.findall(r"<b>(.*?)</b>|at\">(.*?)<", html) == [("1,500", ""), ("", "2025-03")]
+    assert 'class="grid" d="M0 66.67H20M0 33.33H20M0 0H20"' in html
+    assert 'class="line line-1" d="M0 99.93 M20 0"' in html
+
+
 def test_bars_are_stacked_above_zero_and_below():
     drawn = charts.bars(
         "", ["a", "b"], [("new", ""), ("back", ""), ("gone", "")], [[1, 1, 4], [None] * 3]
@@ -1016,7 +1052,7 @@ def test_sizes(size, expected):
 
 
 def test_words_are_text():
-    assert Words("q", "").schema()["type"] == "string"
+    assert TextField(strip=False).schema()["type"] == "string"
 
 
 def test_numbers_are_rounded_and_not_cut():
@@ -1036,6 +1072,6 @@ def test_numbers_as_the_language_writes_them(world):
 
 
 def test_note_on_who_is_missing_now(world, settings):
-    assert "One souvenir is left in 60 minutes" in text(get("overview"))
+    assert "At most one souvenir per user is recorded in 60 minutes" in text(get("overview"))
     settings.SOUVENIRS_RATELIMIT_SECONDS = 900
-    assert "One souvenir is left" not in text(get("overview"))
+    assert "At most one souvenir" not in text(get("overview"))

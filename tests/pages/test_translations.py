@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.utils.translation.template import templatize
 
 import souvenirs
-from souvenirs.pages.forms import sentence
+from souvenirs.pages.forms import message
 from souvenirs.web import InvalidParameter
 from tests.pages.test_pages import RANGE, get, text
 
@@ -39,11 +39,13 @@ def words_of_code():
 
 
 def sentences():
-    """What is said about questions that cannot be answered; None where it is not marked."""
-    for _name, node in calls("InvalidParameter"):
-        word = node.args[1]
-        is_marked = getattr(getattr(word, "func", None), "id", None) == "gettext_noop"
-        yield word.args[0].value if is_marked else None
+    """The messages of invalid parameters; None for one that is not marked."""
+    for name, node in calls("InvalidParameter", "invalid"):
+        word = node.args[1 if name == "InvalidParameter" else 0]
+        # An attribute is marked where it is declared.
+        if not isinstance(word, ast.Attribute):
+            is_marked = getattr(getattr(word, "func", None), "id", None) == "gettext_noop"
+            yield word.args[0].value if is_marked else None
 
 
 def words_of_templates():
@@ -82,7 +84,7 @@ def test_everything_about_a_bad_question_is_marked_for_translation():
 
 def test_translations_say_all_of_what_is_wrong():
     """The value and what is wanted, each of which is a place; the name is that of the field."""
-    for word in sentences():
+    for word in (node.args[0].value for _name, node in calls("gettext_noop")):
         [translated] = written()[word]
         assert places(word) - {"name"} == places(translated) - {"name"}, word
 
@@ -113,7 +115,7 @@ def test_pages_in_german():
     ("page", "query", "expected"),
     [
         ("overview", {"from": "gestern"}, "Bei „Ab“ muss ein Tag wie 2016-01-31"),
-        ("overview", {"from": "2025-02-30"}, "Bei „Ab“ muss ein Tag des Kalenders"),
+        ("overview", {"from": "2025-02-30"}, "Bei „Ab“ muss ein gültiger Tag"),
         ("overview", {"to": "2025-02-01"}, "„Ab“ fehlt"),
         ("people", {"list": "inactive", "days": "0"}, "Bei „Tage“ muss eine ganze Zahl von 1 bis"),
         ("people", {"list": "inactive", "days": "0"}, "36.600"),
@@ -121,8 +123,8 @@ def test_pages_in_german():
         ("overview", {"interval": "hour"}, "„interval“ muss eines von day, week"),
         ("people", {"page": "0"}, "Bei „page“ muss eine ganze Zahl"),
         ("people", {"list": "new", "of": "1999-01"}, "Diese Zahl gibt es nicht"),
-        ("overview", {"nonsense": "1"}, "Es gibt keinen Parameter 'nonsense'"),
-        ("overview", {"from": "2024-01-01", "interval": "day"}, "mehr als die 400, die diese"),
+        ("overview", {"nonsense": "1"}, "Unbekannter Parameter 'nonsense'"),
+        ("overview", {"from": "2024-01-01", "interval": "day"}, "mehr als 400"),
     ],
 )
 def test_mistakes_in_german(page, query, expected):
@@ -134,18 +136,18 @@ def test_mistakes_in_german(page, query, expected):
 
 def test_numbers_in_a_sentence_are_as_the_language_writes_them():
     problem = InvalidParameter("by", "%(name)s has %(cells)s.", cells=30_100)
-    assert (problem.message, str(problem)) == ("by has 30,100.", "by: by has 30,100.")
+    assert (problem.english, str(problem)) == ("by has 30,100.", "by: by has 30,100.")
     with translation.override("de"):
-        assert sentence(problem) == "by has 30.100."
-        assert sentence(problem, "Von") == "Von has 30.100."
-        assert problem.message == "by has 30,100."
+        assert message(problem) == "by has 30.100."
+        assert message(problem, "Von") == "Von has 30.100."
+        assert problem.english == "by has 30,100."
 
 
 @pytest.mark.django_db
 def test_api_says_what_is_wrong_in_english(client, make_holder, settings):
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
     client.force_login(make_holder("souvenirs.view_usage", "souvenirs.view_people"))
-    for endpoint, query, message in (
+    for endpoint, query, expected in (
         ("series", "tz=Atlantis", "tz must be a name like Europe/Paris or UTC, not 'Atlantis'."),
         ("people", "per_page=0", "per_page must be a whole number from 1 to 1,000, not '0'."),
         (
@@ -161,7 +163,7 @@ def test_api_says_what_is_wrong_in_english(client, make_holder, settings):
             response = client.get(url, headers={"accept-language": "de"})
             assert translation.get_language() == "de"
         assert response.status_code == 400
-        assert response.json()["error"]["message"] == message
+        assert response.json()["error"]["message"] == expected
 
 
 def test_several_days_in_german():
@@ -169,4 +171,4 @@ def test_several_days_in_german():
         assert ngettext("in the last day", "in the last %(days)s days", 30) == (
             "in den letzten %(days)s Tagen"
         )
-        assert _("Nobody.") == "Niemand."
+        assert _("No users.") == "Keine Benutzer."

@@ -1,4 +1,4 @@
-"""The private names of other packages that we depend on; see docs/private-names.md."""
+"""The private names of other packages that we depend on; see docs/architecture.md."""
 
 import ast
 import inspect
@@ -12,14 +12,14 @@ from django.contrib.sessions.backends import cache, cached_db, db, file, signed_
 from django.core.cache import BaseCache
 from django.core.management.base import OutputWrapper
 from django.db import OperationalError, connection, transaction
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject, empty
 
 import souvenirs
 from tests.conftest import vendor_is
 
 PACKAGE = Path(souvenirs.__file__).parent
-DOCUMENT = PACKAGE.parents[1] / "docs/private-names.md"
+DOCUMENT = PACKAGE.parents[1] / "docs/architecture.md"
 
 #: Documented in spite of the underscore: of Django's models, and of ``typing.NamedTuple``.
 DOCUMENTED = {"_base_manager", "_default_manager", "_meta", "_replace"}
@@ -56,7 +56,7 @@ def private_names():
 
 
 def section(heading):
-    text = DOCUMENT.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    text = DOCUMENT.read_text().partition(f"### {heading}\n")[2].partition("\n### ")[0]
     rows = re.findall(r"^\| (`.*?) \| .*? \| `(.*?)` \|", text, re.M)
     return {name: path for names, path in rows for name in re.findall(r"`(\w+)`", names)}
 
@@ -232,10 +232,3 @@ def test_request():
 def test_out():
     stream = StringIO()
     assert OutputWrapper(stream)._out is stream
-
-
-def test_mutable():
-    query = QueryDict("a=1").copy()
-    query._mutable = False
-    with pytest.raises(AttributeError):
-        query["b"] = "2"

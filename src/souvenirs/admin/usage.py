@@ -100,7 +100,7 @@ class SouvenirAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         usage = reverse("admin:souvenirs_dashboard", current_app=self.admin_site.name)
         context = {
-            "title": _("The latest souvenirs, %s at most") % number(ShortPaginator.MOST),
+            "title": _("The latest souvenirs (at most %s)") % number(ShortPaginator.MOST),
             "usage_url": usage if may(request.user, VIEW_USAGE) else "",
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})

@@ -215,8 +215,8 @@ def _year(user: Any) -> dict[str, Any]:
         context["year"] = weeks(first, today, active_days(user, outward(noon), tz=zone))
     except PrunedSpan:
         context["problem"] = gettext(
-            "The days cannot be told apart in this time zone: souvenirs have been deleted, and "
-            "what is left of them lies on both sides of a midnight."
+            "The active days are unknown in this time zone: a digest of pruned souvenirs spans "
+            "midnight."
         )
     except CorruptDigest as error:
         context.update(error_context(error))

@@ -1,7 +1,6 @@
 """The API: parameters in a URL, JSON or CSV as the answer."""
 
-from .endpoints import ENDPOINTS, Endpoint
-from .forms import BUSY, GROWTH, HEALTH, RETENTION, STICKINESS, USAGE
+from .endpoints import BUSY, ENDPOINTS, GROWTH, HEALTH, RETENTION, STICKINESS, USAGE, Endpoint
 from .openapi import document, openapi
 
 __all__ = [

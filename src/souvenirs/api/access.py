@@ -43,7 +43,7 @@ def for_api(permission: str) -> Callable[[View], View]:
             try:
                 refused = _refused_by_api(request, permission)
             except PermissionDenied:
-                refused = error_response(403, "permission", "This is not for you.")
+                refused = error_response(403, "permission", "Permission denied.")
             response = view(request, *args, **kwargs) if refused is None else refused
             if request.method == "HEAD" and isinstance(response, HttpResponse):
                 response["Content-Length"] = len(response.content)
@@ -58,10 +58,10 @@ def for_api(permission: str) -> Callable[[View], View]:
 def _refused_by_api(request: HttpRequest, permission: str) -> HttpResponse | None:
     user = user_of_api(request)
     if user is None:
-        response = error_response(401, "authorization", "Sign in, or send a token.")
+        response = error_response(401, "authorization", "Sign in or send a token.")
         # A scheme that no browser asks a password for.
         response["WWW-Authenticate"] = "Bearer" if conf.API_AUTH else "Session"
         return response
     if not may(user, permission):
-        return error_response(403, "permission", f"This needs the permission {permission}.")
+        return error_response(403, "permission", f"The permission {permission} is required.")
     return refused_method(request)

@@ -1,7 +1,7 @@
-"""The API: a parameters in the parameters of a URL, an answer as JSON or CSV.
+"""The endpoints of the API.
 
-Every endpoint is declared once: what may be asked, who may ask, what the rows of its answer hold.
-The views, the URLs and the OpenAPI document are all made of these declarations.
+An endpoint is the only declaration of its parameters, its permission and the columns of its rows:
+its view, its URL and its part of the OpenAPI document are made of it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ..stores import PrunedSpan
 from ..web import (
     VIEW_PEOPLE,
     VIEW_USAGE,
-    Form,
     InvalidParameter,
     Parameters,
+    QueryForm,
     View,
     csv_response,
     error_response,
@@ -45,8 +45,8 @@ from .payloads import (
 TEXT = {"type": "string"}
 MOMENT = {"type": "string", "format": "date-time"}
 NUMBER = {"type": "integer"}
-COUNT = {"type": ["integer", "null"], "description": "null where it is unknown."}
-SHARE = {"type": ["number", "null"], "description": "null where it is unknown, or of nobody."}
+COUNT = {"type": ["integer", "null"], "description": "null if unknown."}
+SHARE = {"type": ["number", "null"], "description": "null if unknown, or if the denominator is 0."}
 MAYBE_TEXT = {"type": ["string", "null"]}
 MAYBE_MOMENT = {"type": ["string", "null"], "format": "date-time"}
 CHECK = {
@@ -65,21 +65,18 @@ PERIOD = {
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What may be asked, by whom, and what is in the rows and the rest of the answer."""
+    """A URL of the API; ``columns`` and ``more`` are JSON schemas, of the rows and of the rest."""
 
-    form: Form
+    name: str
+    form: type[QueryForm]
     payload: Callable[[Parameters], Payload]
     summary: str
     columns: Mapping[str, Any]
     more: Mapping[str, Any] = field(default_factory=dict)
     permission: str = VIEW_USAGE
 
-    @property
-    def name(self) -> str:
-        return self.form.name
-
     def view(self) -> View:
-        """Return the view that answers."""
+        """Return the view of the endpoint."""
 
         @for_api(self.permission)
         def answer(request: HttpRequest) -> HttpResponseBase:
@@ -87,11 +84,11 @@ class Endpoint:
                 parameters = self.form.read(request.GET)
                 return self._response(parameters, self.payload(parameters))
             except InvalidParameter as error:
-                return error_response(400, error.field, error.message)
+                return error_response(400, error.field, error.english)
             except PrunedSpan as error:
                 return error_response(400, "from", str(error))
             except SuspiciousOperation:
-                return error_response(400, "query", "There are more parameters than anybody needs.")
+                return error_response(400, "query", "Too many query parameters.")
             except CorruptDigest as error:
                 return error_response(503, "digests", str(error))
 
@@ -105,83 +102,91 @@ class Endpoint:
         return JsonResponse({"question": parameters.echo(), **payload.more, "rows": payload.rows})
 
 
-ENDPOINTS = (
-    Endpoint(
-        forms.USAGE,
-        usage_payload,
-        "Registered, activated and active users, period by period.",
-        {**PERIOD, "registered": COUNT, "activated": COUNT, "active": COUNT},
-    ),
-    Endpoint(
-        forms.SERIES,
-        series_payload,
-        "How many users were active, period by period.",
-        {**PERIOD, "value": COUNT},
-    ),
-    Endpoint(
-        forms.RETENTION,
-        retention_payload,
-        "Cohorts of users, and how many of each were active in each period from theirs on.",
-        {
-            **PERIOD,
-            "size": COUNT,
-            "users": {"type": "array", "items": COUNT},
-            "shares": {"type": "array", "items": SHARE},
-        },
-        more={"mean": {"type": "array", "items": SHARE}},
-    ),
-    Endpoint(
-        forms.GROWTH,
-        growth_payload,
-        "Who of the active users is new, retained or resurrected, and who has churned.",
-        {
-            **PERIOD,
-            **dict.fromkeys(("active", "new", "retained", "resurrected", "churned", "net"), COUNT),
-            "quick_ratio": SHARE,
-        },
-    ),
-    Endpoint(
-        forms.STICKINESS,
-        stickiness_payload,
-        "Daily, weekly and monthly actives at the end of each period, and how often users come.",
-        {
-            **PERIOD,
-            "active": COUNT,
-            "mean_dau": SHARE,
-            "mean_ratio": SHARE,
-            **dict.fromkeys(("dau", "wau", "mau"), COUNT),
-            **dict.fromkeys(("dau_wau", "dau_mau", "wau_mau"), SHARE),
-        },
-    ),
-    Endpoint(
-        forms.BUSY,
-        busy_payload,
-        "Users active in each hour of the week, on average over the last four whole weeks of the "
-        "range; days of the week are numbered from 1, Monday.",
-        {"weekday": NUMBER, "hour": NUMBER, "active": SHARE},
-    ),
-    Endpoint(
-        forms.PEOPLE,
-        people_payload,
-        "Who was active, or was not.",
-        {"id": TEXT, "username": MAYBE_TEXT, "last_seen": MAYBE_MOMENT},
-        more={"total": NUMBER},
-        permission=VIEW_PEOPLE,
-    ),
-    Endpoint(
-        forms.HEALTH,
-        health_payload,
-        "Since when users are counted, how far digesting has come, and what is set wrong.",
-        {
-            "digests": TEXT,
-            **dict.fromkeys(("rows", "stale", "sightings", "bytes"), NUMBER),
-        },
-        more={
-            **dict.fromkeys(
-                ("counted_since", "oldest_waiting", "digested_until", "pruned_until"), MAYBE_MOMENT
-            ),
-            "souvenirs_waiting": NUMBER,
-            "checks": {"type": "array", "items": CHECK},
-        },
-    ),
+USAGE = Endpoint(
+    "usage",
+    forms.UsageForm,
+    usage_payload,
+    "Registered, activated and active users by period.",
+    {**PERIOD, "registered": COUNT, "activated": COUNT, "active": COUNT},
 )
+SERIES = Endpoint(
+    "series",
+    forms.SeriesForm,
+    series_payload,
+    "Active users by period.",
+    {**PERIOD, "value": COUNT},
+)
+RETENTION = Endpoint(
+    "retention",
+    forms.RetentionForm,
+    retention_payload,
+    "Cohorts of users, and how many of each were active in each period since.",
+    {
+        **PERIOD,
+        "size": COUNT,
+        "users": {"type": "array", "items": COUNT},
+        "shares": {"type": "array", "items": SHARE},
+    },
+    more={"mean": {"type": "array", "items": SHARE}},
+)
+GROWTH = Endpoint(
+    "growth",
+    forms.GrowthForm,
+    growth_payload,
+    "Growth accounting: new, retained, resurrected and churned users by period.",
+    {
+        **PERIOD,
+        **dict.fromkeys(("active", "new", "retained", "resurrected", "churned", "net"), COUNT),
+        "quick_ratio": SHARE,
+    },
+)
+STICKINESS = Endpoint(
+    "stickiness",
+    forms.StickinessForm,
+    stickiness_payload,
+    "Daily, weekly and monthly active users at the end of each period, and their ratios.",
+    {
+        **PERIOD,
+        "active": COUNT,
+        "mean_dau": SHARE,
+        "mean_ratio": SHARE,
+        **dict.fromkeys(("dau", "wau", "mau"), COUNT),
+        **dict.fromkeys(("dau_wau", "dau_mau", "wau_mau"), SHARE),
+    },
+)
+BUSY = Endpoint(
+    "busy",
+    forms.BusyForm,
+    busy_payload,
+    "Average number of active users by hour of the week, over the last four whole weeks of the "
+    "range. Weekday 1 is Monday.",
+    {"weekday": NUMBER, "hour": NUMBER, "active": SHARE},
+)
+PEOPLE = Endpoint(
+    "people",
+    forms.PeopleForm,
+    people_payload,
+    "Lists of users: active, recently seen, inactive or never seen.",
+    {"id": TEXT, "username": MAYBE_TEXT, "last_seen": MAYBE_MOMENT},
+    more={"total": NUMBER},
+    permission=VIEW_PEOPLE,
+)
+HEALTH = Endpoint(
+    "health",
+    forms.HealthForm,
+    health_payload,
+    "The start of history, the progress of digesting, and failed system checks.",
+    {
+        "digests": TEXT,
+        **dict.fromkeys(("rows", "stale", "sightings", "bytes"), NUMBER),
+    },
+    more={
+        **dict.fromkeys(
+            ("counted_since", "oldest_waiting", "digested_until", "pruned_until"), MAYBE_MOMENT
+        ),
+        "souvenirs_waiting": NUMBER,
+        "checks": {"type": "array", "items": CHECK},
+    },
+)
+
+ENDPOINTS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, HEALTH)

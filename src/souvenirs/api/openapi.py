@@ -1,4 +1,4 @@
-"""The API in the words of OpenAPI 3.1, made of the declarations that it is itself made of."""
+"""The OpenAPI 3.1 document of the API."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 
-from ..web import VIEW_USAGE, Parameter
+from ..web import VIEW_USAGE, ParameterField
 from .access import for_api
 from .endpoints import ENDPOINTS, MAYBE_TEXT, Endpoint
 
 ERRORS = {
     "400": "Invalid parameters.",
-    "401": "Nobody is signed in, and there is no token.",
-    "403": "The user lacks the permission.",
-    "405": "The API is only to be read.",
-    "503": "What is asked for is in a digest that is corrupt.",
+    "401": "Not signed in, and no valid token.",
+    "403": "Permission denied.",
+    "405": "Method not allowed: the API is read-only.",
+    "503": "A digest that is needed is corrupt.",
 }
 
 
@@ -33,7 +33,7 @@ def document(url: str = "/souvenirs/api") -> dict[str, Any]:
         "info": {
             "title": "Souvenirs",
             "version": "2",
-            "description": "How active the users of the site are. Ranges are half-open.",
+            "description": "The activity of the users of the site. Ranges are half-open.",
         },
         "servers": [{"url": url}],
         "security": [{"token": []}, {"session": []}],
@@ -44,7 +44,7 @@ def document(url: str = "/souvenirs/api") -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "Where SOUVENIRS_API_AUTH reads it.",
+                    "description": "Read by the function in SOUVENIRS_API_AUTH.",
                 },
                 "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
             },
@@ -57,7 +57,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "operationId": endpoint.name,
         "summary": endpoint.summary,
         "description": f"Needs the permission {endpoint.permission}.",
-        "parameters": [_parameter(each) for each in endpoint.form.parameters],
+        "parameters": [_parameter(*each) for each in endpoint.form.parameters().items()],
         "responses": {
             "200": {
                 "description": "The answer.",
@@ -79,25 +79,20 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _parameter(parameter: Parameter[Any]) -> dict[str, Any]:
-    schema = parameter.schema()
-    if parameter.default is not None:
-        schema["default"] = parameter.default
-    return {
-        "name": parameter.name,
-        "in": "query",
-        "description": parameter.help,
-        "schema": schema,
-    }
+def _parameter(name: str, field: ParameterField) -> dict[str, Any]:
+    schema = field.schema()
+    if field.initial is not None:
+        schema["default"] = field.initial
+    return {"name": name, "in": "query", "description": field.help_text, "schema": schema}
 
 
 def _answer(endpoint: Endpoint) -> dict[str, Any]:
-    segments = any(parameter.name == "by" for parameter in endpoint.form.parameters)
+    segments = "by" in endpoint.form.base_fields
     segment = {"segment": MAYBE_TEXT} if segments else {}
     row = {**_object(endpoint.columns), "properties": {**segment, **endpoint.columns}}
     return _object(
         {
-            "question": {"type": "object", "description": "What was asked, with its defaults."},
+            "question": {"type": "object", "description": "The parameters, with their defaults."},
             **endpoint.more,
             "rows": {"type": "array", "items": row},
         }
@@ -107,7 +102,10 @@ def _answer(endpoint: Endpoint) -> dict[str, Any]:
 def _error() -> dict[str, Any]:
     error = _object(
         {
-            "field": {"type": "string", "description": "The parameter, or what else it is about."},
+            "field": {
+                "type": "string",
+                "description": "The invalid parameter, or part of the request.",
+            },
             "message": {"type": "string", "description": "One sentence."},
         }
     )
@@ -115,7 +113,7 @@ def _error() -> dict[str, Any]:
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of an object that has all these properties, and no other."""
+    """The schema of an object with exactly these properties."""
     return {
         "type": "object",
         "properties": dict(properties),

@@ -283,7 +283,7 @@ def _groups(parameters: Parameters) -> dict[str, Any]:
     if parameters.by is not None:
         groups = groups_by(parameters.by)
         if not groups:
-            raise InvalidParameter("by", gettext_noop("Nobody is in a group."))
+            raise InvalidParameter("by", gettext_noop("No user is in a group."))
         check_groups(parameters, len(groups))
     return {"users": _members(parameters), "by": groups, "exclusive": parameters.exclusive}
 

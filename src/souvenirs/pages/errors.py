@@ -23,11 +23,9 @@ class Problem(TypedDict):
 def error_context(error: PrunedSpan | CorruptDigest) -> Problem:
     """Return what to say about an error."""
     if isinstance(error, PrunedSpan):
-        problem = _(
-            "The range begins or ends in the middle of a time whose souvenirs have been deleted."
-        )
+        problem = _("The range starts or ends inside a bucket whose souvenirs have been pruned.")
     else:
-        problem = _("A digest is corrupt, and nothing else knows who is in it.")
+        problem = _("A digest is corrupt, and its souvenirs have been pruned.")
     return {"problem": problem, "detail": str(error)}
 
 

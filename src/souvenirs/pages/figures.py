@@ -34,12 +34,12 @@ from ..insights import (
     plan_growth,
     plan_stickiness,
     ratio,
-    read,
+    results_of,
     trailing_counts,
 )
 from ..reports import calendar_monthly_usage, usage_row
 from ..stores import get_store
-from ..web import DAYS, WEEK, BusyHours, just_before, last_day_of, plan_busy_hours
+from ..web import FOUR_WEEKS, WEEK, BusyHours, just_before, last_day_of, plan_busy_hours
 
 #: How long ago somebody was here who is called active now.
 NOW = timedelta(minutes=15)
@@ -108,7 +108,7 @@ def overview(
     # A function of the site counts in its own way.
     if not conf.USAGE_REPORTS_FUNCTION:
         plans.append(_plan_usage(timeline("month"), users))
-    tiles, chart, growth, busy, active_now, *months = read(plans, users)
+    tiles, chart, growth, busy, active_now, *months = results_of(plans, users)
     return Overview(
         moment=moment,
         is_now=utc(moment) == utc(now),
@@ -136,17 +136,19 @@ def _plan_tiles(
     days: Boundaries, moment: datetime, first_souvenir: datetime | None
 ) -> Plan[tuple[Tile, ...]]:
     """Plan the tiles at a moment; day 0 of the grid is the one that it is in, or ends."""
-    first = -2 * DAYS
+    first = -2 * FOUR_WEEKS
     bounds = [days.boundary(number) for number in range(first, 1)] + [moment]
     last = just_before(moment, days.zone)
     month = calendar_start(outward(last), MONTH, days.zone)
     last_month = next_month(month, delta=-1, tz=days.zone)
     month_end = earlier(_end_of_hour(days, next_month(last, delta=-1, tz=days.zone)), month)
-    ends = {length: _end_of_hour(days, _days_before(last, length)) for length in (1, WEEK, DAYS)}
+    ends = {
+        length: _end_of_hour(days, _days_before(last, length)) for length in (1, WEEK, FOUR_WEEKS)
+    }
     ranges: list[tuple[datetime | None, datetime]] = [
         *pairwise(bounds),
         *((days.boundary(-length), end) for length, end in ends.items()),
-        (None, bounds[-1 - DAYS]),
+        (None, bounds[-1 - FOUR_WEEKS]),
         (None, month),
         (month, moment),
         (None, last_month),
@@ -162,7 +164,7 @@ def _plan_tiles(
         seen, seen_before_month, this_month, seen_before_last, that_month = sets[-5:]
 
         def windows(length: int) -> list[int | None]:
-            spans = [(end - length, end) for end in range(count - DAYS + 1, count + 1)]
+            spans = [(end - length, end) for end in range(count - FOUR_WEEKS + 1, count + 1)]
             counted = trailing_counts(each, spans)
             return [
                 users if known(bounds[end]) else None
@@ -185,15 +187,15 @@ def _plan_tiles(
 
         def stickiness(last: int) -> float | None:
             """Of the 28 whole days that end so many days before the end."""
-            span = each[count - DAYS - last : count - last]
+            span = each[count - FOUR_WEEKS - last : count - last]
             if not known(bounds[count - last]):
                 return None
-            return ratio(sum(map(len, span)) / DAYS, len(ActiveUsers.union(span)))
+            return ratio(sum(map(len, span)) / FOUR_WEEKS, len(ActiveUsers.union(span)))
 
         def new() -> Tile:
             line: list[int | None] = []
             before = seen
-            for users, end in zip(each[-DAYS:], bounds[-DAYS:], strict=True):
+            for users, end in zip(each[-FOUR_WEEKS:], bounds[-FOUR_WEEKS:], strict=True):
                 line.append(len(users - before) if known(end) else None)
                 before |= users
             return Tile(
@@ -208,14 +210,14 @@ def _plan_tiles(
         return (
             window("day", 1),
             window("week", WEEK),
-            window("weeks", DAYS),
+            window("weeks", FOUR_WEEKS),
             Tile(
                 "stickiness",
-                days.boundary(-DAYS),
+                days.boundary(-FOUR_WEEKS),
                 days.boundary(0),
                 stickiness(1),
-                stickiness(DAYS + 1),
-                tuple(stickiness(last) for last in range(DAYS, 0, -1)),
+                stickiness(FOUR_WEEKS + 1),
+                tuple(stickiness(last) for last in range(FOUR_WEEKS, 0, -1)),
             ),
             new(),
         )

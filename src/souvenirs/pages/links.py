@@ -15,8 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..api import Endpoint
 from ..calendar import checked, local, utc
-from ..web import VIEW_PEOPLE, Form, Parameters, may
+from ..web import VIEW_PEOPLE, Parameters, may
 
 #: The pages in the order of the navigation, and what they are called.
 PAGES = {
@@ -80,12 +81,12 @@ class PageRequest:
             return {"preset": self.parameters.preset}
         return {name: self.query[name] for name in ("from", "to") if name in self.query}
 
-    def api(self, form: Form, **query: Any) -> str:
-        """Return where a program finds the same, of what its form asks for."""
-        names = {parameter.name for parameter in form.parameters}
+    def api(self, endpoint: Endpoint, **query: Any) -> str:
+        """Return the URL of an endpoint, with the parameters of the page that it has too."""
+        names = endpoint.form.parameters()
         given = {**self.query, "from": "", "to": "", **self._range_so_far, **self.common}
         own = {name: value for name, value in given.items() if name in names}
-        return self.mount.url(f"api-{form.name}", {**own, **query})
+        return self.mount.url(f"api-{endpoint.name}", {**own, **query})
 
     @property
     def _range_so_far(self) -> dict[str, Any]:

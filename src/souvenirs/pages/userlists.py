@@ -21,21 +21,15 @@ from ..calendar import checked, outward
 from ..counting import ActiveUsers, active_users, active_users_each, date_joined_field, restricted
 from ..insights import GrowthPart, growth, last_seen_many, page_by_last_seen, retention
 from ..querysets import inactive, never_seen, recently_seen
-from ..web import InvalidParameter, Parameters
+from ..web import OF_DAYS, InvalidParameter, Parameters
 
 PER_PAGE = 50
 
 #: The last row that somebody pages to; who looks for somebody searches.
-MOST = 10_000
+MAX_ROWS = 10_000
 
 #: The order of when users were last seen.
 SEEN = "seen"
-
-#: The lists that the form offers; links lead to the others.
-LISTS = ("active", "recent", "inactive", "never")
-
-#: Lists about the last days, and so not about a range.
-OF_DAYS = ("recent", "inactive", "never")
 
 #: Lists of the users behind a number of growth accounting.
 OF_GROWTH = ("new", "retained", "resurrected", "churned")
@@ -155,7 +149,7 @@ def _set(parameters: Parameters, members: ActiveUsers | None) -> ActiveUsers:
         return periods.users(parameters.of or "", cast(GrowthPart, parameters.list))
     except LookupError:
         raise InvalidParameter(
-            "of", gettext_noop("There is no such number: start from a table.")
+            "of", gettext_noop("No such number: follow a link from a table.")
         ) from None
 
 
@@ -178,7 +172,7 @@ def _ordered(users: QuerySet[Any], order: str) -> QuerySet[Any]:
     field = "pk" if name == SEEN else orders().get(name)
     if field is None:
         raise InvalidParameter(
-            "order", gettext_noop("The users of this site do not say when they registered.")
+            "order", gettext_noop("The user model of this site has no date of registration.")
         )
     sign = "-" if order.startswith("-") else ""
     return users.order_by(f"{sign}{field}", f"{sign}pk")

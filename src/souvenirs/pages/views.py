@@ -1,8 +1,7 @@
-"""The pages: what is page, answered, and laid out.
+"""The views of the pages.
 
-A page is a view that takes a :class:`~souvenirs.pages.Mount` and reads its parameters
-from the URL. What cannot be page is answered with the same form, a sentence at the field, and
-status 400.
+A view takes the :class:`~souvenirs.pages.Mount` of its page. It answers invalid parameters with
+the form, an error message beside the field, and status 400.
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
-from ..calendar import INTERVALS, checked, earlier, local, outward
+from ..calendar import checked, earlier, local, outward
 from ..counting import restricted
 from ..digests import status
 from ..insights import retention as retention_of
@@ -32,24 +30,13 @@ from ..reports import (
 from ..sets import CorruptDigest
 from ..stores import PrunedSpan, get_store
 from ..web import (
-    COHORT,
-    DAYS_OF_LIST,
-    MODE,
-    OF_SUBSCRIPTION,
-    RANGE,
-    REFERENCE,
-    SEGMENT,
-    SUBSCRIPTION_START,
-    TZ,
+    OF_DAYS,
     VIEW_PEOPLE,
     VIEW_USAGE,
-    Choice,
-    Form,
     InvalidParameter,
     Parameters,
     View,
-    Whole,
-    Words,
+    check_periods,
     check_report,
     csv_response,
     failed_checks,
@@ -61,7 +48,18 @@ from . import figures
 from .access import for_pages
 from .errors import error_context
 from .formats import day, minute, number
-from .forms import asked_in, controls, sentence
+from .forms import (
+    MAX_COHORTS,
+    MAX_PERIODS,
+    BillingForm,
+    HealthForm,
+    OverviewForm,
+    PageForm,
+    PeopleForm,
+    RetentionForm,
+    message,
+    zone_options,
+)
 from .links import PAGES, Mount, PageRequest
 from .sections.health import checks_table, levels_table, status_table
 from .sections.overview import (
@@ -76,13 +74,7 @@ from .sections.overview import (
 from .sections.retention import retention_table
 from .sections.usage import usage_chart, usage_table
 from .sections.users import people_table
-from .userlists import LISTS, MOST, OF_DAYS, OF_GROWTH, PER_PAGE, list_users, orders
-
-#: As many periods as make bars, and rows of a table, that somebody looks at.
-MOST_PERIODS = 400
-
-#: As many cohorts as make a triangle that somebody looks at.
-MOST_COHORTS = 60
+from .userlists import MAX_ROWS, PER_PAGE, list_users, orders
 
 OUTSIDE = Mount()
 
@@ -93,40 +85,42 @@ Fill: TypeAlias = Callable[[PageRequest], Context | HttpResponse]
 
 
 def page_view(
-    name: str, form: Form, template: str, permission: str = VIEW_USAGE
+    name: str, form_class: type[PageForm], template: str, permission: str = VIEW_USAGE
 ) -> Callable[[Fill], View]:
-    """Make a page of a function that takes what is page and returns what its template needs."""
+    """Make the view of a page of a function that returns the context of its template."""
 
     def decorate(fill: Fill) -> View:
         @for_pages(permission)
         @wraps(fill)
         def view(request: HttpRequest, mount: Mount = OUTSIDE) -> HttpResponse:
-            query = asked_in(request.GET, form)
-            given = {key: str(query[key]) for key in query}
+            form = form_class(request.GET)
             parameters: Parameters | None = None
             wrong: InvalidParameter | None = None
             context: Context = {}
             status = 200
             try:
-                parameters = form.read(query)
-                filled = fill(PageRequest(mount, parameters, given, request.user))
+                parameters = form.parse()
+                filled = fill(PageRequest(mount, parameters, form.given, request.user))
                 if isinstance(filled, HttpResponse):
                     return filled
-                context = {**_said(parameters), **filled}
+                context = {**_shown(parameters), **filled}
             except InvalidParameter as error:
                 wrong, status = error, 400
+                form.report(error)
             except PrunedSpan as error:
                 status, context = 400, {**error_context(error)}
             except CorruptDigest as error:
                 status, context = 500, {**error_context(error)}
-            form_shown = controls(name, form, mount, query, parameters, wrong)
-            if wrong and not any(field.error for field in form_shown.fields):
-                context["problem"] = sentence(wrong)
+            controls = form.controls(parameters)
+            if wrong and not any(control.error for control in controls):
+                context["problem"] = message(wrong)
             context |= {
                 **mount.context(request),
                 "title": _("Usage: %s") % PAGES[name],
-                "pages": _navigation(name, request, mount, parameters, given),
-                "controls": form_shown,
+                "pages": _navigation(name, request, mount, parameters, form.given),
+                "controls": controls,
+                "presets": form.presets(name, mount, parameters),
+                "zone_options": zone_options(),
             }
             return render(request, f"souvenirs/dashboard/{template}.html", context, status=status)
 
@@ -169,7 +163,7 @@ def _navigation(
     ]
 
 
-def _said(parameters: Parameters) -> Context:
+def _shown(parameters: Parameters) -> Context:
     """What is always shown: the zone, and the range and the segment where there are any."""
     said: Context = {"zone": str(parameters.zone), "segment": parameters.segment}
     if parameters.start and parameters.end:
@@ -183,18 +177,11 @@ def _written(moment: datetime) -> str:
     return day(moment) if is_midnight else minute(moment)
 
 
-OVERVIEW = Form(
-    "overview",
-    (*RANGE, Choice("interval", "", "month", tuple(INTERVALS)), TZ, SEGMENT),
-    preset="12mo",
-)
-
-
-@page_view("overview", OVERVIEW, "overview")
+@page_view("overview", OverviewForm, "overview")
 def overview(page: PageRequest) -> Context:
     """How many were here, and whether it is getting better."""
     parameters = page.parameters
-    _check_size(parameters, MOST_PERIODS)
+    check_periods(parameters.periods, MAX_PERIODS, "interval")
     check_report(parameters)
     start, _end = _range(parameters)
     # Without an end the range is up to now, and so it has moved on since it was read.
@@ -217,12 +204,10 @@ def overview(page: PageRequest) -> Context:
         "now_note": now_note(),
         "actives": {
             "chart": actives,
-            "top": number(actives.top),
             "table": actives_table(found.chart, page),
         },
         "usage": {
             "chart": usage,
-            "top": number(usage.top),
             "table": usage_table(found.months, page, caption, "month"),
         },
         "growth": {
@@ -234,26 +219,11 @@ def overview(page: PageRequest) -> Context:
     }
 
 
-RETENTION = Form(
-    "retention",
-    (
-        *RANGE,
-        Choice("interval", "", "month", ("day", "week", "month")),
-        COHORT,
-        MODE,
-        REFERENCE,
-        TZ,
-        SEGMENT,
-    ),
-    preset="12mo",
-)
-
-
-@page_view("retention", RETENTION, "tables")
+@page_view("retention", RetentionForm, "tables")
 def retention(page: PageRequest) -> Context:
     """Who comes back."""
     parameters = page.parameters
-    _check_size(parameters, MOST_COHORTS)
+    check_periods(parameters.periods, MAX_COHORTS, "interval")
     start, end = _range(parameters)
     found = retention_of(
         outward(start),
@@ -268,34 +238,13 @@ def retention(page: PageRequest) -> Context:
     return {"tables": [retention_table(found, page)]}
 
 
-PEOPLE = Form(
-    "people",
-    (
-        *RANGE,
-        Choice("list", "", "active", (*LISTS, "cohort", *OF_GROWTH)),
-        DAYS_OF_LIST,
-        Words("q", ""),
-        Choice("order", "", "name", ("name", "-name", "joined", "-joined", "seen", "-seen")),
-        Choice("interval", "", "month", tuple(INTERVALS)),
-        COHORT,
-        MODE,
-        Words("of", ""),
-        Whole("offset", "", None, 0, MOST_PERIODS),
-        TZ,
-        SEGMENT,
-        Whole("page", "", 1, 1, MOST // PER_PAGE),
-        Choice("format", "", "html", ("html", "csv", "json")),
-    ),
-    preset="28d",
-)
-
-
-@page_view("people", PEOPLE, "tables", VIEW_PEOPLE)
+@page_view("people", PeopleForm, "tables", VIEW_PEOPLE)
 def people(page: PageRequest) -> Context | HttpResponse:
     """Who is behind a number."""
     parameters = page.parameters
     if parameters.list not in OF_DAYS:
-        _check_size(parameters, MOST_COHORTS if parameters.list == "cohort" else MOST_PERIODS)
+        most = MAX_COHORTS if parameters.list == "cohort" else MAX_PERIODS
+        check_periods(parameters.periods, most, "interval")
     if parameters.format != "html":
         return _people_file(parameters)
     first = (parameters.page - 1) * PER_PAGE
@@ -305,9 +254,9 @@ def people(page: PageRequest) -> Context | HttpResponse:
     def turn(number: int) -> str:
         return page.mount.url("people", {**own, "page": number})
 
-    is_last = parameters.page >= MOST // PER_PAGE
+    is_last = parameters.page >= MAX_ROWS // PER_PAGE
     return {
-        "range": "" if parameters.list in OF_DAYS else _said(parameters)["range"],
+        "range": "" if parameters.list in OF_DAYS else _shown(parameters)["range"],
         "tables": [people_table(found, page, own)],
         "turns": {
             "previous": turn(parameters.page - 1) if parameters.page > 1 else "",
@@ -319,7 +268,7 @@ def people(page: PageRequest) -> Context | HttpResponse:
 
 def _people_file(parameters: Parameters) -> HttpResponse:
     """The list as the API writes it, as far as somebody could page through it."""
-    found = list_users(parameters, 0, MOST)
+    found = list_users(parameters, 0, MAX_ROWS)
     joined = orders().get("joined")
     rows = [
         {
@@ -343,25 +292,14 @@ REPORTS = {
     "year": customer_yearly_usage,
 }
 
-BILLING = Form(
-    "billing",
-    (
-        SUBSCRIPTION_START,
-        Choice("interval", "", "month", OF_SUBSCRIPTION),
-        Whole("recent", "", 24, 1, MOST_PERIODS),
-        TZ,
-        SEGMENT,
-    ),
-)
 
-
-@page_view("billing", BILLING, "tables")
+@page_view("billing", BillingForm, "tables")
 def billing(page: PageRequest) -> Context:
     """The report of a subscription, as show_usage prints it."""
     parameters = page.parameters
     start = parameters.subscription_start
     if start is None:
-        return {"lines": [_("Give the day when a subscription started.")]}
+        return {"lines": [_("Enter the start of a subscription.")]}
     report = REPORTS[parameters.interval]
     check_report(parameters)
     members = restricted(None, parameters.segment)
@@ -379,12 +317,9 @@ def billing(page: PageRequest) -> Context:
     }
 
 
-HEALTH = Form("health", (TZ,))
-
-
-@page_view("health", HEALTH, "tables")
+@page_view("health", HealthForm, "tables")
 def health(page: PageRequest) -> Context:
-    """How far digesting has come, and what is wrong."""
+    """Digesting progress, and what is wrong."""
     progress = status()
     return {
         "tables": [
@@ -393,19 +328,6 @@ def health(page: PageRequest) -> Context:
             checks_table(failed_checks(), page),
         ]
     }
-
-
-def _check_size(parameters: Parameters, most: int) -> None:
-    if parameters.periods > most:
-        raise InvalidParameter(
-            "interval",
-            gettext_noop(
-                "The range has %(periods)s periods, more than the %(most)s that this page shows: "
-                "choose a shorter range or a longer interval."
-            ),
-            periods=parameters.periods,
-            most=most,
-        )
 
 
 def _range(parameters: Parameters) -> tuple[datetime, datetime]:

@@ -14,7 +14,7 @@ from ..calendar import (
     DAY,
     MICROSECOND,
     Boundaries,
-    calendar_start,
+    calendar_boundaries,
     checked,
     earlier,
     is_known,
@@ -24,11 +24,11 @@ from ..calendar import (
 )
 from ..conf import conf
 from ..counting import ActiveUsers
-from ..insights import Plan, read
+from ..insights import Plan, results_of
 from ..stores import get_store
 
-#: Local days that the busy hours are about.
-DAYS = 28
+#: Local days of the busy hours.
+FOUR_WEEKS = 28
 
 WEEK = 7
 
@@ -50,15 +50,14 @@ def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
     """Return the busy hours of the four whole weeks before the last day of a range."""
     _, days = last_day_of(end, checked(timezone.now(), "now"), zone)
     busy: BusyHours
-    [busy] = read([plan_busy_hours(days, get_store().first())], users)
+    [busy] = results_of([plan_busy_hours(days, get_store().first())], users)
     return busy
 
 
 def last_day_of(end: datetime, now: datetime, zone: tzinfo) -> tuple[datetime, Boundaries]:
     """The end of a range, or now where that is earlier, and days of which 0 is the one it ends."""
     moment = local(earlier(checked(end, "end"), now), zone)
-    day = calendar_start(outward(just_before(moment, zone)), DAY, zone)
-    return moment, Boundaries(day, DAY, zone)
+    return moment, calendar_boundaries(outward(just_before(moment, zone)), DAY, zone)
 
 
 def just_before(moment: datetime, zone: tzinfo) -> datetime:
@@ -69,18 +68,18 @@ def just_before(moment: datetime, zone: tzinfo) -> datetime:
 def plan_busy_hours(days: Boundaries, first_souvenir: datetime | None) -> Plan[BusyHours]:
     """Plan the hours of the four weeks before day 0 of the grid."""
     order = tuple((conf.WEEK_START - 1 + n) % WEEK + 1 for n in range(WEEK))
-    start, end = days.boundary(-DAYS), days.boundary(0)
+    start, end = days.boundary(-FOUR_WEEKS), days.boundary(0)
     # No hour of a day that the clock jumps over ends after it.
     bounds = [
         earlier(
             utc((days.wall(number) + timedelta(hours=hour)).replace(tzinfo=days.zone)),
             days.boundary(number + 1),
         )
-        for number in range(-DAYS, 0)
+        for number in range(-FOUR_WEEKS, 0)
         for hour in range(24)
     ]
     bounds = [*map(outward, bounds), outward(end)]
-    weekdays = [days.wall(number).isoweekday() for number in range(-DAYS, 0)]
+    weekdays = [days.wall(number).isoweekday() for number in range(-FOUR_WEEKS, 0)]
 
     def make(sets: Sequence[ActiveUsers]) -> BusyHours:
         means = None
@@ -89,7 +88,7 @@ def plan_busy_hours(days: Boundaries, first_souvenir: datetime | None) -> Plan[B
             for position, users in enumerate(sets):
                 totals[weekdays[position // 24]][position % 24] += len(users)
             means = {
-                weekday: tuple(total / (DAYS // WEEK) for total in totals[weekday])
+                weekday: tuple(total / (FOUR_WEEKS // WEEK) for total in totals[weekday])
                 for weekday in order
             }
         return BusyHours(start, days.boundary(-1), order, means)

@@ -1,64 +1,55 @@
-"""What may be in a URL: each parameter with what it says, and how it is read.
+"""Fields of Django forms for the parameters of a URL.
 
-The same declarations say in OpenAPI what may be asked.
+A field is the only declaration of a parameter: the forms of the pages, the API and its OpenAPI
+document are made of it.
 """
 
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from dateutil.relativedelta import relativedelta
+from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_noop
 
-from ..calendar import INTERVALS, utc
-from ..counting import SETTING, segment_names
-from ..insights import WINDOWS
+from ..calendar import utc
+from ..counting import segment_names
+from ..insights import TRAILING_WINDOWS
 
-#: No value has more characters.
+#: The maximum length of a parameter.
 MAX_LENGTH = 200
 
-#: How to get from today to the first day of each preset; all of them end with today.
-PRESETS = {
-    "7d": relativedelta(days=-6),
-    "28d": relativedelta(days=-27),
-    "90d": relativedelta(days=-89),
-    "month": relativedelta(day=1),
-    "12mo": relativedelta(months=-11, day=1),
-}
-
-#: Other fields of users would give away who they are, as the names of segments.
-BY_GROUP = "groups__name"
-
-T = TypeVar("T")
+#: The names of fields by those of their parameters, if they differ.
+FIELDS = {"from": "start", "to": "end", "tz": "zone"}
 
 
-class InvalidParameter(ValueError):
-    """A parameter, or the range that they make, cannot be answered: which one, and why.
+class InvalidParameter(ValidationError):
+    """A parameter is invalid, or cannot be used on this site.
 
-    Why is a sentence that is marked for translation, with places for its values, and for the
-    parameter's ``name``: the API says it in English, a page in the language of its reader.
+    The message is marked for translation and has placeholders for its values and for the
+    parameter's ``name``: the API writes it in English, a page in the language of the reader.
     """
 
-    def __init__(self, field: str, sentence: str, **values: object) -> None:
-        super().__init__(field, sentence, values)
-        self.field = field
-        self.sentence = sentence
+    def __init__(self, parameter: str, message: str, **values: Any) -> None:
+        super().__init__(
+            {FIELDS.get(parameter, parameter): ValidationError(message, params=values)}
+        )
+        self.field = parameter
+        self.sentence = message
         self.values = values
 
     @property
-    def message(self) -> str:
-        """The sentence in English."""
+    def english(self) -> str:
+        """The message in English."""
         return self.filled_in(self.sentence, self.field, "{:,}".format)
 
     def filled_in(self, sentence: str, name: str, number: Callable[[int], str]) -> str:
-        """Return the sentence, or its translation, with the values in their places."""
+        """Return the message, or its translation, with the values in their places."""
         texts = {
             key: number(value) if isinstance(value, int) else value
             for key, value in self.values.items()
@@ -66,305 +57,201 @@ class InvalidParameter(ValueError):
         return sentence % {"name": name, **texts}
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.message}"
+        return f"{self.field}: {self.english}"
 
 
-@dataclass(frozen=True)
-class Parameter(ABC, Generic[T]):
-    """One parameter: its name, what it says, and its value where it is left out."""
+class ParameterField(forms.Field):
+    """A parameter. If it is missing, it has its initial value; if it is empty, it is invalid."""
 
-    name: str
-    help: str
-    default: T | None = None
+    empty_values = (None,)
 
-    @abstractmethod
-    def read(self, text: str) -> T:
-        """Return what was written. Raises InvalidParameter."""
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, **options)
 
-    @abstractmethod
+    def clean(self, value: Any) -> Any:
+        return self.initial if value is None else super().clean(value)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return initial if data is None else data
+
     def schema(self) -> dict[str, Any]:
-        """Return the JSON schema of what may be written."""
+        """Return the JSON schema of the parameter."""
+        return {"type": "string", "maxLength": MAX_LENGTH}
 
 
-@dataclass(frozen=True)
-class Choice(Parameter[str]):
-    """One of a few words."""
-
-    choices: tuple[str, ...] = ()
-
-    def read(self, text: str) -> str:
-        if text not in self.choices:
-            raise InvalidParameter(
-                self.name,
+class ChoiceField(ParameterField, forms.ChoiceField):
+    def validate(self, value: Any) -> None:
+        if not self.valid_value(value):
+            raise invalid(
                 gettext_noop("%(name)s must be one of %(choices)s, not %(value)s."),
-                choices=", ".join(self.choices),
-                value=shown(text),
+                value,
+                choices=", ".join(self.labels()),
             )
-        return text
+
+    def labels(self) -> dict[str, Any]:
+        """Return the choices, each with its label."""
+        choices: Any = self.choices
+        return dict(choices)
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "enum": list(self.choices)}
+        return {"type": "string", "enum": list(self.labels())}
 
 
-@dataclass(frozen=True)
-class Whole(Parameter[int]):
-    """A whole number, in the digits of ASCII."""
+class BooleanField(ChoiceField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=plain("true", "false"), **options)
 
-    least: int = 1
-    most: int = 1
+    def clean(self, value: Any) -> Any:
+        return super().clean(value) in (True, "true")
 
-    def read(self, text: str) -> int:
-        number = int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+class IntegerField(ParameterField, forms.IntegerField):
+    """An integer in ASCII digits."""
+
+    message = gettext_noop(
+        "%(name)s must be a whole number from %(least)s to %(most)s, not %(value)s."
+    )
+
+    def __init__(self, *, min_value: int, max_value: int, **options: Any) -> None:
+        super().__init__(min_value=min_value, max_value=max_value, **options)
+        self.least, self.most = min_value, max_value
+
+    def to_python(self, value: Any) -> int:
+        number = int(value) if re.fullmatch("[0-9]{1,9}", value) else None
         if number is None or not self.least <= number <= self.most:
-            raise InvalidParameter(
-                self.name,
-                gettext_noop(
-                    "%(name)s must be a whole number from %(least)s to %(most)s, not %(value)s."
-                ),
-                least=self.least,
-                most=self.most,
-                value=shown(text),
-            )
+            raise invalid(self.message, value, least=self.least, most=self.most)
         return number
 
     def schema(self) -> dict[str, Any]:
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
 
-@dataclass(frozen=True)
-class Window(Whole):
-    """A number of days, or the name of one."""
+class TrailingDaysField(IntegerField):
+    """A number of days, or the name of one: ``dau``, ``wau`` or ``mau``."""
 
-    def read(self, text: str) -> int:
-        if text in WINDOWS:
-            return WINDOWS[text]
-        try:
-            return super().read(text)
-        except InvalidParameter:
-            raise InvalidParameter(
-                self.name,
-                gettext_noop(
-                    "%(name)s must be %(choices)s or a number of days up to %(most)s, "
-                    "not %(value)s."
-                ),
-                choices=", ".join(WINDOWS),
-                most=self.most,
-                value=shown(text),
-            ) from None
+    message = gettext_noop(
+        "%(name)s must be dau, wau, mau or a number of days up to %(most)s, not %(value)s."
+    )
+
+    def to_python(self, value: Any) -> int:
+        return TRAILING_WINDOWS[value] if value in TRAILING_WINDOWS else super().to_python(value)
 
     def schema(self) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string", "enum": list(WINDOWS)}, super().schema()]}
+        return {"anyOf": [{"type": "string", "enum": list(TRAILING_WINDOWS)}, super().schema()]}
 
 
-@dataclass(frozen=True)
-class Flag(Parameter[bool]):
-    """Yes or no."""
-
-    def read(self, text: str) -> bool:
-        if text not in ("true", "false"):
-            raise InvalidParameter(
-                self.name,
-                gettext_noop("%(name)s must be true or false, not %(value)s."),
-                value=shown(text),
-            )
-        return text == "true"
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "boolean"}
-
-
-@dataclass(frozen=True)
-class Zone(Parameter[tzinfo]):
+class TimeZoneField(ParameterField):
     """A name in the time zone database."""
 
-    def read(self, text: str) -> tzinfo:
-        # The file system has other names, and reading one of these fails in ways of its own.
-        if text not in zone_names():
-            raise InvalidParameter(
-                self.name,
+    def to_python(self, value: Any) -> tzinfo:
+        # ZoneInfo would look for other names in the file system, and fail in ways of its own.
+        if value not in zone_names():
+            raise invalid(
                 gettext_noop("%(name)s must be a name like Europe/Paris or UTC, not %(value)s."),
-                value=shown(text),
+                value,
             )
-        return ZoneInfo(text)
+        return ZoneInfo(value)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "examples": ["Europe/Paris", "UTC"]}
 
 
-@dataclass(frozen=True)
-class Segment(Parameter[str]):
+class SegmentField(ChoiceField):
     """A name in ``SOUVENIRS_SEGMENTS``."""
 
-    def read(self, text: str) -> str:
-        names = segment_names()
-        if not names:
-            raise InvalidParameter(
-                self.name,
-                gettext_noop("%(name)s must be named in SOUVENIRS_SEGMENTS, not %(value)s."),
-                value=shown(text),
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=lambda: plain(*segment_names()), **options)
+
+    def validate(self, value: Any) -> None:
+        if not segment_names():
+            raise invalid(
+                gettext_noop("%(name)s must be named in SOUVENIRS_SEGMENTS, not %(value)s."), value
             )
-        return Choice(self.name, "", choices=tuple(names)).read(text)
+        super().validate(value)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH}
 
 
-@dataclass(frozen=True)
-class Words(Parameter[str]):
-    """Anything."""
-
-    def read(self, text: str) -> str:
-        if "\0" in text:
-            raise InvalidParameter(
-                self.name,
-                gettext_noop("%(name)s must be words, not %(value)s."),
-                value=shown(text),
-            )
-        return text
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "string", "maxLength": MAX_LENGTH}
+class TextField(ParameterField, forms.CharField):
+    """Any text."""
 
 
-@dataclass(frozen=True)
-class Moment(Parameter[str]):
-    """A day, or a moment of it; without an offset on the wall clock of the time zone.
+class InstantField(ParameterField):
+    """A day, or a time of day; without an offset, on the wall clock of the zone of the form.
 
-    Which one that is only the other parameters say, so that it is read in two steps.
+    Its value is naive if there is no offset: :meth:`in_zone` makes it aware.
     """
 
-    #: A sign that was not escaped in a URL arrives as a space.
+    #: An unescaped plus sign in a URL is a space.
     PATTERN = (
         r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
         r"(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[-+ ][0-9]{2}:[0-9]{2})?)?"
     )
 
-    def read(self, text: str) -> str:
-        if not re.fullmatch(self.PATTERN, text):
-            raise InvalidParameter(
-                self.name,
+    def to_python(self, value: Any) -> datetime:
+        if not re.fullmatch(self.PATTERN, value):
+            raise invalid(
                 gettext_noop(
                     "%(name)s must be like 2016-01-31 or 2016-01-31T12:00:00Z, not %(value)s."
                 ),
-                value=shown(text),
+                value,
             )
-        return text.replace(" ", "+")
-
-    def moment(self, text: str, zone: tzinfo) -> datetime:
-        """Return the moment that was read, in the zone. Raises InvalidParameter."""
+        text = value.replace(" ", "+")
         try:
-            moment = datetime.fromisoformat(text)
-            return moment.astimezone(zone) if moment.tzinfo else on_clock(moment, zone)
+            return datetime.fromisoformat(text)
         except ValueError:
-            raise InvalidParameter(
-                self.name,
-                gettext_noop(
-                    "%(name)s must be a day of the calendar and a time of the clock, not %(value)s."
-                ),
-                value=shown(text),
+            raise invalid(
+                gettext_noop("%(name)s must be a valid date and time, not %(value)s."),
+                text,
             ) from None
-        except OverflowError:
-            raise InvalidParameter(
-                self.name,
+
+    @staticmethod
+    def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+        """Return the value of such a field as an aware datetime in a time zone.
+
+        Raises ValidationError if the time zone has no such moment.
+        """
+        try:
+            return moment.astimezone(zone) if moment.tzinfo else on_clock(moment, zone)
+        except (OverflowError, ValueError):
+            raise invalid(
                 gettext_noop("%(name)s is out of range in %(zone)s: %(value)s."),
+                moment.isoformat().removesuffix("T00:00:00"),
                 zone=str(zone),
-                value=shown(text),
             ) from None
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": f"^{self.PATTERN}$"}
 
 
-FROM = Moment("from", "Start of the range: a day, or a moment; it belongs to the range.")
-TO = Moment("to", "End of the range, which does not belong to it; now, where only it is left out.")
-SUBSCRIPTION_START = Moment(
-    "subscription_start",
-    "Start of a subscription, whose periods these are instead of those of the calendar.",
-)
-TZ = Zone("tz", "The time zone on whose wall clock days begin; that of the site by default.")
-PRESET = Choice(
-    "preset",
-    "A range up to the end of today, instead of from and to.",
-    choices=tuple(PRESETS),
-)
-SEGMENT = Segment("segment", "Only the users of this segment.")
-BY = Choice(
-    "by",
-    "Rows for each segment, or for each group of users, as well as for everyone.",
-    choices=(SETTING, BY_GROUP),
-)
-EXCLUSIVE = Flag(
-    "exclusive",
-    "With by: whether a user is only in the first of the segments that have them.",
-    False,
-)
-WINDOW = Window(
-    "window", "Count who was active in so many days up to the end of each period.", most=366
-)
-COHORT = Choice(
-    "cohort", "What makes a cohort of users.", "first_seen", choices=("first_seen", "joined")
-)
-MODE = Choice(
-    "mode",
-    "Whether a cell is who was active in its period, or who was in it or later.",
-    "in",
-    choices=("in", "in_or_later"),
-)
-REFERENCE = Choice(
-    "reference",
-    "Whether a share is of the whole cohort or of the cell before.",
-    "first",
-    choices=("first", "previous"),
-)
-LIST = Choice(
-    "list",
-    "Who was active in the range; who was seen in the last days; who was seen, but not in the last "
-    "days; who was never seen.",
-    "active",
-    choices=("active", "recent", "inactive", "never"),
-)
-DAYS_OF_LIST = Whole(
-    "days", "How many last days the lists recent and inactive are about.", 30, 1, 36_600
-)
-PAGE = Whole("page", "Which page of the list.", 1, 1, 1_000_000)
-PER_PAGE = Whole("per_page", "How many users are on a page.", 100, 1, 1_000)
-TABLE = Choice(
-    "table",
-    "Which table a CSV is: what digests take up, how far digesting has come, or the checks that "
-    "fail. JSON has all of them.",
-    "digests",
-    choices=("digests", "state", "checks"),
-)
-FORMAT = Choice("format", "What the answer is written in.", "json", choices=("json", "csv"))
+def invalid(message: str, value: str, **values: object) -> ValidationError:
+    """Return the error for the value of a field, which its message quotes."""
+    return ValidationError(message, params={**values, "value": shortened(value)})
 
 
-def interval(default: str) -> Choice:
-    return Choice("interval", "The length of a period.", default, choices=tuple(INTERVALS))
+def shortened(text: str) -> str:
+    """Return the beginning of a parameter in quotes, for error messages."""
+    return repr(text if len(text) <= 50 else f"{text[:50]}...")
 
 
-RANGE = (FROM, TO, PRESET)
-
-#: The parameters that say nothing about a list of people.
-IDLE: dict[str | None, tuple[str, ...]] = {
-    "active": ("days",),
-    "recent": ("from", "to", "preset"),
-    "inactive": ("from", "to", "preset"),
-    "never": ("from", "to", "preset", "days"),
-}
+def plain(*values: str) -> list[tuple[str, str]]:
+    """Return choices that are labeled with their values."""
+    return [(value, value) for value in values]
 
 
 def on_clock(reading: datetime, zone: tzinfo) -> datetime:
-    """The moment at which the wall clock reads so, or next to it where it never does."""
-    # By way of UTC, a time that the clock jumps over becomes one that it shows.
+    """Return the moment at which the wall clock shows a naive datetime.
+
+    If the clock skips it, that is as long after the jump as the datetime is after its beginning.
+    """
     return utc(reading.replace(tzinfo=zone)).astimezone(zone)
 
 
 @cache
 def zone_names() -> frozenset[str]:
-    """Return the names of all time zones, which are looked for on the disk."""
+    """Return the names of all time zones; they are read from disk once."""
     return frozenset(available_timezones())
-
-
-def shown(text: str) -> str:
-    """Return what somebody wrote as it can be shown to them: its beginning, quoted."""
-    return repr(text if len(text) <= 50 else f"{text[:50]}...")

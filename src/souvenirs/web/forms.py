@@ -1,59 +1,57 @@
-"""What is asked, out of the parameters of a URL: checked once, before anything is looked up.
-
-Each :class:`Form` is the parameters of one kind of parameters, and reads them into a
-:class:`Parameters`.
-"""
+"""The parameters of a URL, validated before any query."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, ClassVar, cast
 
+from django import forms
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from ..calendar import INTERVALS, MICROSECOND, Boundaries, calendar_start, checked, local, utc
-from ..conf import conf
-from ..counting import SETTING, date_joined_field, segment_names
+from ..calendar import (
+    INTERVALS,
+    Boundaries,
+    TooManyPeriods,
+    calendar_boundaries,
+    checked,
+    local,
+    utc,
+)
+from ..counting import BY_SETTING, date_joined_field, segment_names
 from ..insights import CohortBy, Mode, Reference
 from ..reports import takes_users
 from ..sql import Rank
 from .fields import (
-    BY_GROUP,
-    FROM,
-    IDLE,
+    FIELDS,
     MAX_LENGTH,
-    PRESETS,
-    RANGE,
-    SUBSCRIPTION_START,
-    TO,
+    InstantField,
     InvalidParameter,
-    Parameter,
+    ParameterField,
     on_clock,
-    shown,
+    shortened,
 )
+from .parameters import BY_GROUP, END, OF_SUBSCRIPTION, PRESET, PRESETS, START, UNUSED
 from .responses import timestamp
 
-#: As many periods as one parameters to the database answers.
+#: The maximum number of periods: those that one database query counts.
 MAX_PERIODS = Rank.LIMIT
 
-#: As many rows, or cells of retention, as there are in an answer, for all groups: a second's work.
+#: The maximum number of rows, or of cells of retention, for all segments: about a second's work.
 MAX_CELLS = 30_000
 
-#: Local days that windows which trail behind are made of, more than a quarter of a century.
+#: The maximum number of local days in trailing windows: 27 years.
 MAX_DAYS = 10_000
-
-#: Intervals of a subscription, which has no weeks.
-OF_SUBSCRIPTION = ("day", "month", "quarter", "year")
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """A parameters that can be answered; what its form does not ask for is of no meaning."""
+    """Valid parameters. Those that a form does not have are at their defaults, and unused."""
 
     zone: tzinfo
     start: datetime | None = None
@@ -63,6 +61,7 @@ class Parameters:
     segment: str | None = None
     by: str | None = None
     exclusive: bool = False
+    #: Local days of a trailing window.
     window: int | None = None
     cohort: CohortBy = "first_seen"
     mode: Mode = "in"
@@ -74,66 +73,79 @@ class Parameters:
     per_page: int = 100
     table: str = "digests"
     format: str = "json"
-    #: Of pages only: the last periods, a period by its label, a column of a triangle, and words.
+    #: Of pages only: the number of last periods, the label of a period, the offset of a cell of
+    #: retention, a search term, and the order of a list.
     recent: int = 24
     of: str | None = None
     offset: int | None = None
     q: str | None = None
     order: str = "name"
-    #: The names of the parameters that its form has.
-    names: tuple[str, ...] = ()
-    #: How many periods it is about, and how many numbers about them are to be found for each group.
+    #: The fields of the form, without those that its list does not use.
+    fields: tuple[str, ...] = ()
+    #: The number of periods, and of rows for each segment.
     periods: int = 0
     cells: int = 0
 
     def echo(self) -> dict[str, Any]:
-        """Return what was asked, with its defaults, by the names of the parameters."""
-        own = {"from": "start", "to": "end", "tz": "zone"}
-        values = {name: getattr(self, own.get(name, name)) for name in self.names}
-        return {name: _written(value) for name, value in values.items() if value is not None}
+        """Return the parameters by name, with defaults, as JSON values."""
+        values = {_name(field): getattr(self, field) for field in self.fields}
+        return {name: _json(value) for name, value in values.items() if value is not None}
 
 
-def _written(value: Any) -> Any:
+def _name(field: str) -> str:
+    """The name of the parameter of a field."""
+    return next((name for name, other in FIELDS.items() if other == field), field)
+
+
+def _json(value: Any) -> Any:
     if isinstance(value, datetime):
         return timestamp(value)
     return str(value) if isinstance(value, tzinfo) else value
 
 
-@dataclass(frozen=True)
-class Form:
-    """The parameters of one kind of parameters; ``preset`` is its range where none is given."""
+class QueryForm(forms.Form):
+    """The parameters of a page or an endpoint, each of which is a field of a subclass."""
 
-    name: str
-    parameters: tuple[Parameter[Any], ...]
-    preset: str | None = None
+    #: The default range, if the form has one.
+    default_preset: ClassVar[str | None] = None
 
-    def read(self, query: QueryDict) -> Parameters:
-        """Return the parameters that the parameters of a URL ask. Raises InvalidParameter."""
-        values = self._values(query)
-        zone = values.pop("tz") or timezone.get_current_timezone()
-        ends = self._range(values, zone)
-        if values.get("subscription_start"):
-            subscription = SUBSCRIPTION_START.moment(values["subscription_start"], zone)
-            values["subscription_start"] = subscription
-        names = self._names(query, values)
-        parameters = Parameters(zone=zone, names=names, **ends, **values)
-        _check_users(parameters)
-        if "interval" not in names:
-            return parameters
-        count = _periods_in(parameters)
-        cells = count * (count + 1) // 2 if "reference" in names else count
-        parameters = replace(parameters, periods=count, cells=cells)
-        _check_size(parameters)
-        return parameters
+    def __init__(self, query: QueryDict) -> None:
+        super().__init__(query, auto_id="souvenirs-%s", label_suffix="")
 
-    def _values(self, query: QueryDict) -> dict[str, Any]:
-        known = {parameter.name: parameter for parameter in self.parameters}
-        for name, texts in query.lists():
+    @classmethod
+    def parameters(cls) -> dict[str, ParameterField]:
+        """Return the fields by the names of their parameters."""
+        fields = cast("Mapping[str, ParameterField]", cls.base_fields)
+        return {_name(name): field for name, field in fields.items()}
+
+    @classmethod
+    def read(cls, query: QueryDict) -> Parameters:
+        """Return the parameters in a query string. Raises InvalidParameter for the first error."""
+        return cls(query).parse()
+
+    def add_prefix(self, field_name: str) -> str:
+        return _name(field_name)
+
+    def parse(self) -> Parameters:
+        """See :meth:`read`."""
+        self._check_names()
+        for name in self.errors:
+            raise self.error(name)
+        return Parameters(**self.cleaned_data)
+
+    def error(self, name: str) -> InvalidParameter:
+        """Return the error of a field."""
+        error: Any = self.errors.as_data()[name][0]
+        return InvalidParameter(self.add_prefix(name), error.message, **(error.params or {}))
+
+    def _check_names(self) -> None:
+        known = self.parameters()
+        for name, texts in cast(QueryDict, self.data).lists():
             if name not in known:
                 raise InvalidParameter(
                     name[:MAX_LENGTH],
-                    gettext_noop("There is no parameter %(value)s: there are %(choices)s."),
-                    value=shown(name),
+                    gettext_noop("Unknown parameter %(value)s: the parameters are %(choices)s."),
+                    value=shortened(name),
                     choices=", ".join(known),
                 )
             if len(texts) > 1:
@@ -146,43 +158,55 @@ class Form:
                     gettext_noop("%(name)s is longer than %(most)s characters."),
                     most=MAX_LENGTH,
                 )
-        return {
-            name: parameter.read(str(query[name])) if name in query else parameter.default
-            for name, parameter in known.items()
-        }
 
-    def _names(self, query: QueryDict, values: dict[str, Any]) -> tuple[str, ...]:
-        """The names of the parameters, without those that say nothing about the list."""
-        idle = IDLE.get(values.get("list"), ())
-        for name in idle:
-            if name in query:
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if self.errors:
+            return data
+        data["zone"] = data["zone"] or timezone.get_current_timezone()
+        for name in ("start", "end", "subscription_start"):
+            if data.get(name):
+                try:
+                    data[name] = InstantField.in_zone(data[name], data["zone"])
+                except ValidationError as error:
+                    raise ValidationError({name: error}) from None
+        if self.default_preset:
+            self._clean_range()
+        unused = self._unused()
+        self._check_users()
+        data["fields"] = tuple(name for name in self.fields if self.add_prefix(name) not in unused)
+        if "interval" in data and "interval" in data["fields"]:
+            self._count_periods()
+        return data
+
+    def _unused(self) -> tuple[str, ...]:
+        """The parameters that the list does not use; none of them may be given."""
+        unused = UNUSED.get(self.cleaned_data.get("list", ""), ())
+        for name in unused:
+            if name in self.data:
                 raise InvalidParameter(
                     name,
-                    gettext_noop("%(name)s says nothing about the list %(list)s."),
-                    list=values["list"],
+                    gettext_noop("%(name)s does not apply to the list %(list)s."),
+                    list=self.cleaned_data["list"],
                 )
-        return tuple(each.name for each in self.parameters if each.name not in idle)
+        return unused
 
-    def _range(self, values: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
-        """Take the range out of the values."""
-        if self.preset is None:
-            return {}
-        first, last, preset = (values.pop(parameter.name) for parameter in RANGE)
-        if preset and (first or last):
+    def _clean_range(self) -> None:
+        data = self.cleaned_data
+        start, end, preset = data["start"], data["end"], data["preset"]
+        if preset and (start or end):
             raise InvalidParameter(
-                "preset",
-                gettext_noop("%(name)s is a range of its own: leave out from and to."),
+                "preset", gettext_noop("%(name)s cannot be combined with from or to.")
             )
-        if last and not first:
+        if end and not start:
             raise InvalidParameter(
                 "from", gettext_noop("%(name)s is missing: a range cannot have only an end.")
             )
-        if not first:
-            preset = preset or self.preset
-            start, end = preset_range(preset, zone)
-            return {"start": start, "end": end, "preset": preset}
-        start = FROM.moment(first, zone)
-        end = TO.moment(last, zone) if last else local(checked(timezone.now(), "now"), zone)
+        if not start:
+            data["preset"] = preset or self.default_preset
+            data["start"], data["end"] = preset_range(data["preset"], data["zone"])
+            return
+        data["end"] = end = end or local(checked(timezone.now(), "now"), data["zone"])
         if utc(start) > utc(end):
             raise InvalidParameter(
                 "from",
@@ -190,13 +214,77 @@ class Form:
                 start=start.isoformat(),
                 end=end.isoformat(),
             )
-        return {"start": start, "end": end}
+
+    def _check_users(self) -> None:
+        data = self.cleaned_data
+        by = data.get("by")
+        if data.get("exclusive") and by is None:
+            raise InvalidParameter("exclusive", gettext_noop("%(name)s needs by."))
+        if data.get("cohort") == "joined" and date_joined_field() is None:
+            raise InvalidParameter(
+                "cohort", gettext_noop("The user model of this site has no date of registration.")
+            )
+        if by == BY_SETTING and not segment_names():
+            raise InvalidParameter("by", gettext_noop("SOUVENIRS_SEGMENTS is empty."))
+        if by == BY_GROUP:
+            try:
+                get_user_model()._meta.get_field("groups")
+            except FieldDoesNotExist:
+                raise InvalidParameter(
+                    "by", gettext_noop("The user model of this site has no groups.")
+                ) from None
+
+    def _count_periods(self) -> None:
+        data = self.cleaned_data
+        count = data["periods"] = _periods_in(data)
+        is_triangle = "reference" in data
+        cells = data["cells"] = count * (count + 1) // 2 if is_triangle else count
+        if data.get("subscription_start") and data["interval"] not in OF_SUBSCRIPTION:
+            raise InvalidParameter(
+                "interval",
+                gettext_noop(
+                    "%(name)s of a subscription must be one of %(choices)s, not %(value)s."
+                ),
+                choices=", ".join(OF_SUBSCRIPTION),
+                value=shortened(data["interval"]),
+            )
+        check_periods(count, MAX_PERIODS, "from")
+        if cells > MAX_CELLS:
+            raise InvalidParameter(
+                "from",
+                gettext_noop(
+                    "The range has %(cells)s cells of retention, more than %(most)s: "
+                    "choose a shorter range or a longer interval."
+                ),
+                cells=cells,
+                most=MAX_CELLS,
+            )
+        if data.get("window") and data["start"] and data["end"]:
+            days = (utc(data["end"]) - utc(data["start"])).days + data["window"]
+            if days > MAX_DAYS:
+                raise InvalidParameter(
+                    "from",
+                    gettext_noop(
+                        "The windows have %(days)s days, more than %(most)s: "
+                        "choose a shorter range."
+                    ),
+                    days=days,
+                    most=MAX_DAYS,
+                )
+
+
+class RangeForm(QueryForm):
+    """A form with a range, which a preset gives by default."""
+
+    start = START
+    end = END
+    preset = PRESET
 
 
 def preset_range(preset: str, zone: tzinfo) -> tuple[datetime, datetime]:
     """Return the range ``[start, end)`` of a preset: whole local days, the last of which is today.
 
-    A preset of months begins with the first day of one.
+    A preset of months begins with the first day of a month.
     """
     now = local(checked(timezone.now(), "now"), zone)
     today = datetime(now.year, now.month, now.day)  # noqa: DTZ001
@@ -204,8 +292,14 @@ def preset_range(preset: str, zone: tzinfo) -> tuple[datetime, datetime]:
     return on_clock(first, zone), on_clock(following, zone)
 
 
+def check_periods(periods: int, most: int, field: str) -> None:
+    """Raise InvalidParameter if there are more than ``most`` periods."""
+    if periods > most:
+        raise InvalidParameter(field, TooManyPeriods.sentence, periods=periods, most=most)
+
+
 def check_groups(parameters: Parameters, groups: int) -> None:
-    """Raise InvalidParameter if the answer for that many groups has too many rows."""
+    """Raise InvalidParameter if the rows of that many groups are too many."""
     cells = parameters.cells * (groups + 1)
     if cells > MAX_CELLS:
         raise InvalidParameter(
@@ -221,95 +315,32 @@ def check_groups(parameters: Parameters, groups: int) -> None:
 
 
 def check_report(parameters: Parameters) -> None:
-    """Refuse a report on some of the users where a site's own function can only make others.
-
-    Raises InvalidParameter.
-    """
-    if (parameters.segment is not None or parameters.by is not None) and not takes_users():
+    """Raise InvalidParameter if the report function of the site cannot select these users."""
+    segment, by = parameters.segment, parameters.by
+    if (segment is not None or by is not None) and not takes_users():
         raise InvalidParameter(
-            "by" if parameters.segment is None else "segment",
+            "by" if segment is None else "segment",
             gettext_noop(
-                "Reports of this site are about everybody: the function in "
+                "Reports of this site are about all users: the function in "
                 "SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=."
             ),
         )
 
 
-def _periods_in(parameters: Parameters) -> int:
-    start, end, subscription = parameters.start, parameters.end, parameters.subscription_start
-    if start is None or end is None or utc(start) == utc(end):
+def _periods_in(data: Mapping[str, Any]) -> int:
+    start, end = data.get("start"), data.get("end")
+    if start is None or end is None:
         return 0
-    step = INTERVALS[parameters.interval].step
+    step, zone = INTERVALS[data["interval"]].step, data["zone"]
+    subscription = data.get("subscription_start")
     try:
-        anchor = subscription or calendar_start(start, step, parameters.zone, conf.WEEK_START)
+        boundaries = (
+            Boundaries(subscription, step, zone)
+            if subscription
+            else calendar_boundaries(start, step, zone)
+        )
     except ValueError:
         raise InvalidParameter(
-            "from", gettext_noop("%(name)s is out of range: its period starts before it.")
+            "from", gettext_noop("%(name)s is out of range: its period starts before the year 1.")
         ) from None
-    grid = Boundaries(checked(anchor, "from"), step, parameters.zone)
-    first, last = grid.number(start), grid.number(utc(end) - MICROSECOND)
-    return max(0, last + 1 - max(0, first))
-
-
-def _check_size(parameters: Parameters) -> None:
-    count = parameters.periods
-    if parameters.subscription_start and parameters.interval not in OF_SUBSCRIPTION:
-        raise InvalidParameter(
-            "interval",
-            gettext_noop("%(name)s of a subscription must be one of %(choices)s, not %(value)s."),
-            choices=", ".join(OF_SUBSCRIPTION),
-            value=shown(parameters.interval),
-        )
-    if count > MAX_PERIODS:
-        raise InvalidParameter(
-            "from",
-            gettext_noop(
-                "The range has %(periods)s periods, more than %(most)s: "
-                "choose a shorter range or a longer interval."
-            ),
-            periods=count,
-            most=MAX_PERIODS,
-        )
-    if parameters.cells > MAX_CELLS:
-        raise InvalidParameter(
-            "from",
-            gettext_noop(
-                "The range has %(cells)s cells of retention, more than %(most)s: "
-                "choose a shorter range or a longer interval."
-            ),
-            cells=parameters.cells,
-            most=MAX_CELLS,
-        )
-    if parameters.window is not None and parameters.start and parameters.end:
-        days = (utc(parameters.end) - utc(parameters.start)).days + parameters.window
-        if days > MAX_DAYS:
-            raise InvalidParameter(
-                "from",
-                gettext_noop(
-                    "The windows have %(days)s days, more than %(most)s: choose a shorter range."
-                ),
-                days=days,
-                most=MAX_DAYS,
-            )
-
-
-def _check_users(parameters: Parameters) -> None:
-    if parameters.exclusive and parameters.by is None:
-        raise InvalidParameter(
-            "exclusive", gettext_noop("%(name)s is about segments: say which ones with by.")
-        )
-    if parameters.cohort == "joined" and date_joined_field() is None:
-        raise InvalidParameter(
-            "cohort", gettext_noop("The users of this site do not say when they registered.")
-        )
-    if parameters.by == SETTING and not segment_names():
-        raise InvalidParameter(
-            "by", gettext_noop("There are no segments: name some in SOUVENIRS_SEGMENTS.")
-        )
-    if parameters.by == BY_GROUP:
-        try:
-            get_user_model()._meta.get_field("groups")
-        except FieldDoesNotExist:
-            raise InvalidParameter(
-                "by", gettext_noop("The users of this site have no groups.")
-            ) from None
+    return len(boundaries.numbers(start, end))

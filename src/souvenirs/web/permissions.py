@@ -1,8 +1,7 @@
-"""Who may see what.
+"""The permissions to see usage and people.
 
-Two permissions, which superusers have like all others: ``view_usage`` for numbers, and
-``view_people`` for who is behind them. Only an active user has them, whatever the authentication
-backend says.
+``view_usage`` is the permission to see numbers, ``view_people`` that to see the users behind them.
+Inactive users have neither, whatever the authentication backend says.
 """
 
 from __future__ import annotations
@@ -18,38 +17,38 @@ VIEW_PEOPLE = "souvenirs.view_people"
 
 View: TypeAlias = Callable[..., HttpResponseBase]
 
-#: The methods that are answered: those that change nothing.
+#: The allowed methods, none of which changes anything.
 METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 def may(user: Any, permission: str) -> bool:
-    """Whether a user has one of the permissions, and is active.
+    """Return whether a user is active and has a permission.
 
-    Nobody has where the user model knows no permissions.
+    Users of a model without ``has_perm()`` have none.
     """
     has_perm = getattr(user, "has_perm", None)
     return bool(getattr(user, "is_active", False) and has_perm and has_perm(permission))
 
 
 def private(response: HttpResponseBase) -> HttpResponseBase:
-    """Return a response that nobody keeps, and that is nothing but what it says it is."""
+    """Return a response with headers against caching and content sniffing."""
     response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response
 
 
 def error_response(status: int, field: str, message: str) -> HttpResponse:
-    """Return an error as JSON: what it is about, and a sentence."""
+    """Return an error as JSON: the field that it is about, and a message."""
     return JsonResponse({"error": {"field": field, "message": message}}, status=status)
 
 
 def refused_method(request: HttpRequest) -> HttpResponse | None:
-    """What to answer in place of a view that is only to be read; None where it is."""
+    """Return the response of a read-only view to another method than GET or HEAD, else None."""
     if request.method in ("GET", "HEAD"):
         return None
     if request.method == "OPTIONS":
         response = HttpResponse(status=204)
     else:
-        response = error_response(405, "method", f"Only {', '.join(METHODS)} are answered.")
+        response = error_response(405, "method", f"Only {', '.join(METHODS)} are allowed.")
     response["Allow"] = ", ".join(METHODS)
     return response

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from ...web import Form
+from ...api import Endpoint
 from ..links import PageRequest
 from ..tables import Download
 
@@ -18,13 +18,13 @@ def period_notes(periods: Iterable[Any], values: Iterable[int | None]) -> list[s
     if any(not each.period.complete for each in periods):
         notes.append(_("“So far” marks a period that is not over yet."))
     if any(value is None for value in values):
-        notes.append(_("– is unknown: nothing is known before the first souvenir."))  # noqa: RUF001
+        notes.append(_("– means unknown: there is no data before the first souvenir."))  # noqa: RUF001
     return notes
 
 
-def downloads(page: PageRequest, form: Form, **query: Any) -> list[Download]:
+def downloads(page: PageRequest, endpoint: Endpoint, **query: Any) -> list[Download]:
     """Return the links to where the API has what a table shows."""
     return [
-        Download("CSV", page.api(form, **query, format="csv")),
-        Download("JSON", page.api(form, **query, format="json")),
+        Download("CSV", page.api(endpoint, **query, format="csv")),
+        Download("JSON", page.api(endpoint, **query, format="json")),
     ]

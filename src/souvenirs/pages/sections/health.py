@@ -27,12 +27,12 @@ def status_table(progress: Status, first_souvenir: datetime | None, page: PageRe
     entries = {
         _("History begins"): written(first_souvenir),
         _("Digested up to"): written(progress.digested_until),
-        _("Souvenirs not digested yet"): number(progress.souvenirs_waiting),
-        _("The oldest of them"): written(progress.oldest_waiting),
-        _("Souvenirs deleted up to"): written(progress.pruned_until),
+        _("Undigested souvenirs"): number(progress.souvenirs_waiting),
+        _("Oldest undigested souvenir"): written(progress.oldest_waiting),
+        _("Souvenirs pruned up to"): written(progress.pruned_until),
     }
     return PageTable(
-        caption=_("How far digesting has come"),
+        caption=_("Digesting progress"),
         columns=[Column(_("What"), is_number=False), Column(_("State"), is_number=False)],
         rows=[[header(name), TableCell(text, kind="word")] for name, text in entries.items()],
         downloads=_downloads(page, "state"),
@@ -43,12 +43,12 @@ def levels_table(levels: Sequence[Level], page: PageRequest) -> PageTable:
     """Return what digests take up."""
     names = {"day": _("Day"), "month": _("Month")}
     return PageTable(
-        caption=_("What digests take up"),
+        caption=_("Size of the digests"),
         columns=[
-            Column(_("Digests of a"), is_number=False),
+            Column(_("Level"), is_number=False),
             Column(_("Rows")),
             Column(_("Stale")),
-            Column(_("Users in them")),
+            Column(_("Entries")),
             Column(_("Size")),
         ],
         rows=[
@@ -78,8 +78,8 @@ def checks_table(messages: Sequence[CheckMessage], page: PageRequest) -> PageTab
         caption=_("System checks that failed"),
         columns=[
             Column(_("Check"), is_number=False),
-            Column(_("What is wrong"), is_number=False),
-            Column(_("What to do"), is_number=False),
+            Column(_("Problem"), is_number=False),
+            Column(_("Hint"), is_number=False),
         ],
         rows=[
             [
@@ -90,5 +90,5 @@ def checks_table(messages: Sequence[CheckMessage], page: PageRequest) -> PageTab
             for message in messages
         ],
         downloads=_downloads(page, "checks"),
-        nothing=_("None has failed."),
+        nothing=_("No system check failed."),
     )

@@ -46,11 +46,13 @@ def tile_shape(tile: Tile, page: PageRequest, is_now: bool) -> TileShape:
         "new": _("New this month") if is_now else _("New in the month"),
     }
     abouts = {
-        "day": _("against the day before, by the same hour"),
-        "week": _("against the 7 days before"),
-        "weeks": _("against the 28 days before"),
-        "stickiness": _("a day's users of those of 28 whole days, against the 28 before"),
-        "new": _("against the month before, by the same day"),
+        "day": _("compared with the previous day, up to the same hour"),
+        "week": _("compared with the previous 7 days"),
+        "weeks": _("compared with the previous 28 days"),
+        "stickiness": _(
+            "average daily users / users in 28 whole days, compared with the 28 days before"
+        ),
+        "new": _("compared with the previous month, up to the same day"),
     }
     is_share = tile.name == "stickiness"
     url = ""
@@ -77,7 +79,7 @@ def tile_shape(tile: Tile, page: PageRequest, is_now: bool) -> TileShape:
 
 def _change(tile: Tile, is_share: bool) -> str:
     if tile.change is None or tile.before is None:
-        return _("nothing known before")
+        return _("no earlier data")
     if is_share:
         points = number(abs(tile.change) * 100, 1)
         return _("%(points)s points") % {"points": signed(tile.change, points)}
@@ -135,7 +137,7 @@ def growth_bars(growth: Growth) -> Bars:
     names = _parts()
     shown: list[GrowthPart] = ["new", "resurrected", "churned"]
     return bars(
-        title=_("Where active users come from, and how many have gone"),
+        title=_("New, resurrected and churned users"),
         labels=[each.period.label for each in growth.periods],
         parts=[(part, names[part]) for part in shown],
         values=[[getattr(each, part) for part in shown] for each in growth.periods],
@@ -226,5 +228,6 @@ def now_note() -> str:
     if minutes <= 15:
         return ""
     return _(
-        "One souvenir is left in %(minutes)s minutes: who left theirs earlier is missing here."
+        "At most one souvenir per user is recorded in %(minutes)s minutes: "
+        "users recorded earlier are missing here."
     ) % {"minutes": number(minutes)}

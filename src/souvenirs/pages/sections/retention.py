@@ -45,7 +45,7 @@ def retention_table(retention: Retention, page: PageRequest) -> PageTable:
         row += [TableCell("", kind="beyond")] * (len(mean) - len(cohort.cells))
         rows.append(row)
     return PageTable(
-        caption=_("Users of each cohort who were active so many periods later"),
+        caption=_("Users of each cohort who were active N periods later"),
         columns=[
             Column(_("Cohort"), is_number=False),
             Column(_("Users")),
@@ -55,7 +55,7 @@ def retention_table(retention: Retention, page: PageRequest) -> PageTable:
         downloads=downloads(page, RETENTION, interval=retention.interval),
         notes=[
             _("“…” marks a period that is not over yet, or before the first souvenir."),
-            _("The mean weights each cohort with its size, and leaves out what is not over yet."),
+            _("The mean is weighted by cohort size and excludes periods that are not over yet."),
         ],
         kind="triangle",
     )

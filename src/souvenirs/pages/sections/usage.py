@@ -88,7 +88,7 @@ def _usage_notes(usages: Sequence[dict[str, Any]]) -> list[str]:
     if any(not usage.get("complete", True) for usage in usages):
         notes.append(_("“So far” marks a period that is not over yet."))
     if any(usage["usage"]["active_users"] is None for usage in usages):
-        notes.append(_("– is unknown: nothing is known before the first souvenir."))  # noqa: RUF001
+        notes.append(_("– means unknown: there is no data before the first souvenir."))  # noqa: RUF001
     if date_joined_field() is None:
-        notes.append(_("The users of this site do not say when they registered."))
+        notes.append(_("The user model of this site has no date of registration."))
     return notes

@@ -46,8 +46,8 @@ def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) ->
     if people.total is not None:
         notes.append(
             ngettext(
-                "%(users)s user. Who has been deleted since is counted, but not listed.",
-                "%(users)s users. Who has been deleted since is counted, but not listed.",
+                "%(users)s user. Users deleted since then are counted, but not listed.",
+                "%(users)s users. Users deleted since then are counted, but not listed.",
                 people.total,
             )
             % {"users": number(people.total)}
@@ -65,7 +65,7 @@ def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) ->
             Download(name, mount.url("people", {**own, "format": name.lower()}))
             for name in ("CSV", "JSON")
         ],
-        nothing=_("Nobody."),
+        nothing=_("No users."),
     )
 
 

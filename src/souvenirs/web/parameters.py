@@ -1,0 +1,135 @@
+"""The parameters that several forms share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dateutil.relativedelta import relativedelta
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from ..calendar import INTERVALS
+from ..counting import BY_SETTING
+from .fields import (
+    BooleanField,
+    ChoiceField,
+    InstantField,
+    IntegerField,
+    SegmentField,
+    TimeZoneField,
+    plain,
+)
+
+#: From today to the first day of each preset, all of which end with today.
+PRESETS = {
+    "7d": relativedelta(days=-6),
+    "28d": relativedelta(days=-27),
+    "90d": relativedelta(days=-89),
+    "month": relativedelta(day=1),
+    "12mo": relativedelta(months=-11, day=1),
+}
+
+#: The only field of users for ``by``: the values of others would identify users.
+BY_GROUP = "groups__name"
+
+#: The intervals of a subscription.
+OF_SUBSCRIPTION = ("day", "month", "quarter", "year")
+
+#: Lists of users over the last days, and not over a range.
+OF_DAYS = ("recent", "inactive", "never")
+
+#: The parameters that a list of users does not use.
+UNUSED = {
+    "active": ("days",),
+    "recent": ("from", "to", "preset"),
+    "inactive": ("from", "to", "preset"),
+    "never": ("from", "to", "preset", "days"),
+}
+
+INTERVAL_LABELS = {
+    "day": _("Day"),
+    "week": _("Week"),
+    "month": _("Month"),
+    "quarter": _("Quarter"),
+    "year": _("Year"),
+}
+
+
+def interval_field(initial: str, names: Iterable[str] = INTERVALS) -> ChoiceField:
+    """Return the parameter of an interval."""
+    return ChoiceField(
+        label=_("Interval"),
+        help_text="The length of a period.",
+        initial=initial,
+        choices=[(name, INTERVAL_LABELS[name]) for name in names],
+    )
+
+
+def _date_input() -> forms.TextInput:
+    return forms.TextInput({"type": "date"})
+
+
+START = InstantField(
+    label=_("From"),
+    help_text="The start of the range, inclusive: a day, or a time of day.",
+    widget=_date_input(),
+)
+END = InstantField(
+    label=_("Before"),
+    help_text="The end of the range, exclusive; now, if only it is missing.",
+    widget=_date_input(),
+)
+PRESET = ChoiceField(
+    help_text="A range that ends with today, instead of from and to.",
+    choices=[
+        ("7d", _("7 days")),
+        ("28d", _("28 days")),
+        ("90d", _("90 days")),
+        ("month", _("This month")),
+        ("12mo", _("12 months")),
+    ],
+)
+SUBSCRIPTION_START = InstantField(
+    label=_("Subscription start"),
+    help_text="The start of a subscription; the periods are its own, not those of the calendar.",
+    widget=_date_input(),
+)
+ZONE = TimeZoneField(
+    label=_("Time zone"),
+    help_text="The time zone in which days begin; by default that of the site.",
+    widget=forms.TextInput({"list": "souvenirs-tz-list", "autocomplete": "off"}),
+)
+SEGMENT = SegmentField(label=_("Segment"), help_text="Only the users of this segment.")
+BY = ChoiceField(
+    help_text="Adds rows for each segment, or for each group of users, to those for everyone.",
+    choices=plain(BY_SETTING, BY_GROUP),
+)
+EXCLUSIVE = BooleanField(
+    help_text="With by: whether a user counts in the first of their segments only.",
+    initial=False,
+)
+COHORT = ChoiceField(
+    label=_("Cohorts by"),
+    help_text="What assigns a user to a cohort: the first souvenir, or the registration.",
+    initial="first_seen",
+    choices=[("first_seen", _("First seen")), ("joined", _("Registered"))],
+)
+MODE = ChoiceField(
+    label=_("Returned"),
+    help_text="Whether a cell counts users active in its period, or in it or later.",
+    initial="in",
+    choices=[("in", _("In the period")), ("in_or_later", _("In the period or later"))],
+)
+REFERENCE = ChoiceField(
+    label=_("Percent of"),
+    help_text="The denominator of the shares: the whole cohort, or the previous cell.",
+    initial="first",
+    choices=[("first", _("The whole cohort")), ("previous", _("The previous cell"))],
+)
+DAYS = IntegerField(
+    label=_("Days"),
+    help_text="The number of days for the lists recent and inactive.",
+    initial=30,
+    min_value=1,
+    max_value=36_600,
+)
