@@ -16,7 +16,7 @@ from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
 from tests.conftest import at
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 START = at(2010, 1, 24, 22)
 

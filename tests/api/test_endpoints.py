@@ -42,7 +42,7 @@ from souvenirs.web.forms import MAX_PERIODS
 from tests.conftest import at, build_user, pk_of
 from tests.web.test_access import Person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 DOCS = (Path(__file__).parents[2] / "docs/how-to/api.md").read_text()
 

@@ -97,7 +97,7 @@ def test_pages_look_as_if_they_belonged_there(enter, scheme):
             assert serious(page, ".souvenirs") == [], (name, width)
         if name == "Overview":
             assert page.evaluate(LINE) == COLOURS[scheme]
-            assert page.locator("canvas").count() == 2
+            assert page.locator(".souvenirs-drawing.is-lines svg").count() == 2
     assert visitor.wrong == []
 
 

@@ -10,7 +10,8 @@ import pytest
 from souvenirs.importing.formats import csv_parser, json_parser, log_parser
 from souvenirs.importing.lines import BadLine, Record, Unreadable, read_lines
 from souvenirs.importing.times import MONTHS
-from tests.conftest import SHARED_DATA, at
+from tests.activity import file_of
+from tests.conftest import at
 from tests.importing.reading import MOMENT, WHEN, read, read_file
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -375,28 +376,21 @@ def test_a_regular_expression_without_a_group_is_refused():
 # Real data
 
 
-@pytest.fixture
-def shared():
-    if not SHARED_DATA.is_dir():
-        pytest.skip("the shared data is not here")
-    return SHARED_DATA
-
-
-def test_real_offsets_are_the_same_instants(shared):
-    in_utc = read_file(shared / "gitgit_commits.csv.gz", csv_parser(None, UTC))
-    as_written = read_file(shared / "gitgit_commits_original_offset.csv.gz", csv_parser(None, UTC))
+def test_real_offsets_are_the_same_instants():
+    in_utc = read_file(file_of("gitgit_commits.csv.gz"), csv_parser(None, UTC))
+    as_written = read_file(file_of("gitgit_commits_original_offset.csv.gz"), csv_parser(None, UTC))
     assert len(in_utc) == 81_966
     assert as_written == in_utc
 
 
-def test_a_real_extended_log_says_what_its_csv_file_says(shared):
-    log = read_file(shared / "weblog_auth_users.extended_combined.log.gz", log_parser())
-    table = read_file(shared / "weblog_auth_users.csv.gz", csv_parser(None, UTC))
+def test_a_real_extended_log_says_what_its_csv_file_says():
+    log = read_file(file_of("weblog_auth_users.extended_combined.log.gz"), log_parser())
+    table = read_file(file_of("weblog_auth_users.csv.gz"), csv_parser(None, UTC))
     named = sorted(record for record in log if record.user)
     assert (len(log), len(named)) == (10_000, 8_872)
     assert named == sorted(Record(f"user{record.user}", record.when) for record in table)
 
 
-def test_a_real_combined_log_has_its_clients(shared):
-    log = read_file(shared / "weblog_clients.combined.log.gz", log_parser(r"^(\S+)"))
+def test_a_real_combined_log_has_its_clients():
+    log = read_file(file_of("weblog_clients.combined.log.gz"), log_parser(r"^(\S+)"))
     assert (len(log), len({record.user for record in log})) == (10_000, 1_753)

@@ -29,7 +29,7 @@ from tests.conftest import INSTANT, at, pk_of
 from tests.digesting import digest
 from tests.oracle import DAY, END, INSIGHTS, NOW, START, behind, gives_its_users, sightings
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 OF_PERIODS = {
     name: insight for name, insight in INSIGHTS.items() if name not in ("power_curve", "day_n")

@@ -31,7 +31,7 @@ from souvenirs.insights import (
 from souvenirs.models import Digest, Souvenir
 from souvenirs.stores import get_store
 from souvenirs.stores.numbers import numbers_of
-from tests.conftest import INSTANT, at, build_user, pk_of
+from tests.conftest import INSTANT, at, build_user, fewer_on_servers, pk_of
 from tests.digesting import MINUTE, START, bucket_of, digest, flip_a_bit, sightings
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -130,9 +130,14 @@ WORLDS = [
     pruned_in_finer_buckets,
     pruned_in_buckets_of_each_length,
 ]
+#: What there is to read is all in this one: souvenirs, digests, and pruned ones of both.
+MIXED = [pruned_with_late_ones_digested]
 
 
-@pytest.fixture(params=WORLDS, ids=lambda world: world.__name__)
+@pytest.fixture(
+    params=fewer_on_servers(WORLDS, kept=MIXED),
+    ids=lambda world: world.__name__,
+)
 def moments(request, users, leave, settings):
     """Create souvenirs, and return the known moments of each user."""
     rows = sorted(set(sightings(count=200)))

@@ -26,7 +26,8 @@ from souvenirs.management._terminal import Progress
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_daily_usage, calendar_monthly_usage
 from tests import servers
-from tests.conftest import SHARED_DATA, at, build_user, pk_of
+from tests.activity import file_of, truth_of
+from tests.conftest import at, build_user, pk_of
 
 PROJECT = Path(__file__).parents[2]
 NINE = at(2016, 1, 4, 9)
@@ -648,22 +649,7 @@ def test_a_killed_import_is_finished_by_the_next(elsewhere):
 
 
 @pytest.fixture
-def shared(db):
-    if not SHARED_DATA.is_dir():
-        pytest.skip("the shared data is not here")
-    return SHARED_DATA
-
-
-@pytest.fixture
-def truth(shared):
-    def read(name):
-        return json.loads((shared / "truth" / f"{name}.json").read_text())
-
-    return read
-
-
-@pytest.fixture
-def people(shared):
+def people(db):
     """The users of the history of git."""
     if not isinstance(get_user_model()._meta.pk, models.IntegerField):
         pytest.skip("the data names users by numbers")
@@ -675,9 +661,9 @@ def active(usages):
 
 
 @pytest.mark.thorough
-def test_the_history_of_git_counts_as_the_truth_does(people, shared, truth):
-    known = truth("gitgit_commits")
-    output = run(str(shared / "gitgit_commits.csv.gz"), "--window=0")
+def test_the_history_of_git_counts_as_the_truth_does(people):
+    known = truth_of("gitgit_commits")
+    output = run(str(file_of("gitgit_commits.csv.gz")), "--window=0")
     assert f"  Added {known['distinct_user_second_pairs']:,} souvenirs.\n" in output
     assert f"  Skipped {known['repeated_user_second_rows']:,}: the window already" in output
     for name, zone in known["zones"].items():
@@ -696,36 +682,36 @@ def test_the_history_of_git_counts_as_the_truth_does(people, shared, truth):
 
 
 @pytest.mark.thorough
-def test_the_offsets_of_the_history_of_git_change_nothing(people, shared):
-    run(str(shared / "gitgit_commits_original_offset.csv.gz"))
-    output = run(str(shared / "gitgit_commits.csv.gz"))
+def test_the_offsets_of_the_history_of_git_change_nothing(people):
+    run(str(file_of("gitgit_commits_original_offset.csv.gz")))
+    output = run(str(file_of("gitgit_commits.csv.gz")))
     assert "  Added 0 souvenirs.\n" in output
 
 
-def test_a_log_with_users_says_what_its_csv_file_says(shared, truth):
+def test_a_log_with_users_says_what_its_csv_file_says(db):
     """It is out of order, in two offsets, and one line in nine names nobody."""
     for number in range(1, 7):
         field = get_user_model().USERNAME_FIELD
         get_user_model()(**{field: f"user{number}"}).save(force_insert=True)
-    log = shared / "weblog_auth_users.extended_combined.log.gz"
+    log = file_of("weblog_auth_users.extended_combined.log.gz")
     assert "  Skipped 1,128: no user.\n" in run(str(log), "--window=0")
     names = dict(get_user_model().objects.values_list("pk", get_user_model().USERNAME_FIELD))
-    with open_text(str(shared / "weblog_auth_users.csv.gz")) as (lines, _):
+    with open_text(str(file_of("weblog_auth_users.csv.gz"))) as (lines, _):
         table = {record for _, record in read_lines(lines, csv_parser(None, UTC))}
-    assert len(table) == truth("weblog_auth_users")["distinct_user_second_pairs"]
+    assert len(table) == truth_of("weblog_auth_users")["distinct_user_second_pairs"]
     assert {(names[user].removeprefix("user"), when) for user, when in rows()} == table
     assert Souvenir.objects.count() == len(table)
 
 
-def test_the_clients_of_a_log_are_found_by_a_regular_expression(shared, truth):
-    with gzip.open(shared / "weblog_clients.combined.log.gz", "rt") as lines:
+def test_the_clients_of_a_log_are_found_by_a_regular_expression(db):
+    with gzip.open(file_of("weblog_clients.combined.log.gz"), "rt") as lines:
         clients = {line.split()[0] for line in lines}
     get_user_model().objects.bulk_create(
         get_user_model()(**{get_user_model().USERNAME_FIELD: client}) for client in clients
     )
-    run(str(shared / "weblog_clients.combined.log.gz"), "--user-regex", r"^(\S+)")
+    run(str(file_of("weblog_clients.combined.log.gz")), "--user-regex", r"^(\S+)")
     users = Souvenir.objects.order_by().values("user").distinct().count()
-    assert users == len(clients) == truth("weblog_clients")["distinct_users"] == 1_753
+    assert users == len(clients) == truth_of("weblog_clients")["distinct_users"] == 1_753
 
 
 # The documentation

@@ -10,7 +10,7 @@ from souvenirs.insights import inactive, last_seen_many
 from tests.conftest import INSTANT, at, pk_of
 from tests.terminals import as_data, as_json, csv_rows, on_terminal, run, table
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 COMMAND = "show_inactive"
 NOW = at(2016, 4, 10, 12)

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
+from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import translation
@@ -985,6 +986,41 @@ def test_drawings_have_gaps_and_dots():
     assert charts.path([4], 4) == "M0 0h0.01"
     assert charts.path([], 0) == ""
     assert charts.path([0, 0], 0) == "M0 100 L10 100"
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        (0, [0, 1]),
+        (1, [0, 1]),
+        (4, [0, 1, 2, 3, 4]),
+        (5, [0, 2, 4, 6]),
+        (9, [0, 5, 10]),
+        (80, [0, 20, 40, 60, 80]),
+        (81, [0, 50, 100]),
+        (1_234, [0, 500, 1_000, 1_500]),
+    ],
+)
+def test_ticks_are_round_numbers(most, expected):
+    assert charts.ticks(most) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(0, []), (1, [0]), (2, [0, 1]), (4, [0, 2, 3]), (5, [0, 1, 2, 3, 4]), (9, [0, 2, 4, 6, 8])],
+)
+def test_labels_of_an_axis(count, expected):
+    assert charts.axis([str(number) for number in range(count)]) == list(map(str, expected))
+
+
+def test_chart_has_axes_and_its_last_values():
+    labels = [f"2025-0{month}" for month in range(1, 4)]
+    chart = charts.Chart("id", "", labels, [charts.Line("all", [1, None, 1_500])])
+    html = render_to_string("souvenirs/dashboard/chart.html", {"chart": chart})
+    assert re.findall("<span>(.*?)</span>", html) == ["1,500", "1,000", "500", "0", *labels]
+    assert re.findall(r"<b>(.*?)</b>|at\">(.*?)<", html) == [("1,500", ""), ("", "2025-03")]
+    assert 'class="grid" d="M0 66.67H20M0 33.33H20M0 0H20"' in html
+    assert 'class="line line-1" d="M0 99.93 M20 0"' in html
 
 
 def test_bars_are_stacked_above_zero_and_below():

@@ -16,7 +16,7 @@ from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
 from tests.recording.test_middleware import force_login, seen
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 PAGES = ["/plain/", "/user/"]
 

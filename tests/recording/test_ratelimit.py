@@ -17,7 +17,7 @@ from souvenirs.recording.ratelimit import (
 )
 from souvenirs.resilience.caches import close_caches
 from tests.caches import CountingCache, FailingCache, SlowCache
-from tests.conftest import CACHES, INSTANT, at
+from tests.conftest import CACHES, FOREVER, INSTANT, at
 from tests.processes import BlackHole
 
 HOUR = 3600
@@ -321,24 +321,24 @@ def test_memory_knows_now_what_it_knows_of_the_window_of_now(monkeypatch, later,
     assert not memory.knows_now(HOUR / 2, 1)
 
 
-def test_cache_that_failed_is_left_alone_for_a_while(settings, caplog):
+def test_cache_that_failed_is_left_alone_for_a_while(settings, caplog, stopwatch):
     """One process asks it once, and says so once."""
-    settings.SOUVENIRS_BREAKER_SECONDS = 0.2
+    settings.SOUVENIRS_BREAKER_SECONDS = 30
     FailingCache.asked = 0
     with override_settings(CACHES=named("FailingCache")):
         assert all(RateLimiter().admits(user, WINDOW, unasked) for user in range(20))
         assert (FailingCache.asked, len(caplog.records)) == (1, 1)
-        time.sleep(0.25)
+        stopwatch.advance(30)
         assert all(RateLimiter().admits(user, WINDOW, unasked) for user in range(20))
         assert (FailingCache.asked, len(caplog.records)) == (2, 2)
     assert caplog.records[0].levelname == "WARNING"
 
 
-def test_cache_that_answers_again_is_asked_again(settings):
-    settings.SOUVENIRS_BREAKER_SECONDS = 0.05
+def test_cache_that_answers_again_is_asked_again(settings, stopwatch):
+    settings.SOUVENIRS_BREAKER_SECONDS = 30
     with override_settings(CACHES=named("FailingCache")):
         RateLimiter().admits(1, WINDOW, unasked)
-    time.sleep(0.06)
+    stopwatch.advance(30)
     assert RateLimiter().admits(1, WINDOW, unasked)
     assert not RateLimiter().admits(1, WINDOW, unasked)
 
@@ -352,10 +352,12 @@ def test_cache_that_answers_slowly_is_left_alone_too(settings):
     assert SlowCache.asked == 1
 
 
-def test_hung_cache_costs_one_wait(settings):
+def test_hung_cache_costs_one_wait(settings, asked_of_redis):
     """A server that accepts and never answers."""
+    settings.SOUVENIRS_BREAKER_SECONDS = 600
     with BlackHole() as hole:
         settings.CACHES = {"default": {**CACHES["redis"], "LOCATION": f"redis://{hole.address}/0"}}
         began = time.monotonic()
         assert all(RateLimiter().admits(user, WINDOW, unasked) for user in range(100))
-        assert 0.09 < time.monotonic() - began < 1
+        assert 0.09 < time.monotonic() - began < FOREVER
+    assert asked_of_redis == ["add"]

@@ -204,7 +204,7 @@ def test_value_of_another_type_is_refused(value):
 
 
 def test_object_of_another_model_is_refused():
-    with pytest.raises(ValueError, match=r"is not a .*: give a saved user"):
+    with pytest.raises(ValueError, match=r"is not an instance of .*: give a saved user"):
         souvenez(Group(pk=77, name="a group"))
 
 

@@ -12,7 +12,7 @@ from .activeusers import ActiveUsers, group_of
 from .activity import active_users, active_users_each, count_active_users
 from .expressions import WasSeen
 from .segments import (
-    SETTING,
+    BY_SETTING,
     By,
     BySegment,
     groups_by,
@@ -24,7 +24,7 @@ from .segments import (
 )
 
 __all__ = [
-    "SETTING",
+    "BY_SETTING",
     "Accounts",
     "ActiveUsers",
     "By",

@@ -29,7 +29,8 @@ from .activeusers import ActiveUsers
 #: user model, like ``"groups__name"``, whose values are the names.
 By: TypeAlias = str | Mapping[str, Any]
 
-SETTING = "segment"
+#: The value of ``by`` for the segments in ``SOUVENIRS_SEGMENTS``.
+BY_SETTING = "segment"
 
 T = TypeVar("T")
 
@@ -81,7 +82,7 @@ def groups_if_any(by: By | None, exclusive: bool) -> dict[str, ActiveUsers] | No
 def _groups_by(by: By) -> dict[str, ActiveUsers]:
     if isinstance(by, Mapping):
         named = {str(name): _users_of(name, group) for name, group in by.items()}
-    elif by == SETTING:
+    elif by == BY_SETTING:
         named = {name: segment(name) for name in segment_names()}
     else:
         return _by_field(by)
@@ -170,7 +171,7 @@ def _by_field(path: str) -> dict[str, ActiveUsers]:
                 members.setdefault(str(value), []).append(pk)
     except FieldError:
         raise ValueError(
-            f"by must be {SETTING!r}, groups by name, or a field of "
+            f"by must be {BY_SETTING!r}, groups by name, or a field of "
             f"{get_user_model()._meta.label}, not {path!r}."
         ) from None
     return {name: ActiveUsers(members[name]) for name in sorted(members)}

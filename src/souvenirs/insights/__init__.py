@@ -35,10 +35,10 @@ from .stickiness import Stickiness, StickinessOfPeriod, stickiness
 # isort: off
 # For the pages, the API and the commands. The public names are those in ``__all__``.
 from .growth import GrowthPart as GrowthPart, plan_growth as plan_growth
-from .results import Plan as Plan, ratio as ratio, read as read
+from .results import Plan as Plan, ratio as ratio, results_of as results_of
 from .retention import CohortBy as CohortBy, Mode as Mode, Reference as Reference
 from .seenorder import page_by_last_seen as page_by_last_seen
-from .series import WINDOWS as WINDOWS
+from .series import TRAILING_WINDOWS as TRAILING_WINDOWS
 from .stickiness import plan_stickiness as plan_stickiness
 from .trailing import trailing_counts as trailing_counts
 # isort: on

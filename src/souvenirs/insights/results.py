@@ -70,7 +70,7 @@ class Plan(NamedTuple, Generic[T]):
     make: Callable[[Sequence[ActiveUsers]], T]
 
 
-def read(plans: Sequence[Plan[Any]], users: Any = None) -> list[Any]:
+def results_of(plans: Sequence[Plan[Any]], users: Any = None) -> list[Any]:
     """Return the result of each plan, all from one reading, so that they are consistent."""
     sets = active_users_each([each for plan in plans for each in plan.ranges], users)
     results = []

@@ -14,7 +14,7 @@ from .timeline import position_of, timeline_of
 from .trailing import trailing_counts
 
 #: Lengths in days of the named windows.
-WINDOWS = {"dau": 1, "wau": 7, "mau": 30}
+TRAILING_WINDOWS = {"dau": 1, "wau": 7, "mau": 30}
 
 #: The name or the length of a trailing window, in local days; None for the period itself.
 TrailingWindow = Literal["dau", "wau", "mau"] | int | timedelta | None
@@ -129,14 +129,14 @@ def _days_in(window: TrailingWindow) -> int | None:
     if window is None:
         return None
     if isinstance(window, str):
-        days: Any = WINDOWS.get(window)
+        days: Any = TRAILING_WINDOWS.get(window)
     elif isinstance(window, timedelta):
         days = window // ONE_DAY if window % ONE_DAY == timedelta() else None
     else:
         days = window
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= 36_600:
         raise ValueError(
-            f"window must be {', '.join(map(repr, WINDOWS))} or a whole number of days from 1 to "
-            f"36,600, not {window!r}."
+            f"window must be {', '.join(map(repr, TRAILING_WINDOWS))} or a whole number of days "
+            f"from 1 to 36,600, not {window!r}."
         )
     return days

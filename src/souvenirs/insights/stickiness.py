@@ -12,7 +12,7 @@ from typing import Any, Literal, Unpack, overload
 from ..calendar import Days, Period, Timeline
 from ..counting import ActiveUsers, By, active_users_each
 from .results import Insight, PeriodOptions, Plan, Segmented, ratio, segmented
-from .series import WINDOWS
+from .series import TRAILING_WINDOWS
 from .timeline import position_of, timeline_of
 from .trailing import trailing_counts
 
@@ -93,8 +93,8 @@ class Stickiness(Insight):
         """Return the users behind a number of a period: its position, its label or itself."""
         position = position_of([each.period for each in self.periods], period)
         first, last = self._positions[position]
-        if part in WINDOWS:
-            first = last - WINDOWS[part]
+        if part in TRAILING_WINDOWS:
+            first = last - TRAILING_WINDOWS[part]
         elif part != "active":
             raise ValueError(f"part must be active, dau, wau or mau, not {part!r}.")
         return ActiveUsers.union(self._days[first:last])
@@ -147,7 +147,7 @@ def stickiness(
 def plan_stickiness(timeline: Timeline) -> Plan[Stickiness]:
     """Plan :func:`stickiness` of the periods of a timeline."""
     # Unknown periods may have any number of days, none of which is read.
-    days = timeline.known().days(before=max(WINDOWS.values()) - 1)
+    days = timeline.known().days(before=max(TRAILING_WINDOWS.values()) - 1)
     return Plan(days.ranges, partial(_stickiness, timeline, days))
 
 
@@ -156,7 +156,7 @@ def _stickiness(timeline: Timeline, days: Days, sets: Sequence[ActiveUsers]) -> 
     ends = [last for _, last in days.positions]
     named = [
         trailing_counts(sets, [(last - length, last) for last in ends])
-        for length in WINDOWS.values()
+        for length in TRAILING_WINDOWS.values()
     ]
     has_begun = list(map(timeline.has_begun, days.ranges))
     unknown = len(timeline.periods) - len(days.positions)

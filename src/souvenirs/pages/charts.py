@@ -8,28 +8,34 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import count
+from math import ceil
 from typing import Any
 
 from django.utils.translation import ngettext
 
 from .formats import day, number
 
-#: The height of a drawing; its width is so much for each of its points.
+#: The height of a drawing, and the width of each of its points.
 HEIGHT = 100
 STEP = 10
 
 
 @dataclass(frozen=True)
 class Line:
-    """The values of one line, and its name; None leaves a gap."""
+    """The name of a line, and its values; None leaves a gap."""
 
     name: str
-    values: Sequence[float | None]
+    values: Sequence[int | None]
+
+    @property
+    def last(self) -> str:
+        return number(self.values[-1]) if self.values else ""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over the same labels: drawn here, and once more by the script, with a legend."""
+    """Lines over the same labels."""
 
     id: str
     title: str
@@ -37,22 +43,32 @@ class Chart:
     lines: Sequence[Line]
 
     @property
-    def top(self) -> float:
-        values = [value for line in self.lines for value in line.values if value is not None]
-        return max(values, default=0)
-
-    @property
     def width(self) -> str:
-        """As it is written in SVG, whatever the language."""
         return str(max(len(self.labels) - 1, 1) * STEP)
 
     @property
+    def ticks(self) -> list[int]:
+        """The numbers on the vertical axis, from 0."""
+        return ticks(max((value or 0 for line in self.lines for value in line.values), default=0))
+
+    @property
+    def scale(self) -> list[str]:
+        """The same from top to bottom, as text."""
+        return [number(tick) for tick in reversed(self.ticks)]
+
+    @property
+    def grid(self) -> str:
+        """The ``d`` of an SVG path with a line at each tick but 0."""
+        top = self.ticks[-1]
+        lines = (HEIGHT - _scaled(tick, top, HEIGHT) for tick in self.ticks[1:])
+        return "".join(f"M0 {y:g}H{self.width}" for y in lines)
+
+    @property
     def paths(self) -> list[str]:
-        return [path(line.values, self.top) for line in self.lines]
+        return [path(line.values, self.ticks[-1]) for line in self.lines]
 
     @property
     def axis(self) -> list[str]:
-        """The labels at the left and the right end, and in the middle."""
         return axis(self.labels)
 
     @property
@@ -61,11 +77,15 @@ class Chart:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the script needs."""
-        return {
-            "labels": list(self.labels),
-            "lines": [{"name": line.name, "values": list(line.values)} for line in self.lines],
-        }
+        """The labels and values, for the script that shows those under the pointer."""
+        return {"labels": list(self.labels), "lines": [list(line.values) for line in self.lines]}
+
+
+def ticks(most: int) -> list[int]:
+    """Return two to five evenly spaced round numbers, from 0 to ``most`` or more."""
+    sizes = (digit * 10**power for power in count() for digit in (1, 2, 5))
+    size = next(size for size in sizes if size * 4 >= most)
+    return [size * place for place in range(max(ceil(most / size), 1) + 1)]
 
 
 @dataclass(frozen=True)
@@ -203,6 +223,7 @@ def path(values: Sequence[float | None], top: float, height: int = HEIGHT) -> st
 
 
 def axis(labels: Sequence[str]) -> list[str]:
-    """Return the first label, that in the middle, and the last one."""
-    places = sorted({0, len(labels) // 2, len(labels) - 1}) if labels else []
-    return [labels[place] for place in places]
+    """Return up to five evenly spaced labels, the first and the last among them."""
+    parts = 4 if len(labels) > 4 else 2
+    places = {round((len(labels) - 1) * part / parts) for part in range(parts + 1)}
+    return [labels[place] for place in sorted(places)] if labels else []

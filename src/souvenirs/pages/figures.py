@@ -34,7 +34,7 @@ from ..insights import (
     plan_growth,
     plan_stickiness,
     ratio,
-    read,
+    results_of,
     trailing_counts,
 )
 from ..reports import calendar_monthly_usage, usage_row
@@ -108,7 +108,7 @@ def overview(
     # A function of the site counts in its own way.
     if not conf.USAGE_REPORTS_FUNCTION:
         plans.append(_plan_usage(timeline("month"), users))
-    tiles, chart, growth, busy, active_now, *months = read(plans, users)
+    tiles, chart, growth, busy, active_now, *months = results_of(plans, users)
     return Overview(
         moment=moment,
         is_now=utc(moment) == utc(now),

@@ -204,12 +204,10 @@ def overview(page: PageRequest) -> Context:
         "now_note": now_note(),
         "actives": {
             "chart": actives,
-            "top": number(actives.top),
             "table": actives_table(found.chart, page),
         },
         "usage": {
             "chart": usage,
-            "top": number(usage.top),
             "table": usage_table(found.months, page, caption, "month"),
         },
         "growth": {

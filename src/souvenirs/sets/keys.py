@@ -130,7 +130,9 @@ def primary_key(user: Any) -> Hashable:
         key: Hashable = user.pk
         return key
     if isinstance(user, models.Model):
-        raise ValueError(f"{user!r} is not a {_label()}: give a saved user or its primary key.")
+        raise ValueError(
+            f"{user!r} is not an instance of {_label()}: give a saved user or its primary key."
+        )
     return _as_key(user.pk)
 
 

@@ -14,7 +14,7 @@ from ..calendar import (
     DAY,
     MICROSECOND,
     Boundaries,
-    calendar_start,
+    calendar_boundaries,
     checked,
     earlier,
     is_known,
@@ -24,7 +24,7 @@ from ..calendar import (
 )
 from ..conf import conf
 from ..counting import ActiveUsers
-from ..insights import Plan, read
+from ..insights import Plan, results_of
 from ..stores import get_store
 
 #: Local days of the busy hours.
@@ -50,15 +50,14 @@ def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
     """Return the busy hours of the four whole weeks before the last day of a range."""
     _, days = last_day_of(end, checked(timezone.now(), "now"), zone)
     busy: BusyHours
-    [busy] = read([plan_busy_hours(days, get_store().first())], users)
+    [busy] = results_of([plan_busy_hours(days, get_store().first())], users)
     return busy
 
 
 def last_day_of(end: datetime, now: datetime, zone: tzinfo) -> tuple[datetime, Boundaries]:
     """The end of a range, or now where that is earlier, and days of which 0 is the one it ends."""
     moment = local(earlier(checked(end, "end"), now), zone)
-    day = calendar_start(outward(just_before(moment, zone)), DAY, zone)
-    return moment, Boundaries(day, DAY, zone)
+    return moment, calendar_boundaries(outward(just_before(moment, zone)), DAY, zone)
 
 
 def just_before(moment: datetime, zone: tzinfo) -> datetime:

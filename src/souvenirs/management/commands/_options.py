@@ -19,7 +19,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from souvenirs.calendar import INTERVALS, checked, outward, utc, zone_named
-from souvenirs.counting import SETTING, restricted, segment_names
+from souvenirs.counting import BY_SETTING, restricted, segment_names
 from souvenirs.sets import primary_key
 
 from ._errors import command_errors
@@ -140,7 +140,7 @@ def parse_segments(options: dict[str, Any]) -> dict[str, Any]:
         raise CommandError("--by-segment requires segments in SOUVENIRS_SEGMENTS.")
     return {
         "users": restricted(None, options["segment"]),
-        "by": SETTING if options["by_segment"] else None,
+        "by": BY_SETTING if options["by_segment"] else None,
         "exclusive": options["exclusive"],
     }
 
