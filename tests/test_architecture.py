@@ -31,7 +31,7 @@ counting        Active users, segments and accounts.
 querysets       Querysets of users by when they were last seen.
 reports         Registered, activated and active users, period by period.
 digests         Souvenirs folded into digests, pruned, erased and verified.
-insights        Whether it is getting better, and who is slipping away.
+insights        Series, stickiness, power curves, growth, retention, and when users were last seen.
 importing       History from files and from what Django already knows.
 control         The main functions of the app and the errors they raise.
 middleware      Record the users of requests.
