@@ -50,7 +50,7 @@ def sealed():
 
 @contextmanager
 def marked_by_bucket():
-    """All undigested souvenirs of a bucket are marked as digested, and not those that have been read."""
+    """All undigested souvenirs of a bucket are marked as digested, not those that were read."""
     undigested = folding._undigested
     buckets = []
 
@@ -63,10 +63,7 @@ def marked_by_bucket():
         for bucket in buckets:
             get_store().souvenirs.in_cell(bucket).undigested().update(digested=True)
 
-    with (
-        patch.object(folding, "_undigested", remember),
-        patch.object(folding, "mark_digested", mark),
-    ):
+    with patch.multiple(folding, _undigested=remember, mark_digested=mark):
         yield
 
 
