@@ -725,6 +725,7 @@ def test_order_of_last_seen_without_time_zones(world, settings, query, monkeypat
         ("overview", {"from": "2025-02-31"}, "a valid date and time"),
         ("overview", {"from": "2025-02-01", "to": "2025-01-01"}, "is later than"),
         ("overview", {"tz": "America"}, "a name like Europe/Paris"),
+        ("overview", {"from": "0001-01-01", "to": "0001-01-03", "tz": "UTC"}, "is out of range in"),
         ("overview", {"interval": "day", "from": "2020-01-01"}, "more than 400"),
         ("overview", {"nonsense": "1"}, "Unknown parameter"),
         ("overview", {"preset": "12mo", "from": "2025-01-01"}, "cannot be combined"),

@@ -22,7 +22,7 @@ ERRORS = {
 
 @for_api(VIEW_USAGE)
 def openapi(request: HttpRequest) -> JsonResponse:
-    """Payload with the document, for where the API is."""
+    """Return the document, with the URL of this API."""
     return JsonResponse(document(request.path.removesuffix("/openapi.json")))
 
 

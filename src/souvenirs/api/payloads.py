@@ -87,7 +87,7 @@ OF_SUBSCRIPTION: dict[str, tuple[Callable[..., Any], str]] = {
 
 
 def usage_payload(parameters: Parameters) -> Payload:
-    """Return registered, activated and active users, period by period."""
+    """Return registered, activated and active users by period."""
     check_report(parameters)
     groups = _groups(parameters)
     if parameters.subscription_start is None:
@@ -115,7 +115,7 @@ def usage_payload(parameters: Parameters) -> Payload:
 
 
 def series_payload(parameters: Parameters) -> Payload:
-    """Return how many users were active, period by period."""
+    """Return active users by period."""
     found = active_series(
         parameters.start,
         parameters.end,
@@ -128,7 +128,7 @@ def series_payload(parameters: Parameters) -> Payload:
 
 
 def growth_payload(parameters: Parameters) -> Payload:
-    """Return who is new, retained, resurrected and churned, period by period."""
+    """Return growth accounting by period."""
     found = growth(
         parameters.start,
         parameters.end,
@@ -140,7 +140,7 @@ def growth_payload(parameters: Parameters) -> Payload:
 
 
 def stickiness_payload(parameters: Parameters) -> Payload:
-    """Return daily, weekly and monthly actives, and how often users come, period by period."""
+    """Return daily, weekly and monthly active users, and their ratios, by period."""
     found = stickiness(
         parameters.start,
         parameters.end,
@@ -152,7 +152,7 @@ def stickiness_payload(parameters: Parameters) -> Payload:
 
 
 def busy_payload(parameters: Parameters) -> Payload:
-    """Return how many users are active in each hour of the week."""
+    """Return the average number of active users by hour of the week."""
     end = parameters.end or timezone.now()
     found = busy_hours(end, parameters.zone, _members(parameters))
     means = found.means or {}
@@ -166,7 +166,7 @@ def busy_payload(parameters: Parameters) -> Payload:
 
 
 def retention_payload(parameters: Parameters) -> Payload:
-    """Return cohorts, each with how many of its users came back in each period."""
+    """Return cohorts and their retention."""
     found: Retention | Segmented[Retention] = retention(
         parameters.start,
         parameters.end,
@@ -184,7 +184,7 @@ def retention_payload(parameters: Parameters) -> Payload:
 
 
 def _cohorts(cells: list[Row]) -> list[Row]:
-    """Cells as they follow each other, gathered into their cohorts."""
+    """Return consecutive cells grouped by cohort."""
     cohorts: list[Row] = []
     for cell in cells:
         of_cohort = {name: cell[name] for name in cell if name not in ("offset", "users", "share")}
@@ -196,10 +196,10 @@ def _cohorts(cells: list[Row]) -> list[Row]:
 
 
 def people_payload(parameters: Parameters) -> Payload:
-    """Return a page of users in the order of their primary keys, and when each was last seen.
+    """Return a page of users, sorted by primary key, and when each was last seen.
 
-    Who was active and has been deleted since has a row without a name, so that there are as many
-    rows as users were counted.
+    Active users who have been deleted since have a row without a name, so that there is a row for
+    each counted user.
     """
     first = (parameters.page - 1) * parameters.per_page
     last = first + parameters.per_page
@@ -238,7 +238,7 @@ def _listed(parameters: Parameters) -> QuerySet[Any]:
 
 
 def health_payload(parameters: Parameters) -> Payload:
-    """Return since when users are counted, how far digesting has come, and what is set wrong."""
+    """Return the start of history, the progress of digesting, and failed system checks."""
     checks = [
         {
             "id": str(message.id),
@@ -278,7 +278,7 @@ def health_payload(parameters: Parameters) -> Payload:
 
 
 def _groups(parameters: Parameters) -> dict[str, Any]:
-    """The arguments of an insight that say about whom it is; few enough for one answer."""
+    """Return the arguments of an insight that select users. Raises InvalidParameter."""
     groups = None
     if parameters.by is not None:
         groups = groups_by(parameters.by)

@@ -81,14 +81,14 @@ OUTSIDE = Mount()
 
 Context: TypeAlias = dict[str, Any]
 
-#: What makes the context of a page, or what is sent instead of it.
+#: A function that returns the context of a page, or a response instead of the page.
 Fill: TypeAlias = Callable[[PageRequest], Context | HttpResponse]
 
 
 def page_view(
     name: str, form_class: type[PageForm], template: str, permission: str = VIEW_USAGE
 ) -> Callable[[Fill], View]:
-    """Make the view of a page of a function that returns the context of its template."""
+    """Make the view of a page from a function that returns the context of its template."""
 
     def decorate(fill: Fill) -> View:
         @for_pages(permission)
@@ -144,7 +144,7 @@ def _navigation(
     parameters: Parameters | None,
     query: dict[str, str],
 ) -> list[Link]:
-    """The pages, each with the zone and the segment of this one, and its range."""
+    """Links to all pages, with the range, time zone and segment of this one."""
     shared = PageRequest(mount, parameters, query, request.user).shared if parameters else {}
     own = {
         "overview": ("preset", "from", "to", "tz", "segment"),
@@ -165,7 +165,7 @@ def _navigation(
 
 
 def _shown(parameters: Parameters) -> Context:
-    """What is always shown: the zone, and the range and the segment where there are any."""
+    """The time zone, and the range and segment if there are any."""
     said: Context = {"zone": str(parameters.zone), "segment": parameters.segment}
     if parameters.start and parameters.end:
         words = {"start": _written(parameters.start), "end": _written(parameters.end)}
@@ -180,12 +180,12 @@ def _written(moment: datetime) -> str:
 
 @page_view("overview", OverviewForm, "overview")
 def overview(page: PageRequest) -> Context:
-    """How many were here, and whether it is getting better."""
+    """Active users and their trend."""
     parameters = page.parameters
     check_periods(parameters.periods, MAX_PERIODS, "interval")
     check_report(parameters)
     start, _end = _range(parameters)
-    # Without an end the range is up to now, and so it has moved on since it was read.
+    # Without an end the range is up to now, which is later than when the form was parsed.
     has_end = parameters.preset is not None or "to" in page.query
     found = figures.overview(
         start,
@@ -222,7 +222,7 @@ def overview(page: PageRequest) -> Context:
 
 @page_view("retention", RetentionForm, "tables")
 def retention(page: PageRequest) -> Context:
-    """Who comes back."""
+    """Cohorts and their retention."""
     parameters = page.parameters
     check_periods(parameters.periods, MAX_COHORTS, "interval")
     start, end = _range(parameters)
@@ -241,7 +241,7 @@ def retention(page: PageRequest) -> Context:
 
 @page_view("people", PeopleForm, "tables", VIEW_PEOPLE)
 def people(page: PageRequest) -> Context | HttpResponse:
-    """Who is behind a number."""
+    """The users behind a number."""
     parameters = page.parameters
     if parameters.list not in OF_DAYS:
         most = MAX_COHORTS if parameters.list == "cohort" else MAX_PERIODS
@@ -268,7 +268,7 @@ def people(page: PageRequest) -> Context | HttpResponse:
 
 
 def _people_file(parameters: Parameters) -> HttpResponse:
-    """The list as the API writes it, as far as somebody could page through it."""
+    """The list in the format of the API, with as many rows as all of its pages."""
     found = list_users(parameters, 0, MAX_ROWS)
     joined = orders().get("joined")
     rows = [
@@ -296,7 +296,7 @@ REPORTS = {
 
 @page_view("billing", BillingForm, "tables")
 def billing(page: PageRequest) -> Context:
-    """The report of a subscription, as show_usage prints it."""
+    """The usage report of a subscription."""
     parameters = page.parameters
     start = parameters.subscription_start
     if start is None:
@@ -311,7 +311,7 @@ def billing(page: PageRequest) -> Context:
     caption = _("Users in each period of the subscription that started on %s") % day(start)
     shown = {"from": page.written(since)}
     if not usages:
-        # That of a subscription to come is empty, and has no end before it begins.
+        # The range of a future subscription is empty: it cannot end before it starts.
         shown["to"] = shown["from"]
     return {
         "tables": [usage_table(usages, page, caption, parameters.interval, shown)],
@@ -320,7 +320,7 @@ def billing(page: PageRequest) -> Context:
 
 @page_view("health", HealthForm, "tables")
 def health(page: PageRequest) -> Context:
-    """Digesting progress, and what is wrong."""
+    """Digesting progress and failed system checks."""
     progress = status()
     return {
         "tables": [
@@ -332,7 +332,7 @@ def health(page: PageRequest) -> Context:
 
 
 def _range(parameters: Parameters) -> tuple[datetime, datetime]:
-    """The range of a parameters, up to now."""
+    """The range of the parameters, cut off at now."""
     now = local(checked(timezone.now(), "now"), parameters.zone)
     end = earlier(parameters.end or now, now)
     return earlier(parameters.start or end, end), end

@@ -44,7 +44,7 @@ def usage_table(
     interval: str,
     since: Mapping[str, str] | None = None,
 ) -> PageTable:
-    """Return a report, the last period first."""
+    """Return a report, latest period first."""
     zone = page.parameters.zone
 
     def people(usage: dict[str, Any]) -> str:
