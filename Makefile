@@ -14,16 +14,23 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz soak stress lint types screenshots docs reference bench build clean
+.PHONY: help demo test test-all coverage fuzz soak stress lint types screenshots docs reference bench build clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Load 21 years of real activity, report on it, serve it on 127.0.0.1 (DEMO_SERVE=0: do not serve)
 	@$(BIN)/python demo/manage.py demo
 
-test: $(VENV)/.test ## Run the whole suite on SQLite and on every server that answers
-	@$(BIN)/python -m tests
+test: $(VENV)/.test ## Test all behaviour on SQLite and on every server that answers, in a few minutes (COVERAGE=1: measure)
+	@$(BIN)/python -m tests $(if $(COVERAGE),--coverage)
+
+test-all: $(VENV)/.test ## Test the rest: all time zones, other user models, the browser, broken servers, real data
+	@$(BIN)/python -m tests --rest $(if $(COVERAGE),--coverage)
+
+coverage: $(VENV)/.test ## Report what the measured runs have covered
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 fuzz: $(VENV)/.test ## Damage stored sets of users for ten minutes (SECONDS=60: a short form)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600)
@@ -47,10 +54,10 @@ docs: $(VENV)/.dev ## Build the documentation into site/
 reference: $(VENV)/.demo ## Update docs/reference and docs/openapi.json from the code
 	@$(BIN)/python -m tools.reference
 
-screenshots: $(VENV)/.test ## Take the screenshots of the documentation anew, with Debian's Chromium
+screenshots: $(VENV)/.test ## Retake the screenshots in the documentation, with Debian's Chromium
 	@$(BIN)/python -m demo.screenshots
 
-bench: $(VENV)/.test ## Measure against the algorithm of version 1, in one run
+bench: $(VENV)/.test ## Compare performance with the algorithm of version 1
 	@$(BIN)/python benchmarks/record.py
 	@$(BIN)/python benchmarks/count.py
 
@@ -59,7 +66,7 @@ build: $(VENV)/.dev ## Build the packages into dist/ and check them
 	@$(BIN)/python -m build --quiet
 	@$(BIN)/twine check --strict dist/*
 
-clean: ## Delete everything that can be made again
+clean: ## Delete everything that can be rebuilt
 	rm -rf $(VENV) .nox build dist site .coverage* demo/*.sqlite3* demo/.login
 
 $(BIN)/python:

@@ -17,7 +17,7 @@ def start_document(namespace):
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=doctest.NORMALIZE_WHITESPACE)],
-    patterns=["README.md", "docs/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
     setup=start_document,
     fixtures=["ann", "bob"],
 ).pytest()

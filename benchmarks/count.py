@@ -61,10 +61,10 @@ def main() -> None:
         files = Files(Path(folder), options.rows, options.users, options.days)
         print(f"## Counting\n\n{machine(engines)}.\n")
         print(
-            f"{files.rows:,} souvenirs of {files.users_total:,} users in {files.days} days. "
-            "Version 1.0.2 is measured twice: in its own table with its own indexes, and in the "
-            "table of version 2. PostgreSQL has 64 MB of work_mem. Each time is the best of all "
-            "rounds.\n"
+            f"{files.rows:,} souvenirs of {files.users_total:,} users in {files.days} days, all of "
+            "them digested by version 2. Version 1.0.2 is measured twice: on its own table with "
+            "its own indexes, and on the table of version 2. PostgreSQL has 64 MB of `work_mem`. "
+            "Each time is the best of all rounds.\n"
         )
         for engine in engines:
             with scratch(engine) as connection:
@@ -117,9 +117,9 @@ def digest(connection: BaseDatabaseWrapper, rows: int) -> str:
     size = sum(level.size for level in levels)
     parts = ", ".join(f"{level.size / rows:.2f} {level.name}" for level in levels)
     return (
-        f"Digested at {rows / folded:,.0f} souvenirs a second, claims included; days and months "
-        f"took {made:.1f} s. The process grew by {grown:.0f} MB. Digests take "
-        f"{size / rows:.2f} bytes a souvenir: {parts}.\n"
+        f"Digesting took place at {rows / folded:,.0f} souvenirs per second, including marking "
+        f"them; days and months took {made:.1f} s. The process grew by {grown:.0f} MB. Digests "
+        f"take {size / rows:.2f} bytes per souvenir: {parts}.\n"
     )
 
 

@@ -35,7 +35,7 @@ def main() -> None:
     engines = answering(options.engines)
     print(f"## Growth\n\n{machine(engines)}.\n")
     print(
-        f"Active users of the last 30 of {options.days} days, of {options.users:,} users; version "
+        f"Active users in the last 30 of {options.days} days, of {options.users:,} users. Version "
         "2 has digested everything. Each time is the best of all rounds.\n"
     )
     curves: dict[str, dict[int, tuple[float, float]]] = {engine: {} for engine in engines}

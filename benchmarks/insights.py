@@ -87,8 +87,8 @@ def main() -> None:
         files = Files(Path(folder), options.rows, options.users, options.days)
         print(
             f"{files.rows:,} souvenirs of {files.users_total:,} users in {files.days} days, all "
-            "digested. The sets are read in the queries; what is done with them comes after that. "
-            "Each time is the best of all rounds.\n"
+            'digested. "After reading" is the time spent on the sets once the queries have '
+            "returned them. Each time is the best of all rounds.\n"
         )
         for engine in engines:
             with scratch(engine) as connection:

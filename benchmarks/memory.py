@@ -17,7 +17,7 @@ from time import perf_counter
 from _common import WEEK, print_table, say
 
 from souvenirs.conf import conf
-from souvenirs.recording.ratelimit import gate, window_now
+from souvenirs.recording.ratelimit import rate_limiter, window_now
 
 PASSING = 1_000_000
 #: Megabytes.
@@ -60,7 +60,7 @@ def main() -> None:
         rows.append([kind, *map(mb, figures), f"{untraced['ns']:,.0f} ns", met])
     print(f"## Memory\n\nPython {platform.python_version()}.\n")
     print(
-        f"{arguments.passing:,} users and as many sessions pass by in one window, at a "
+        f"{arguments.passing:,} users and as many sessions in one window, with a "
         f"`SOUVENIRS_GATE_SIZE` of {conf.GATE_SIZE:,}:\n"
     )
     headers = ["primary keys", "peak allocated", "process grows by", "each pair", f"<= {GOAL} MB"]
@@ -78,14 +78,14 @@ def measure(kind: str, passing: int, traced: bool) -> dict[str, float]:
     make = KINDS[kind]
     window = window_now(WEEK)
     pass_by(make, 1)
-    gate.forget()
+    rate_limiter.forget()
     if traced:
         tracemalloc.start()
     before = resident()
     began = perf_counter()
     pass_by(make, passing)
     taken = perf_counter() - began
-    assert gate.remembers(LAST[0], window)
+    assert rate_limiter.remembers(LAST[0], window)
     peak = tracemalloc.get_traced_memory()[1] if traced else 0
     return {"peak": peak, "grown": resident() - before, "ns": taken / passing * 1e9}
 
@@ -99,8 +99,8 @@ def pass_by(make: Callable[[int], Hashable], passing: int) -> None:
     window = window_now(WEEK)
     for number in range(passing):
         user = make(number)
-        gate.remember(user, window)
-        gate.sessions.remember(window, hash(f"{numbers.getrandbits(160):x}"))
+        rate_limiter.remember(user, window)
+        rate_limiter.sessions.remember(window, hash(f"{numbers.getrandbits(160):x}"))
         LAST[0] = user
 
 

@@ -277,11 +277,11 @@ def print_readers(
                 ]
             )
     print(
-        f"{readers} readers at once of {len(common)} of these pages, in any order, for "
-        f"{seconds:g} seconds, beside their own client: gunicorn with {WORKERS} workers of "
-        f"{THREADS} threads.\n"
+        f"{readers} concurrent readers of {len(common)} of these pages, in any order, for "
+        f"{seconds:g} seconds, with gunicorn ({WORKERS} workers of {THREADS} threads) and the "
+        "client on the same machine.\n"
     )
-    headers = ["a reader looks at a page", "requests", "errors", "a second", "median", "95 %"]
+    headers = ["a reader loads a page every", "requests", "errors", "per second", "median", "95 %"]
     print_table([*headers, "longest"], rows)
 
 

@@ -49,7 +49,7 @@ from souvenirs.conf import conf
 from souvenirs.control import souvenez
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
-from souvenirs.recording.ratelimit import gate, window_now
+from souvenirs.recording.ratelimit import rate_limiter, window_now
 
 CACHES = ["locmem", "redis"]
 #: A small site and a larger one.
@@ -93,18 +93,21 @@ def main() -> None:
             forget_keys()
 
     print(f"## Recording\n\n{machine([*engines, *stores])}.\n")
-    print("A user who has left a souvenir in this window already:\n")
+    print("A request of a user who already has a souvenir in this window:\n")
     print_table(["rate-limited", "1.0.2", "version 2", "times faster"], limited)
     print(
-        "What the middleware adds to a request, over one that does nothing, where the user has "
-        "left a souvenir already; a page that asks for the user has loaded it by itself:\n"
+        "What the middleware adds to such a request, compared with a middleware that does "
+        "nothing. A page that asks for the user loads it itself:\n"
     )
     headers = ["page", "1.0.2 adds", "version 2 adds", "times less"]
     print_table(headers, pages)
-    print(f"What other apps add, each as it comes. {_others.left_out()}\n")
+    print(f"What other apps add, each with its default settings. {_others.left_out()}\n")
     if beside:
         print_table(["page", "version 2", *map(_others.titled, _others.installed())], beside)
-    print("A user's first request of a window, beside one bare `cache.add` and one bare INSERT:\n")
+    print(
+        "A user's first request in a window, compared with one bare `cache.add` and one bare "
+        "INSERT:\n"
+    )
     headers = ["first souvenir", "bare", "1.0.2", "version 2", "version 2 / bare", "1.0.2 / bare"]
     print_table(headers, first)
 
@@ -118,7 +121,7 @@ def rate_limited(connection: BaseDatabaseWrapper, cache: str, user: User) -> lis
     key = user.pk
 
     def gate_alone() -> bool:
-        return gate.remembers(key, window_now(conf.RATELIMIT_SECONDS))
+        return rate_limiter.remembers(key, window_now(conf.RATELIMIT_SECONDS))
 
     old_souvenez(user)
     souvenez(user)
@@ -138,7 +141,10 @@ def rate_limited(connection: BaseDatabaseWrapper, cache: str, user: User) -> lis
 @contextmanager
 def asks_nobody(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Assert that neither the database nor the cache is asked."""
-    with CaptureQueriesContext(connection) as queries, patch.object(gate, "_cache") as cache:
+    with (
+        CaptureQueriesContext(connection) as queries,
+        patch("souvenirs.recording.ratelimit.bounded_cache") as cache,
+    ):
         yield
     assert not queries.captured_queries
     cache.assert_not_called()

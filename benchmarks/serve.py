@@ -193,16 +193,17 @@ def main() -> None:
 
     print(f"## Serving\n\n{machine([*engine, *cache])}.\n")
     print(
-        f"Requests per second of {arguments.users:,} signed-in users, at random, with wrk over "
-        f"{CONNECTIONS} connections: one worker, sessions in signed cookies, a page from a "
-        f"template. The median of {arguments.rounds} runs of {arguments.seconds} seconds each, in "
-        "turns, and of the ratios within each round, with the lowest and the highest:\n"
+        f"Requests per second of {arguments.users:,} signed-in users in random order, with wrk "
+        f"over {CONNECTIONS} connections: one worker, sessions in signed cookies, a page from a "
+        f"template. Medians of {arguments.rounds} alternating runs of {arguments.seconds} seconds "
+        "each. Ratios are medians of the ratios within each round, with the lowest and the "
+        "highest:\n"
     )
     headers = [*MIDDLEWARE, *(f"{kind} / without" for kind in TABLES)]
-    print_table(["page", *headers, "version 2 / without, by computing time"], steady)
+    print_table(["page", *headers, "version 2 / without, by CPU time"], steady)
     print(
-        "The same users' first requests in the window, each leaving a souvenir, on a page that "
-        f"never asks, in turns of {TURN} users:\n"
+        "The same users' first requests in the window, each of which leaves a souvenir, on a page "
+        f"that never asks for the user, in alternating rounds of {TURN} users:\n"
     )
     print_table(["first requests", *headers, "version 2 / 1.0.2"], first)
 

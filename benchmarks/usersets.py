@@ -37,8 +37,9 @@ def main() -> None:
     print(
         f"Python {platform.python_version()}, pyroaring {pyroaring.__version__}, "
         f"xxhash {xxhash.VERSION}.\n\n"
-        f"Days on each of which 10 to 30 % of {options.users:,} users were active, and hours of "
-        "1,100 out of a million, read from bytes and united; bare is pyroaring by itself.\n"
+        "Sets are read from bytes and united: days on each of which 10 to 30 % of "
+        f"{options.users:,} users were active, and hours of 1,100 out of a million users. "
+        '"Bare" is pyroaring alone; "checked" includes checksums.\n'
     )
     works = {"1 day": days[:1], "7 days": days[:7], "30 days": days, "8,000 hours": hours}
     rows = [measured(title, blobs, options.seconds) for title, blobs in works.items()]
@@ -52,7 +53,7 @@ def main() -> None:
             f"days, 10 to 30 % of {options.users:,} users": days,
         }.items()
     ]
-    print_table(["stored", "bytes for each user"], rows)
+    print_table(["stored", "bytes per user"], rows)
 
 
 def a_day(chance: random.Random, users: int) -> UserSet:

@@ -60,11 +60,11 @@ STATIC_URL = "static/"
 LOGIN_URL = "admin:login"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The history has sightings from all over the world: a quarter of an hour divides every time zone's
-# distance from UTC, so that the days of all of them can be told apart.
+# The history has users in all time zones: windows of a quarter of an hour suit them all, because
+# every UTC offset is a multiple of it.
 SOUVENIRS_RATELIMIT_SECONDS = 900
 
-# Groups of the authors by what they have done, which the command demo puts them into.
+# Groups of authors by what they have done; the command demo assigns them.
 SOUVENIRS_SEGMENTS = {
     "mergers": Q(groups__name="mergers"),
     "regulars": Q(groups__name="regulars"),

@@ -1,21 +1,28 @@
-"""Run the whole suite: ``python -m tests``, or with pytest's arguments for a part of it.
+"""Run the suite: ``python -m tests``, or with pytest's arguments for a part of it.
 
-Everything runs on SQLite; what touches the database runs again on each server that answers, and,
-but for the thorough part, with other user models. As many runs go on at once as there are
-processors; the tests that break servers of their own come last and alone, because they watch how
-long requests take. With ``CI=true`` a server that does not answer is a failure.
+The app's whole behaviour is tested on SQLite; what meets the database, on each server that answers
+too. ``--rest`` runs what this leaves out: tests marked ``thorough``, other user models, the browser
+and broken servers. All runs go on at once, each with a worker for each processor, since much of
+the time on a server is spent waiting for its disk. With ``CI=true`` a server that does not answer
+is a failure. ``--coverage`` also measures what the tests that are not thorough cover.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from tests import servers
+from tests import missing, servers
 
 USER_MODEL = "auth.User"
 #: How keys are stored is tried where it differs most: UUIDs have a type of their own on PostgreSQL,
@@ -25,7 +32,11 @@ OTHER_USER_MODELS = [
     ("postgresql", "users.UUIDUser"),
     ("sqlite", "users.BareUser"),
 ]
-COVERAGE = [sys.executable, "-m", "coverage"]
+PYTEST = ["-m", "pytest", "--no-header", "-q"]
+AT_ONCE = len(servers.DATABASES)
+
+BASIC = "not (thorough or browser or faults)"
+THOROUGH = "thorough and not (browser or faults)"
 
 
 @dataclass(frozen=True)
@@ -35,23 +46,26 @@ class Run:
     database: str
     user_model: str
     marked: str
+    #: pytest's options for workers; without any, one test goes on at a time.
+    workers: tuple[str, ...] = field(default=("-n", "logical", "--dist", "worksteal"), repr=False)
 
     @property
     def name(self) -> str:
         return f"{self.database}, {self.user_model}, {self.marked}"
 
-    def __call__(self, arguments: list[str], missing: list[str]) -> tuple[bool, str]:
+    def __call__(
+        self, arguments: list[str], environment: dict[str, str], *, is_measured: bool = False
+    ) -> tuple[bool, str]:
         """Whether all is well, and what pytest printed."""
-        environment = {
-            **os.environ,
-            "SOUVENIRS_TEST_DATABASE": self.database,
-            "SOUVENIRS_TEST_USER": self.user_model,
-            "SOUVENIRS_TEST_MISSING": ",".join(missing),
-        }
-        pytest = [*COVERAGE, "run", "-m", "pytest", "--no-header", "-q", "-m", self.marked]
+        coverage = ["-m", "coverage", "run"] if is_measured and self.marked == BASIC else []
         done = subprocess.run(
-            [*pytest, *arguments],
-            env=environment,
+            [sys.executable, *coverage, *PYTEST, "-m", self.marked, *self.workers, *arguments],
+            env={
+                **os.environ,
+                **environment,
+                "SOUVENIRS_TEST_DATABASE": self.database,
+                "SOUVENIRS_TEST_USER": self.user_model,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -60,46 +74,70 @@ class Run:
         return done.returncode in (0, 5), done.stdout  # 5: the arguments chose no test in this run
 
 
+def basic() -> Iterator[Run]:
+    for name in servers.DATABASES:
+        yield Run(name, USER_MODEL, BASIC)
+
+
+def rest() -> Iterator[Run]:
+    yield Run("sqlite", USER_MODEL, "browser or faults", workers=())
+    for name in servers.DATABASES:
+        yield Run(name, USER_MODEL, THOROUGH)
+    for name, user_model in OTHER_USER_MODELS:
+        yield Run(name, user_model, BASIC)
+
+
+def number_of_tests(run: Run, arguments: list[str]) -> int:
+    """How many tests a run would have, had it its database."""
+    _, printed = replace(run, workers=())([*arguments, "--collect-only"], {})
+    found = re.search(r"^(\d+)(?:/\d+)? tests? collected", printed, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
 def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__)
+    parser.add_argument("--rest", action="store_true", help="run what is left out otherwise")
+    parser.add_argument("--coverage", action="store_true", help="measure coverage")
+    options, arguments = parser.parse_known_args(arguments)
+
     began = time.monotonic()
     versions = {name: servers.version(name) for name in servers.VERSIONS}
-    missing = [name for name, version in versions.items() if version is None]
-    if missing and os.environ.get("CI") == "true":
-        print(f"Not answering: {', '.join(missing)}. In CI the whole suite has to run.")
+    silent = [name for name, version in versions.items() if version is None]
+    if silent and missing.IN_CI:
+        print(f"Not answering: {', '.join(silent)}. In CI the whole suite has to run.")
         return 1
-    # What takes longest comes first.
-    at_once = [Run(name, USER_MODEL, "not faults") for name in servers.DATABASES if versions[name]]
-    at_once += [
-        Run(name, user_model, "not thorough")
-        for name, user_model in OTHER_USER_MODELS
-        if versions[name]
-    ]
-    alone = Run("sqlite", USER_MODEL, "faults")
-
-    subprocess.run([*COVERAGE, "erase"], check=True)
+    chosen = list(rest() if options.rest else basic())
+    runs = [run for run in chosen if versions[run.database]]
+    left_out: Counter[str] = Counter()
     failed = []
 
-    def tell(run: Run, is_well: bool, printed: str) -> None:
-        print(f"\n== {run.name}, after {time.monotonic() - began:.0f} s\n{printed}", flush=True)
-        if not is_well:
-            failed.append(run.name)
-
-    print(f"{len(at_once) + 1} runs; each is shown when it is over.", flush=True)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        running = {pool.submit(run, arguments, missing): run for run in at_once}
+    with (
+        tempfile.NamedTemporaryFile("r", prefix="souvenirs-tests-") as record,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        environment = {
+            "SOUVENIRS_TEST_MISSING": ",".join(silent),
+            "SOUVENIRS_TEST_LEFT_OUT": record.name,
+        }
+        print(f"{len(runs)} runs; each is shown when it is over.", flush=True)
+        running = {
+            pool.submit(run, arguments, environment, is_measured=options.coverage): run
+            for run in runs
+        }
         for done in as_completed(running):
-            tell(running[done], *done.result())
-    tell(alone, *alone(arguments, missing))
-
-    subprocess.run([*COVERAGE, "combine", "--quiet"], check=True)
-    if not arguments:
-        report = subprocess.run([*COVERAGE, "report"], check=False)
-        if report.returncode:
-            failed.append("coverage")
+            run, (is_well, printed) = running[done], done.result()
+            print(f"\n== {run.name}, after {time.monotonic() - began:.0f} s\n{printed}", flush=True)
+            if not is_well:
+                failed.append(run.name)
+        for run in set(chosen) - set(runs):
+            left_out[f"{run.database}, no server answered"] += number_of_tests(run, arguments)
+        left_out += missing.recorded(Path(record.name))
 
     print()
-    for name, version in versions.items():
-        print(f"{name}: {f'ran on {version}' if version else 'NOT RUN, no server answered'}")
+    ran_on = [f"{name} {version}" for name, version in versions.items() if version]
+    print(f"Ran on {', '.join(ran_on)} in {time.monotonic() - began:.0f} s.")
+    for sentence in missing.sentences(left_out):
+        print(sentence)
     print(f"Failed: {'; '.join(failed)}" if failed else "Everything passed.")
     return bool(failed)
 

@@ -4,6 +4,7 @@ import fcntl
 import inspect
 import os
 import tempfile
+import time
 import uuid
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -13,13 +14,14 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.core.cache.backends.redis import RedisCache
 from django.db import connection
 from hypothesis import settings as hypothesis
 
 import souvenirs.testing
 from souvenirs.models import Souvenir
 from souvenirs.resilience.caches import close_caches
-from tests import servers
+from tests import missing, servers
 
 #: The first run of ``python -m tests`` covers everything; the others, what touches the database.
 FIRST_RUN = (
@@ -29,13 +31,14 @@ FIRST_RUN = (
 
 ON_A_SERVER = os.environ.get("SOUVENIRS_TEST_DATABASE", "sqlite") != "sqlite"
 
-#: Real activity with independently computed truth; not all of it may be copied into the project.
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+#: Where what has passed on SQLite is left to the thorough tests. Other user models are among those.
+IS_BRIEF = ON_A_SERVER and servers.USER_MODEL == "auth.User"
 
 hypothesis.register_profile("tests", deadline=None, print_blob=True)
 hypothesis.load_profile("tests")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Where it is not the first run, leave out what does not need this database or user model.
 
@@ -56,8 +59,22 @@ def pytest_collection_modifyitems(config, items):
             or item.get_closest_marker("django_db")
         )
     ]
+    if IS_BRIEF:
+        for item in chosen:
+            if item.get_closest_marker("through_the_store"):
+                item.add_marker("thorough")
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say what was not there, and how many tests that left out."""
+    if hasattr(config, "workerinput"):  # of pytest-xdist, whose controller reports for all workers
+        return
+    found = missing.left_out(terminalreporter.stats.get("skipped", []))
+    missing.record(found)
+    for sentence in missing.sentences(found):
+        terminalreporter.write_line(sentence)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -169,6 +186,52 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
+def stopwatch(monkeypatch):
+    """What breakers and rare log lines measure time with: it stands still until it is advanced."""
+
+    class Stopwatch:
+        seconds = 1_000.0
+
+        def advance(self, seconds):
+            self.seconds += seconds
+
+    watch = Stopwatch()
+    for module in ("breaker", "logs"):
+        monkeypatch.setattr(f"souvenirs.resilience.{module}.monotonic", lambda: watch.seconds)
+    return watch
+
+
+@pytest.fixture
+def asked_of_redis(monkeypatch):
+    """The verbs with which Django's Redis backend has been asked, in their order."""
+    verbs = []
+
+    def note(verb):
+        method = getattr(RedisCache, verb)
+
+        def noted(*args, **kwargs):
+            verbs.append(verb)
+            return method(*args, **kwargs)
+
+        monkeypatch.setattr(RedisCache, verb, noted)
+
+    for verb in ("add", "get", "set", "delete"):
+        note(verb)
+    return verbs
+
+
+def duration(function, *arguments):
+    began = time.monotonic()
+    function(*arguments)
+    return time.monotonic() - began
+
+
+#: Seconds, many times each limit under test, so that a slow machine does not matter. What does not
+#: give up waits longer: PyMySQL 10 s to connect, and most of the others as long as it takes.
+FOREVER = 8
+
+
+@pytest.fixture
 def set_now(monkeypatch):
     """Set what Django takes for the present."""
 
@@ -187,9 +250,15 @@ INSTANT = timedelta(microseconds=1)
 
 
 def require_server(name):
-    """Skip where a server does not answer; in CI the runner of the suite has failed before."""
+    """Leave the test out if a server does not answer."""
     if name in os.environ.get("SOUVENIRS_TEST_MISSING", "").split(",") or not servers.version(name):
-        pytest.skip(f"{name} does not answer")
+        missing.leave_out(f"{name}, no server answered")
+
+
+def fewer_on_servers(values, *, kept):
+    """Parameters all of which run on SQLite; on a server those that are not kept are thorough."""
+    marks = {value: () if value in kept else pytest.mark.thorough for value in values}
+    return [pytest.param(value, marks=marks[value] if IS_BRIEF else ()) for value in values]
 
 
 def vendor_is(*names):

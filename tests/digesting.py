@@ -8,10 +8,9 @@ from django.core.management import call_command
 
 from souvenirs.calendar.grid import DAY_LEVEL, MONTH_LEVEL, cell_of, second_of
 from souvenirs.digests.digester import Digester
-from souvenirs.digests.rows import write
 from souvenirs.models import Digest
-from souvenirs.sets.numbers import numbers_of
 from souvenirs.sets.usersets import UserSet
+from souvenirs.stores import get_store, numbers_of
 from tests.conftest import at, pk_of
 
 START = at(2025, 3, 30)
@@ -81,4 +80,4 @@ def put(digest, *users):
     """Put users in place of those in a digest, as only a fault in the app would."""
     keys = [pk_of(number) for number in users]
     numbers = numbers_of(keys, "default")
-    write(digest, UserSet.from_ids(numbers.values()), "default")
+    get_store().digests.write(digest, UserSet.from_ids(numbers.values()))

@@ -1,4 +1,4 @@
-"""What the tests of insights have in common: brute force over plain sets of users by local date."""
+"""Brute force over plain sets of users by local date, for the tests of insights."""
 
 import random
 from datetime import timedelta
@@ -29,7 +29,7 @@ DAY = timedelta(days=1)
 START, END = at(2017, 9, 4), at(2017, 11, 20, 15)
 NOW = END
 
-#: The first date of the unit of the calendar that holds a date.
+#: The first date of the calendar unit of a date.
 UNITS = {
     "day": lambda day: day,
     "week": lambda day: day - day.weekday() * DAY,
@@ -38,10 +38,10 @@ UNITS = {
     "year": lambda day: day.replace(month=1, day=1),
 }
 
-#: Whole hours from UTC, half an hour, and midnights that the clock jumps over or shows twice.
+#: Whole hours from UTC, half an hour, and midnights that the clock skips or repeats.
 ZONES = ["UTC", "America/New_York", "Asia/Kolkata", "America/Sao_Paulo", "America/Havana"]
 
-#: Every insight of a range, as it is asked for without anything else.
+#: Every insight of a range, with default arguments.
 INSIGHTS = {
     "series": active_series,
     "wau": lambda *args, **keywords: active_series(*args, window="wau", **keywords),
@@ -55,7 +55,7 @@ INSIGHTS = {
 
 
 def sightings(seed=1, count=300, users=12, start=START - 20 * DAY, days=97):
-    """Sightings ``(user number, when)``, of some users often and of others hardly ever."""
+    """Sightings ``(user number, when)``: some users often, others hardly ever."""
     chance = random.Random(seed)
     numbers = range(1, users + 1)
     weights = [1 / number for number in numbers]
@@ -69,7 +69,7 @@ def sightings(seed=1, count=300, users=12, start=START - 20 * DAY, days=97):
 
 
 class Oracle:
-    """What insights of a range have to say about these sightings."""
+    """The expected insights of a range for these sightings."""
 
     def __init__(self, rows, start=START, end=END, interval="day", zone="UTC", now=NOW):
         self.zone, self.unit, self.now, self.end = ZoneInfo(zone), UNITS[interval], now, end
@@ -140,7 +140,7 @@ class Oracle:
         return [self.active(days[0], days[-1]) - self.before(days[0]) for days in self.periods]
 
     def joined(self, moments):
-        """Cohorts of the users who joined at these moments, by number."""
+        """Cohorts of users by number with these dates of registration."""
         return [
             {number for number, moment in moments.items() if self.date(moment) in days}
             for days in self.periods
@@ -159,7 +159,7 @@ class Oracle:
             yield row
 
     def day_n(self, length):
-        """Who can have come back so many days after their first one, who did, and who did later."""
+        """Users who can have come back on day n after their first, who did, and who did later."""
         over = [days for days in self.periods if self.is_over(days)]
         if not over:
             return set(), set(), set()
@@ -179,7 +179,7 @@ def keys(numbers):
 
 
 def behind(insight):
-    """Every number of an insight that is known, and the users it gives for that number."""
+    """Every known number of an insight, and the users that it returns for that number."""
     return [(number, users) for number, users in _behind(insight) if number is not None]
 
 
@@ -217,6 +217,6 @@ def _behind(insight):
 
 
 def gives_its_users(insight):
-    """Whether the list behind every number has exactly so many users."""
+    """Whether the list behind every number has that number of users."""
     pairs = behind(insight)
     return bool(pairs) and all(number == len(users.pks) for number, users in pairs)

@@ -20,9 +20,10 @@ import tempfile
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
-import pytest
+from tests.missing import leave_out
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[1]
@@ -45,10 +46,8 @@ def free_port() -> int:
     raise RuntimeError("No port is free.")
 
 
-def not_installed(name: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{name} is not installed")
-    pytest.skip(f"{name} is not installed")
+def not_installed(name: str) -> NoReturn:
+    leave_out(f"{name}, which is not installed")
 
 
 def binary(name: str, *folders: Path) -> str:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -14,28 +15,28 @@ DOCS = PACKAGE.parents[1] / "docs/architecture.md"
 #: From the ground to the roof: a room imports only from rooms above it in this list.
 HOUSE = """
 conf            Every setting of the app: name, type, default and one line of help.
-signals         What the app tells others.
-decorators      For views whose requests are no activity.
-userfunctions   Ready-made functions for ``SOUVENIRS_USER_FUNCTION``.
+signals         Signals that the app sends.
+decorators      Views whose requests do not count as activity.
+userfunctions   Functions for ``SOUVENIRS_USER_FUNCTION``.
 csvfiles        CSV in which no spreadsheet takes a text for a formula.
 calendar        Periods on the wall clock of a time zone, instants, and the UTC grid of digests.
-utils           The old path of the calendar's functions.
+utils           The calendar functions, under their path of version 1.
 sql             SQL that Django does not write: many values in one statement, partial indexes.
 resilience      Slow or failing caches and databases do not hold up a request.
-models          The tables: souvenirs, digests and the numbers of users.
 sets            Sets of users: their primary keys, their numbers and the bytes they are stored as.
+models          The tables: souvenirs, digests and the numbers of users.
 stores          Where souvenirs are kept and read back.
 recording       One request becomes one souvenir.
-counting        Who was active, and in which segment; how many accounts there were.
-querysets       Users by when they were last seen, as querysets.
+counting        Active users, segments and accounts.
+querysets       Querysets of users by when they were last seen.
 reports         Registered, activated and active users, period by period.
 digests         Souvenirs folded into digests, pruned, erased and verified.
 insights        Whether it is getting better, and who is slipping away.
 importing       History from files and from what Django already knows.
-control         The front door: the verbs of the app, and what they raise.
+control         The main functions of the app and the errors they raise.
 middleware      Record the users of requests.
 testing         For the test suites of projects that use the app.
-checks          System checks: what is set wrong, or not well.
+checks          System checks of the settings, the site and the database.
 web             What the pages and the API share: permissions, parameters of URLs, CSV.
 api             The API: parameters in a URL, JSON or CSV as the answer.
 pages           The pages: numbers, charts and tables for people.
@@ -135,3 +136,36 @@ def test_only_sets_knows_bitmaps():
 
 def test_importing_the_package_loads_no_models():
     assert not (PACKAGE / "__init__.py").read_text()
+
+
+#: Modules whose subject the model itself is; all others ask a store.
+NAMES_A_TABLE = {
+    "admin/usage.py": "shows souvenirs as they are stored",
+    "counting/activity.py": "takes a queryset of souvenirs",
+    "recording/recorder.py": "sends its signal as the model",
+}
+
+
+def test_only_stores_name_the_tables():
+    users = {
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if "souvenirs.models" in names_imported(path) and room_of(path) != "stores"
+    }
+    assert users == set(NAMES_A_TABLE)
+
+
+def test_only_digests_are_handed_rows_of_the_tables():
+    rows = re.compile(r"\b(Digest|DigestTable|SouvenirQuerySet)\b|\.(souvenirs|digests)\.[a-z]+\(")
+    users = {room_of(path) for path in MODULES if rows.search(path.read_text())}
+    assert users == {"digests", "stores", "models"}
+
+
+def test_the_kind_of_active_users_is_named_in_one_place():
+    named = {
+        str(path.relative_to(PACKAGE)): path.read_text().count("Digest.ACTIVE")
+        for path in MODULES
+        if "Digest.ACTIVE" in path.read_text()
+    }
+    # The default of a store, and the question whether souvenirs are folded into a kind.
+    assert named == {"stores/__init__.py": 1, "stores/digesttable.py": 1}

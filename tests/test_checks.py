@@ -11,9 +11,10 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from souvenirs import checks
-from souvenirs.checks.settings import SETTINGS_CHECKS, check_settings
+import souvenirs
+from souvenirs.checks.settings import check_settings
 from souvenirs.checks.site import check_database, check_deployment, check_site
+from souvenirs.conf import SETTINGS
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Digest, Souvenir
 from tests.conftest import at, vendor_is
@@ -130,7 +131,7 @@ def test_good_value_is_fine(settings, name, value):
     ("name", "hint"),
     [
         ("SOUVENIRS_IGNORE_PATH", "Did you mean SOUVENIRS_IGNORE_PATHS?"),
-        ("SOUVENIRS_QQQQ", "Take it out."),
+        ("SOUVENIRS_QQQQ", "Remove it."),
     ],
 )
 def test_unknown_setting_has_its_remedy(settings, name, hint):
@@ -335,9 +336,9 @@ def test_every_message_has_a_hint(settings):
 
 
 def test_ids_are_unique():
-    sources = [path.read_text() for path in Path(checks.__file__).parent.glob("*.py")]
+    sources = [path.read_text() for path in Path(souvenirs.__file__).parent.rglob("*.py")]
     used = re.findall(r'"(souvenirs\.[EW]\d{3})"', "".join(sources))
-    assert len(used) == len(set(used)) == len(SETTINGS_CHECKS) + 9
+    assert len(used) == len(set(used)) == len(SETTINGS) + 10
 
 
 def test_checks_are_registered(settings):

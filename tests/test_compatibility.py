@@ -16,7 +16,7 @@ from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
 from tests.conftest import at
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 START = at(2010, 1, 24, 22)
 
@@ -54,6 +54,7 @@ def test_signature_of_count_active_users():
         "customer_yearly_usage",
         "calendar_monthly_usage",
         "usage_for_periods",
+        "base_usage_for_periods",
         "_usage_for_periods",
         "registered_users_as_of",
         "label_year_month_m",
@@ -73,6 +74,25 @@ def test_name_in_reports(name):
 def test_reports_take_the_time_from_their_own_name():
     """Callers patch ``souvenirs.reports.timezone.now``."""
     assert reports.timezone is timezone
+
+
+def test_old_name_of_the_base_function_is_the_new_one():
+    assert reports._usage_for_periods is reports.base_usage_for_periods
+
+
+@pytest.mark.parametrize("keywords", [{}, {"by": {"none": []}}])
+def test_reports_call_whatever_replaces_the_old_name(history, monkeypatch, keywords):
+    """Callers wrap ``souvenirs.reports._usage_for_periods``."""
+
+    def wrapper(periods, **whom):
+        for row in reports.base_usage_for_periods(periods, **whom):
+            row["usage"]["revenue"] = 100
+            yield row
+
+    monkeypatch.setattr("souvenirs.reports._usage_for_periods", wrapper)
+    rows = list(reports.customer_yearly_usage(START, **keywords))
+    assert len(rows) == 8 * (1 + len(keywords))
+    assert {row["usage"]["revenue"] for row in rows} == {100}
 
 
 def test_app_and_table():

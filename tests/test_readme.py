@@ -6,34 +6,16 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
 from demo import settings as demo
 from demo.management.commands.demo import Command as Demo
-from souvenirs import checks
-from souvenirs.conf import SETTINGS
 from tests.conftest import at
 from tests.terminals import Terminal, run
 
 PROJECT = Path(__file__).parents[1]
-README = (PROJECT / "README.md").read_text()
-
-
-def test_settings_table_is_the_settings():
-    rows = re.findall(r"^\| `(SOUVENIRS_\w+)` \| `(.*)` \| (.*) \|$", README, re.MULTILINE)
-    assert rows == [
-        (name, repr(setting.default).replace("'", '"'), setting.help)
-        for name, setting in SETTINGS.items()
-    ]
-
-
-def test_every_check_is_documented():
-    sources = Path(checks.__file__).parent.glob("*.py")
-    used = re.findall(r'"(souvenirs\.[EW]\d{3})"', "".join(map(Path.read_text, sources)))
-    documented = re.findall(
-        r"^\| `(souvenirs\.\w+)`", (PROJECT / "docs/checks.md").read_text(), re.M
-    )
-    assert documented == sorted(used)
+DOCS = PROJECT / "docs"
 
 
 #: What was asked of the history of git, and what the document says was the answer.
@@ -42,8 +24,7 @@ EXAMPLE = re.compile(r"^\$ python manage\.py (show_[^\n]*)\n([^`]*)```", re.MULT
 
 @pytest.mark.thorough
 @pytest.mark.django_db
-@pytest.mark.parametrize("document", ["README.md", "docs/terminal.md"])
-def test_reports_of_gits_history(settings, monkeypatch, document):
+def test_reports_of_gits_history(settings, monkeypatch):
     """Each is what the command prints on the demo's data, on a terminal of 80 columns."""
     settings.SOUVENIRS_RATELIMIT_SECONDS = demo.SOUVENIRS_RATELIMIT_SECONDS
     settings.SOUVENIRS_SEGMENTS = demo.SOUVENIRS_SEGMENTS
@@ -52,10 +33,13 @@ def test_reports_of_gits_history(settings, monkeypatch, document):
     history = PROJECT / "demo/data/gitgit_commits.csv.gz"
     call_command("import_souvenirs", str(history), stdout=StringIO())
     monkeypatch.setattr("souvenirs.reports.timezone.now", lambda: at(2026, 9, 1, 9))
-    examples = EXAMPLE.findall((PROJECT / document).read_text())
-    assert examples
-    for command, output in examples:
-        assert shown(command) == output, command
+    documents = [PROJECT / "README.md", *DOCS.glob("how-to/*.md")]
+    examples = {path.name: EXAMPLE.findall(path.read_text()) for path in documents}
+    assert examples["README.md"]
+    assert examples["terminal.md"]
+    for name, reports in examples.items():
+        for command, output in reports:
+            assert shown(command) == output, f"{name}: {command}"
 
 
 def shown(command):
@@ -65,16 +49,61 @@ def shown(command):
     return out + err
 
 
+@pytest.mark.django_db
+@pytest.mark.skipif(
+    get_user_model()._meta.label != "auth.User", reason="the tutorial is about Django's own users"
+)
+def test_tutorial(monkeypatch, tmp_path, make_user, leave):
+    """Each report is what a reader sees who follows it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("django.utils.timezone.now", lambda: at(2026, 11, 29, 7, 30))
+    tutorial = (DOCS / "start.md").read_text()
+    [history] = re.findall(r"^```\n(user_id,when\n.*?)^```", tutorial, re.MULTILINE | re.DOTALL)
+    Path("seen.csv").write_text(history)
+    ann = make_user(username="ann", date_joined=at(2026, 11, 29, 7))
+    leave((ann.pk, at(2026, 11, 29, 7)))
+    daily, *reports = EXAMPLE.findall(tutorial)
+    assert shown(daily[0]) == daily[1]
+    for name in ("bob", "cleo", "dan"):
+        make_user(username=name)
+    [(command, output)] = re.findall(
+        r"^\$ python manage\.py (import_souvenirs .*)\n([^`]*)```", tutorial, re.MULTILINE
+    )
+    assert shown(command) == output
+    assert len(reports) == 3
+    for command, output in reports:
+        assert shown(command) == output, command
+
+
 def test_every_document_can_be_found():
-    names = {path.name for path in (PROJECT / "docs").glob("*.md")} - {"index.md"}
-    index = (PROJECT / "docs/index.md").read_text()
-    navigation = (PROJECT / "mkdocs.yml").read_text()
-    assert names - set(re.findall(r"^\| .* \| \[.*\]\((\w+\.md)\) \|$", index, re.M)) == set()
-    assert names - set(re.findall(r"^  - .*: (\w+\.md)$", navigation, re.M)) == set()
+    names = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+    linked = re.findall(r"\]\(([\w/-]+\.md)\)", (DOCS / "index.md").read_text())
+    in_navigation = re.findall(r"^ +- .*: (\S+\.md)$", (PROJECT / "mkdocs.yml").read_text(), re.M)
+    assert names - {"index.md"} == set(linked)
+    assert sorted(names) == sorted(in_navigation)
 
 
 def test_links_lead_somewhere():
-    documents = [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md"), PROJECT / "CHANGELOG.md"]
-    for document in documents:
+    for document in [*PROJECT.glob("*.md"), *DOCS.rglob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_code_is_not_indented():
+    """MkDocs does not take an indented fence for code, as in a list."""
+    for document in DOCS.rglob("*.md"):
+        assert not re.search(r"^ +```", document.read_text(), re.M), document.name
+
+
+def test_anchors_of_the_readme_exist():
+    """MkDocs checks those of the documentation, and does not see the README."""
+    for document in PROJECT.glob("*.md"):
+        for link, anchor in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", document.read_text()):
+            text = (PROJECT / link if link else document).read_text()
+            headings = re.findall(r"^#+ (.*)$", text, re.M)
+            assert anchor in {slug(heading) for heading in headings}, f"{document.name}: #{anchor}"
+
+
+def slug(heading):
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")

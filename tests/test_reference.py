@@ -7,7 +7,7 @@ import sys
 from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
 import pytest
 
@@ -144,6 +144,21 @@ def long_one(
 
 def test_signature_on_one_line():
     assert signature("grow", Child.grow) == "grow(by: float = 1.5) -> Child"
+
+
+class Options(TypedDict, total=False):
+    age: int
+    nickname: "str | None"
+
+
+def with_options(name: str, **options: Unpack[Options]) -> None:
+    pass
+
+
+def test_signature_with_keyword_arguments_that_are_declared_elsewhere():
+    assert signature("ask", with_options) == (
+        "ask(name: str, *, age: int = ..., nickname: str | None = ...) -> None"
+    )
 
 
 def test_signature_on_several_lines():

@@ -100,7 +100,7 @@ def test_week_can_start_on_sunday():
     assert row["labels"]["calendar_year_week"] == "2016-W01"
 
 
-def test_week_starts_where_the_setting_says(settings):
+def test_week_starts_on_the_day_in_the_setting(settings):
     settings.SOUVENIRS_WEEK_START = 6
     [row] = calendar_weekly_usage(at(2016, 1, 8), at(2016, 1, 9))
     assert row["period"]["start"] == at(2016, 1, 2)
@@ -333,7 +333,7 @@ def test_periods_may_come_in_any_order(leave):
 
 
 def with_revenue(periods):
-    for row in reports._usage_for_periods(periods):
+    for row in reports.base_usage_for_periods(periods):
         row["usage"]["revenue"] = 100
         yield row
 
@@ -364,7 +364,7 @@ def test_function_of_the_project_replaces_the_rows(settings):
         ("no_such_module.function", "cannot be imported"),
         ("word", "cannot be imported"),
         (".relative", "cannot be imported"),
-        (5, "cannot be imported"),
+        (5, "not 5"),
         ("souvenirs.reports.usage_for_periods", "would call itself"),
         ("tests.test_reports.not_a_function", "cannot be called"),
     ],

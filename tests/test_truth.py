@@ -1,4 +1,4 @@
-"""Every figure of real activity that an independent program found, to the last user."""
+"""Every figure of real activity, against an independent program, to the last user."""
 
 import csv
 import gzip
@@ -26,37 +26,39 @@ from souvenirs.reports import (
     calendar_yearly_usage,
 )
 from souvenirs.utils import next_month
-from tests.conftest import INSTANT, ON_A_SERVER, SHARED_DATA, pk_of
+from tests.activity import DATASETS, file_of, truth_of
+from tests.conftest import INSTANT, ON_A_SERVER, pk_of
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.thorough,
-    pytest.mark.skipif(
-        not SHARED_DATA.is_dir(), reason="the activity data is not part of the project"
-    ),
+    pytest.mark.truth,
     pytest.mark.skipif(
         get_user_model()._meta.label != "auth.User",
         reason="figures do not depend on the user model",
     ),
 ]
 
-DATASETS = ["gitgit_commits", "weblog_clients", "collegemsg", "weblog_auth_users"]
-#: How much is digested changes what is read, and not what an engine makes of it.
-DIGESTED = (
-    ["not digested", "digested"] if ON_A_SERVER else ["not digested", "half digested", "digested"]
-)
+#: How much is digested changes what is read, and not what an engine makes of it: a server reads
+#: souvenirs and digests.
+DIGESTED = ["half digested"] if ON_A_SERVER else ["not digested", "half digested", "digested"]
 ZONES = ["UTC", "America/New_York", "Asia/Kolkata"]
 
 
-def truth_of(name):
-    return json.loads((SHARED_DATA / "truth" / f"{name}.json").read_text())
-
-
-@pytest.fixture(scope="module", params=product(DATASETS, DIGESTED), ids="-".join)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(
+            (name, digested),
+            id=f"{name}-{digested}",
+            marks=pytest.mark.thorough if ON_A_SERVER or digested != "half digested" else (),
+        )
+        for name, digested in product(DATASETS, DIGESTED)
+    ],
+)
 def truth(request, django_db_setup, django_db_blocker):
     """A data set in the database, all its events, for all the tests of this module."""
     name, digested = request.param
-    with gzip.open(SHARED_DATA / f"{name}.csv.gz", "rt", newline="") as lines:
+    with gzip.open(file_of(f"{name}.csv.gz"), "rt", newline="") as lines:
         souvenirs = [
             Souvenir(user_id=pk_of(int(row["user_id"])), when=datetime.fromisoformat(row["when"]))
             for row in csv.DictReader(lines)
@@ -203,7 +205,7 @@ def test_day_n_retention(truth, zone):
 @pytest.mark.above_the_store
 @pytest.mark.parametrize("zone", ZONES)
 def test_api(truth, zone):
-    """The months of the data set, as a machine is told of them."""
+    """The parameters of the API for the months of the data set."""
     request = RequestFactory().get(
         "/",
         {"from": truth["first"], "to": whole_months(truth, zone)[1].isoformat()}

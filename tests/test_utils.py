@@ -1,4 +1,4 @@
-"""What version 1.0.2 promised about its ``souvenirs.utils``."""
+"""What version 1.0.2 documented for ``souvenirs.utils``."""
 
 import types
 from datetime import datetime, time, timedelta
@@ -44,7 +44,7 @@ def test_every_old_name_is_there():
 
 
 @pytest.mark.parametrize("name", utils.__all__)
-def test_name_is_the_one_of_periods(name):
+def test_name_is_that_of_the_calendar(name):
     assert getattr(utils, name) is getattr(periods, name)
 
 
@@ -61,7 +61,7 @@ def test_starts_keep_the_wall_time(iterate):
 
 
 @pytest.mark.parametrize("iterate", ITERATORS)
-def test_each_period_ends_where_the_next_one_starts(iterate):
+def test_each_period_ends_at_the_start_of_the_next(iterate):
     spans = list(iterate(at(2015, 12, 31, 1, 2, 3), at(2019, 1, 1)))
     assert all(one[1] == other[0] for one, other in pairwise(spans))
 
@@ -84,12 +84,12 @@ def test_end_shortly_after_the_start_cuts_the_only_period(iterate):
 
 
 @pytest.mark.parametrize("iterate", ITERATORS)
-def test_nothing_where_the_end_is_the_start(iterate):
+def test_no_periods_if_the_end_is_the_start(iterate):
     assert list(iterate(at(2016, 1, 1), at(2016, 1, 1))) == []
 
 
 @pytest.mark.parametrize("iterate", ITERATORS)
-def test_nothing_where_the_end_is_before_the_start(iterate):
+def test_no_periods_if_the_end_is_before_the_start(iterate):
     assert list(iterate(at(2016, 1, 1), at(2015, 1, 1))) == []
 
 

@@ -1,4 +1,4 @@
-"""The front door: the verbs of the app, and what they raise."""
+"""The main functions of the app and the errors they raise."""
 
 from .counting import ActiveUsers, BySegment, active_users, count_active_users
 from .digests import erase_user, export_user

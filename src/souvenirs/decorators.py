@@ -1,4 +1,4 @@
-"""For views whose requests are no activity."""
+"""Views whose requests do not count as activity."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, TypeVar, cast
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
-#: Set on a request that does not count.
+#: The attribute of a request that does not count.
 EXEMPT = "_souvenirs_exempt"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 def souvenirs_exempt(view: View) -> View:
-    """Return the view, sync or async, as one whose requests do not count.
+    """Decorate a sync or async view so that its requests do not count as activity.
 
-    For what a browser asks for by itself: polling, health checks. It also goes on the method of a
-    class-based view, of Django or Django REST framework.
+    Use it for requests that no user makes, such as polling and health checks. It also decorates
+    methods of class-based views, in Django and Django REST framework.
     """
     if iscoroutinefunction(view):
 
@@ -39,7 +39,7 @@ def souvenirs_exempt(view: View) -> View:
 
 
 def _mark(args: tuple[Any, ...]) -> None:
-    """Mark the request, also one of Django REST framework, and behind the ``self`` of a method."""
+    """Mark the request, which may be wrapped by REST framework and may follow ``self``."""
     for candidate in args[:2]:
         request = getattr(candidate, "_request", candidate)
         if isinstance(request, HttpRequest):

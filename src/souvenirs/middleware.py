@@ -11,39 +11,39 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from .conf import conf, function_in
+from .conf import conf
 from .recording import (
     Window,
-    carries_nobody,
-    gate,
+    has_no_user,
     ignores_request,
     ignores_user,
     ignores_visit,
-    is_impersonating,
-    key_in,
-    loaded,
+    is_impersonated_session,
+    keep_accessed,
+    loaded_user,
+    rate_limiter,
     session_data,
-    souvenez_on,
-    untouched,
-    user_in,
-    user_on,
+    souvenez_visit,
+    unwrap,
+    user_key_in,
+    verified_user,
     window_now,
 )
-from .resilience import RareLog, database_breaker
+from .resilience import ThrottledLogger, database_breaker
 from .sets import primary_key
 
-logger = RareLog(__name__)
+logger = ThrottledLogger(__name__)
 
 Response = HttpResponseBase | None
 
 
 class SouvenirsMiddleware:
-    """Works after the view, in autocommit, and never raises.
+    """Leave a souvenir of the user of each request, after the view; never raises.
 
-    A request counts whatever its response, a failed one too, unless a setting says otherwise: the
-    user was there. The user is the one that ``SOUVENIRS_USER_FUNCTION`` knows; the one that the
-    view, or whatever authenticated it, left on the request; the one who signed out in it; or, where
-    nobody asked who is there, the one in the session.
+    A request counts whatever its response, unless a setting excludes it. Its user is the first of:
+    the one that ``SOUVENIRS_USER_FUNCTION`` returns; the one that the view or its authentication
+    put on the request; the one who signed out in this request; and, if no user was loaded, the one
+    in the session.
     """
 
     sync_capable = True
@@ -61,7 +61,7 @@ class SouvenirsMiddleware:
         if self.is_async:
             return self.__acall__(request)
         response: Any = self.get_response(request)
-        work = work_left(request, response)
+        work = pending_work(request, response)
         if work is not None:
             work()
         return response
@@ -71,20 +71,21 @@ class SouvenirsMiddleware:
         try:
             response = await self.get_response(request)  # type: ignore[misc]
         finally:
-            # Also where the client went away and the request is being cancelled.
-            work = work_left(request, response)
+            # Also if the client has disconnected and the request is being cancelled.
+            work = pending_work(request, response)
             if work is not None:
                 await asyncio.shield(sync_to_async(work)())
         return response
 
 
-def work_left(request: HttpRequest, response: Response) -> Callable[[], None] | None:
-    """Return what may block, a cache and a database, or None: most requests need neither."""
+def pending_work(request: HttpRequest, response: Response) -> Callable[[], None] | None:
+    """Return the work that may block, in a cache or a database; None for most requests."""
     try:
-        if conf.USER_FUNCTION is not None:
-            user = _named_or_on(request) if conf.ENABLED else None
+        function = conf.USER_FUNCTION
+        if function is not None:
+            user = _custom_or_loaded_user(request, function) if conf.ENABLED else None
         else:
-            user = None if carries_nobody(request) else user_on(request)
+            user = None if has_no_user(request) else loaded_user(request)
         if user is not None:
             return _work_for_user(request, response, user) if conf.ENABLED else None
         cookie = request.COOKIES.get(conf.session_cookie)
@@ -95,13 +96,12 @@ def work_left(request: HttpRequest, response: Response) -> Callable[[], None] | 
     return None
 
 
-def _named_or_on(request: HttpRequest) -> Any:
-    """The user that the site's own function knows, or else the one on the request."""
-    function = function_in("USER_FUNCTION")
-    with untouched(request):
-        user = loaded(function(request)) if function else None
+def _custom_or_loaded_user(request: HttpRequest, function: Callable[[HttpRequest], Any]) -> Any:
+    """The user that the function of the site returns, or else the one on the request."""
+    with keep_accessed(request):
+        user = unwrap(function(request))
     if user is None or not getattr(user, "is_authenticated", True):
-        return user_on(request)
+        return loaded_user(request)
     return user
 
 
@@ -109,59 +109,59 @@ def _work_for_user(
     request: HttpRequest, response: Response, user: Any
 ) -> Callable[[], None] | None:
     seconds = conf.RATELIMIT_SECONDS
-    if seconds and gate.memory.knows_now(seconds, getattr(user, "pk", user)):
+    if seconds and rate_limiter.memory.knows_now(seconds, getattr(user, "pk", user)):
         return None
-    key = primary_key(user)  # of a token it is text
-    if seconds and gate.memory.knows_now(seconds, key):
+    key = primary_key(user)  # a token has it as a string
+    if seconds and rate_limiter.memory.knows_now(seconds, key):
         return None
     if ignores_user(user) or ignores_request(request, response):
         return None
-    return partial(_attempt, partial(_visit, request, user), f"user {key}")
+    return partial(_attempt, partial(_record_visit, request, user), f"user {key}")
 
 
 def _work_for_session(
     request: HttpRequest, response: Response, session: int
 ) -> Callable[[], None] | None:
     seconds = conf.RATELIMIT_SECONDS
-    if seconds and gate.sessions.knows_now(seconds, session):
+    if seconds and rate_limiter.sessions.knows_now(seconds, session):
         return None
     if ignores_request(request, response):
         return None
     window = window_now(seconds) if seconds else None
-    return partial(_attempt, partial(_visit_of_session, request, session, window), "a session")
+    return partial(_attempt, partial(_record_session, request, session, window), "a session")
 
 
-def _visit(request: HttpRequest, user: Any) -> None:
+def _record_visit(request: HttpRequest, user: Any) -> None:
     if not ignores_visit(request, user):
-        souvenez_on(request, user)
+        souvenez_visit(request, user)
 
 
-def _visit_of_session(request: HttpRequest, session: int, window: Window | None) -> None:
+def _record_session(request: HttpRequest, session: int, window: Window | None) -> None:
     user = _user_to_record(request.session, window)
     if user is not None:
-        _visit(request, user)
-    if window is not None and (user is None or gate.remembers(user.pk, window)):
-        gate.sessions.remember(window, session)
+        _record_visit(request, user)
+    if window is not None and (user is None or rate_limiter.remembers(user.pk, window)):
+        rate_limiter.sessions.remember(window, session)
 
 
 def _user_to_record(session: Any, window: Window | None) -> Any:
-    """The user of a session; None where whatever it requests would leave no souvenir."""
+    """The user of a session; None if none of its requests would leave a souvenir."""
     data = session_data(session)
-    key = key_in(data)
-    if key is None or (window is not None and gate.remembers(primary_key(key), window)):
+    key = user_key_in(data)
+    if key is None or (window is not None and rate_limiter.remembers(primary_key(key), window)):
         return None
-    if is_impersonating(data) and not conf.COUNT_IMPERSONATED:
+    if is_impersonated_session(data) and not conf.COUNT_IMPERSONATED:
         return None
-    user = user_in(data)
+    user = verified_user(data)
     return None if user is None or ignores_user(user) else user
 
 
-def _attempt(leave: Callable[[], None], whose: str) -> None:
-    """Leave a souvenir, unless the database made another request wait a moment ago."""
+def _attempt(record: Callable[[], None], whose: str) -> None:
+    """Leave a souvenir, unless the breaker of the database is open."""
     if not database_breaker.allows():
         return
     try:
-        leave()
+        record()
     except Exception:
         logger.exception("Could not leave a souvenir of %s.", whose)
     else:

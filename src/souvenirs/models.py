@@ -7,15 +7,17 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .calendar import Cell, moment_of
+from .sets import Label, UserSet, checksum_of
 from .sql import FalseIndex
 
 
 class Souvenir(models.Model):
     """One sighting of an active user at a moment.
 
-    The user is a reference without a constraint, and nothing cascades: the row of a deleted user
-    stays, a number without a person, so that history keeps its counts; and the host's transactions
-    neither wait for this table nor fail because of it.
+    The user is a reference without a constraint, and nothing cascades: the souvenirs of a deleted
+    user stay, so that history keeps its counts, and the host's transactions neither wait for this
+    table nor fail because of it.
     """
 
     user = models.ForeignKey(
@@ -25,7 +27,7 @@ class Souvenir(models.Model):
         db_index=False,
     )
     when = models.DateTimeField(default=timezone.now)
-    #: Whether it is in the digest of its bucket.
+    #: Whether its user is in the digest of its bucket.
     digested = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
@@ -45,7 +47,7 @@ class Souvenir(models.Model):
 
 
 class Usage(Souvenir):
-    """The entry in the admin that leads to the pages; it has no rows of its own."""
+    """The admin's entry for the pages; it has no rows of its own."""
 
     class Meta:
         proxy = True
@@ -55,25 +57,27 @@ class Usage(Souvenir):
 
 
 class Digest(models.Model):
-    """The users seen in a bucket, a day or a month of UTC, as one set.
+    """The users of a bucket, a day or a month of UTC, as one set.
 
-    The rows of a day and a month are stale from the moment when a bucket of theirs changes until
-    they are made anew from their parts; nobody reads a stale one. ``version`` counts the changes.
+    The ``kind`` says what these users have in common. The digest of a day or a month is stale, and
+    not read, from the moment when one of its buckets changes until it is rebuilt from its parts.
+    ``version`` counts the changes.
     """
 
+    #: The kind that souvenirs are folded into: users who were active.
     ACTIVE = "active"
 
     kind = models.CharField(max_length=16, default=ACTIVE)
     #: The length of the cell in seconds, see :mod:`souvenirs.calendar.grid`.
     level = models.PositiveIntegerField()
-    #: The moment at which it starts, in seconds since 1970-01-01T00:00Z.
+    #: The start of the cell, in seconds since 1970-01-01T00:00Z.
     start = models.BigIntegerField()
     version = models.PositiveBigIntegerField(default=0)
     count = models.PositiveBigIntegerField(default=0)
-    #: Of the count, which is read without the body.
+    #: The checksum of the count, which is read without the body.
     checksum = models.BigIntegerField(default=0)
     is_stale = models.BooleanField(default=True)
-    #: Whether souvenirs of it have been deleted: what is left of them tells nothing.
+    #: Whether souvenirs of it have been deleted: those that are left are not all of them.
     is_pruned = models.BooleanField(default=False)
     body = models.BinaryField(default=b"")
 
@@ -87,9 +91,30 @@ class Digest(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} level={self.level} start={self.start} count={self.count}"
 
+    @property
+    def cell(self) -> Cell:
+        return Cell(self.level, self.start)
+
+    @property
+    def label(self) -> Label:
+        return Label(self.kind, self.level, moment_of(self.start), self.version)
+
+    def users(self) -> UserSet:
+        """Return its users; raises CorruptDigest."""
+        if self.is_stale and not self.version and not self.body:
+            return UserSet()  # new: no users have been put in yet
+        return UserSet.from_bytes(self.body, self.label)
+
+    def put(self, users: UserSet) -> None:
+        """Replace its users, as the next version; nothing is saved."""
+        self.version += 1
+        self.count = len(users)
+        self.checksum = checksum_of(self.label, self.count)
+        self.body = users.to_bytes(self.label)
+
 
 class UserNumber(models.Model):
-    """The number, in digests, of a user whose primary key does not fit into them as it is."""
+    """The number by which digests know a user whose primary key does not fit into them."""
 
     number = models.AutoField(primary_key=True)
     user = models.OneToOneField(

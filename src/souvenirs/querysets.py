@@ -1,11 +1,11 @@
-"""Users by when they were last seen, as querysets.
+"""Querysets of users by when they were last seen.
 
-Every user is in just one of ``recently_seen(length)``, ``inactive(length)`` and ``never_seen()``.
-The queryset can be filtered, ordered, counted and sliced further. Its cutoff is that of the moment
-when it is made; the database is asked when it is read.
+Each user is in exactly one of ``recently_seen(length)``, ``inactive(length)`` and ``never_seen()``.
+The querysets are lazy and can be filtered, ordered, counted and sliced further. The cutoff is set
+when the queryset is created.
 
-Where souvenirs have been pruned, a user counts as seen at the start of the bucket, mostly an hour,
-as :func:`souvenirs.insights.last_seen` says.
+If souvenirs have been pruned, a user counts as seen at the start of the bucket, as in
+:func:`souvenirs.insights.last_seen`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ M = TypeVar("M", bound=Model)
 
 
 def recently_seen(within: timedelta, queryset: QuerySet[Any] | None = None) -> QuerySet[Any]:
-    """Return the users seen in the last ``within``: at that moment or later.
+    """Return the users last seen at most ``within`` ago.
 
-    ``queryset`` restricts it, here as below, to some users. Raises ValueError for a queryset of
-    something else and a length that is not positive, and TypeError for what is no queryset or no
-    timedelta.
+    ``queryset`` restricts the result to some users. Raises ValueError if it is of another model or
+    if the timedelta is not positive, and TypeError for arguments of other types.
     """
     return _users(queryset).filter(WasSeen(_cutoff(within, "within"), None))
 
@@ -36,17 +35,17 @@ def recently_seen(within: timedelta, queryset: QuerySet[Any] | None = None) -> Q
 def inactive(
     for_: timedelta = timedelta(days=90), queryset: QuerySet[Any] | None = None
 ) -> QuerySet[Any]:
-    """Return the users who have been seen, but not in the last ``for_``.
+    """Return the users last seen more than ``for_`` ago.
 
-    Who has never been seen is not inactive, whenever they registered: see :func:`never_seen`.
-    Raises what :func:`recently_seen` raises.
+    Users who have never been seen are not inactive, see :func:`never_seen`. ``queryset`` and errors
+    are those of :func:`recently_seen`.
     """
     cutoff = _cutoff(for_, "for_")
     return _users(queryset).filter(~Q(WasSeen(cutoff, None)), WasSeen(None, cutoff))
 
 
 def never_seen(queryset: QuerySet[Any] | None = None) -> QuerySet[Any]:
-    """Return the users of whom there is no souvenir and has been none, just registered or not."""
+    """Return the users who have never left a souvenir, whenever they registered."""
     return _users(queryset).exclude(WasSeen(None, None))
 
 
@@ -80,18 +79,18 @@ def _users(queryset: QuerySet[Any] | None) -> QuerySet[Any]:
         raise TypeError(f"queryset must be a queryset of users, not {queryset!r}.")
     if not issubclass(queryset.model, user_model):
         raise ValueError(
-            f"queryset is one of {queryset.model._meta.label}: "
-            f"give one of {user_model._meta.label}."
+            f"queryset is a queryset of {queryset.model._meta.label}: "
+            f"pass one of {user_model._meta.label}."
         )
     return queryset
 
 
 def _cutoff(length: object, name: str) -> datetime:
-    """The moment that lies so long ago, in UTC."""
+    """Return the moment that was ``length`` ago, in UTC."""
     if not isinstance(length, timedelta):
         raise TypeError(f"{name} must be a timedelta, not {length!r}.")
     if length <= timedelta():
-        raise ValueError(f"{name} must be longer than nothing, not {length!r}.")
+        raise ValueError(f"{name} must be positive, not {length!r}.")
     try:
         return utc(checked(timezone.now(), "now")) - length
     except OverflowError:

@@ -1,6 +1,6 @@
 """Registered, activated and active users, period by period.
 
-Every report is a generator of dicts that are yours to change::
+Every report is a generator of dicts, which callers may change::
 
     {
         "period": {"start": datetime, "end": datetime},
@@ -8,24 +8,23 @@ Every report is a generator of dicts that are yours to change::
         "usage": {"registered_users": int, "activated_users": int, "active_users": int},
     }
 
-* ``registered_users`` counts the accounts made before the period's end; ``activated_users`` those
-  of them that are activated today; ``active_users`` the distinct users seen in the period.
-* A count is None where it is unknown: ``active_users`` of a period that ended before the first
-  souvenir, the others where the user model does not say when a user registered.
-* ``"complete": False`` is added to a period that is not over yet. Where a report's ``end`` cuts a
-  period off, the dict shows the end it was cut at.
+* ``registered_users`` counts the accounts registered before the end of the period,
+  ``activated_users`` those of them that are activated today, and ``active_users`` the distinct
+  users seen in the period.
+* A count is None if it is unknown: ``active_users`` of an unknown period, see
+  :class:`souvenirs.insights.Period`; the others if the user model has no date-joined field.
+* ``"complete": False`` is added to an incomplete period. If ``end`` cuts a period off, the dict has
+  that end.
 
-Ranges are half-open, ``[start, end)``, and ``end`` is now by default. ``tz`` is the time zone in
-which the periods are laid. ``recent`` keeps only that many of the last periods, and only these are
-counted. ``users`` restricts a report to a group: a queryset of users, or users or primary keys in
-any iterable. ``by`` and ``exclusive`` are those of :mod:`souvenirs.insights`: the periods of
-everyone come first, then those of each segment, and each dict begins with the name of its
-``"segment"``, which is None for everyone. Who is in a group is asked now, and not as of then.
+Ranges are half-open, ``[start, end)``; ``end`` is now by default. ``tz``, ``users``, ``by`` and
+``exclusive`` are those of :mod:`souvenirs.insights`. With ``by`` the periods of everyone come
+first, then those of each segment, and each dict has the name of its ``"segment"``, which is None
+for everyone. Membership in a group is as of now, also for past periods. ``recent`` is the number of
+periods to report on, the last ones of the range.
 
-A report asks the database at most four questions, whatever its range (one more for each further
-4,000 periods, and one where users are not their own numbers, see :mod:`souvenirs.sets.numbers`);
-groups are asked for besides, and ``by`` adds three, however many segments there are. One of more
-than 100,000 periods is refused with ValueError, as are a naive datetime under ``USE_TZ``, a start
+A report takes at most four queries, whatever its range; one more per 4,000 further periods, one
+more for non-integer primary keys, three more for ``by``, and those that evaluate the groups.
+Reports raise ValueError for more than 100,000 periods, a naive datetime under ``USE_TZ``, a start
 later than the end and ``exclusive`` without ``by``.
 """
 
@@ -34,10 +33,10 @@ from __future__ import annotations
 import inspect
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from itertools import accumulate
 from operator import or_
-from typing import Any, NamedTuple
+from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -49,26 +48,26 @@ from .calendar import (
     WEEK,
     YEAR,
     Boundaries,
+    Bounds,
+    NumberedPeriod,
     Step,
-    calendar_start,
-    check_period_count,
+    calendar_boundaries,
     checked,
     checked_range,
-    earlier,
+    is_known,
     label_calendar_date,
     label_calendar_year,
     label_calendar_year_month,
     label_calendar_year_quarter,
     label_calendar_year_week,
-    local,
     middle_of_week,
     months_between,
     outward,
+    periods_in,
     utc,
 )
-from .conf import conf, function_in
+from .conf import conf
 from .counting import (
-    UNKNOWN,
     Accounts,
     ActiveUsers,
     By,
@@ -85,10 +84,12 @@ Usage = dict[str, Any]
 Labels = dict[str, Any]
 
 
-class Whom(NamedTuple):
-    """Whom a report is about, as its caller says."""
+class Whom(TypedDict, total=False):
+    """The users that a report is about; everybody by default."""
 
+    #: A group, see :mod:`souvenirs.insights`.
     users: Any
+    #: The segments to break the report down by, see :mod:`souvenirs.insights`.
     by: By | None
     exclusive: bool
 
@@ -99,21 +100,18 @@ def daily_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per day from the subscription's time of day, labelled as its month is.
+    """Generate usage per day from the subscription's time of day, labelled with its month.
 
     Days that end at or before ``start`` are left out.
     """
-    grid = Boundaries(subscription_start, DAY, tz)
+    days = Boundaries(subscription_start, DAY, tz)
 
     def labels(number: int) -> Labels:
-        return _month_labels(months_between(grid.wall(0), grid.wall(number)) + 1)
+        return _month_labels(months_between(days.wall(0), days.wall(number)) + 1)
 
-    return _report(grid, labels, start, end, recent, Whom(users, by, exclusive))
+    return _report(days, labels, start, end, recent, **whom)
 
 
 def customer_monthly_usage(
@@ -122,24 +120,14 @@ def customer_monthly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per subscription month: ``Y01 M01`` starts with the subscription.
 
     Months that end at or before ``start`` are left out; the others keep their numbers.
     """
-    grid = Boundaries(subscription_start, MONTH, tz)
-    return _report(
-        grid,
-        lambda number: _month_labels(number + 1),
-        start,
-        end,
-        recent,
-        Whom(users, by, exclusive),
-    )
+    months = Boundaries(subscription_start, MONTH, tz)
+    return _report(months, lambda number: _month_labels(number + 1), start, end, recent, **whom)
 
 
 def customer_quarterly_usage(
@@ -148,10 +136,7 @@ def customer_quarterly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per subscription quarter, ``Y01 Q1``; see :func:`customer_monthly_usage`."""
 
@@ -159,14 +144,8 @@ def customer_quarterly_usage(
         quarter = number + 1
         return {"year_quarter": label_year_quarter_q(quarter), "year": label_year_q(quarter)}
 
-    return _report(
-        Boundaries(subscription_start, QUARTER, tz),
-        labels,
-        start,
-        end,
-        recent,
-        Whom(users, by, exclusive),
-    )
+    quarters = Boundaries(subscription_start, QUARTER, tz)
+    return _report(quarters, labels, start, end, recent, **whom)
 
 
 def customer_yearly_usage(
@@ -175,20 +154,13 @@ def customer_yearly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per subscription year, ``Y01``; see :func:`customer_monthly_usage`."""
-    grid = Boundaries(subscription_start, YEAR, tz)
+
+    years = Boundaries(subscription_start, YEAR, tz)
     return _report(
-        grid,
-        lambda number: {"year": label_year_y(number + 1)},
-        start,
-        end,
-        recent,
-        Whom(users, by, exclusive),
+        years, lambda number: {"year": label_year_y(number + 1)}, start, end, recent, **whom
     )
 
 
@@ -197,22 +169,10 @@ def calendar_daily_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar day, from the day that holds ``start``."""
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_date": label_calendar_date(day),
-            "calendar_year_month": label_calendar_year_month(day),
-            "calendar_year": label_calendar_year(day),
-        }
-
-    whom = Whom(users, by, exclusive)
-    return _calendar_report(DAY, labels, start, end, tz, recent, whom)
+    """Generate usage per calendar day, from the day of ``start``."""
+    return _calendar_report(DAY, start, end, tz, recent, **whom)
 
 
 def calendar_weekly_usage(
@@ -221,25 +181,14 @@ def calendar_weekly_usage(
     tz: str | tzinfo | None = None,
     recent: int | None = None,
     week_start: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar week, from the week that holds ``start``.
+    """Generate usage per calendar week, from the week of ``start``.
 
-    Weeks start on ``week_start``, from 1 (Monday) to 7 (Sunday), which is ``SOUVENIRS_WEEK_START``
-    by default: Monday. The labels are those of ISO 8601: a week and the year it belongs to.
+    Weeks start on ``week_start``, from 1 (Monday) to 7 (Sunday); the default is
+    ``SOUVENIRS_WEEK_START``. Labels are those of ISO 8601: a week and the year it belongs to.
     """
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_year_week": label_calendar_year_week(day),
-            "calendar_year": middle_of_week(day).isocalendar().year,
-        }
-
-    whom = Whom(users, by, exclusive)
-    return _calendar_report(WEEK, labels, start, end, tz, recent, whom, week_start)
+    return _calendar_report(WEEK, start, end, tz, recent, week_start, **whom)
 
 
 def calendar_monthly_usage(
@@ -247,21 +196,10 @@ def calendar_monthly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar month, from the month that holds ``start``."""
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_year_month": label_calendar_year_month(day),
-            "calendar_year": label_calendar_year(day),
-        }
-
-    whom = Whom(users, by, exclusive)
-    return _calendar_report(MONTH, labels, start, end, tz, recent, whom)
+    """Generate usage per calendar month, from the month of ``start``."""
+    return _calendar_report(MONTH, start, end, tz, recent, **whom)
 
 
 def calendar_quarterly_usage(
@@ -269,21 +207,10 @@ def calendar_quarterly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
-    *,
-    users: Any = None,
-    by: By | None = None,
-    exclusive: bool = False,
+    **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
-    """Generate usage per calendar quarter, from the quarter that holds ``start``."""
-
-    def labels(day: datetime) -> Labels:
-        return {
-            "calendar_year_quarter": label_calendar_year_quarter(day),
-            "calendar_year": label_calendar_year(day),
-        }
-
-    whom = Whom(users, by, exclusive)
-    return _calendar_report(QUARTER, labels, start, end, tz, recent, whom)
+    """Generate usage per calendar quarter, from the quarter of ``start``."""
+    return _calendar_report(QUARTER, start, end, tz, recent, **whom)
 
 
 def calendar_yearly_usage(
@@ -291,74 +218,87 @@ def calendar_yearly_usage(
     end: datetime | None = None,
     tz: str | tzinfo | None = None,
     recent: int | None = None,
+    **whom: Unpack[Whom],
+) -> Iterator[Usage]:
+    """Generate usage per calendar year, from the year of ``start``."""
+    return _calendar_report(YEAR, start, end, tz, recent, **whom)
+
+
+#: The labels of the calendar periods of each length, made of their first day.
+CALENDAR_LABELS: dict[Step, dict[str, Callable[[datetime], str | int]]] = {
+    DAY: {
+        "calendar_date": label_calendar_date,
+        "calendar_year_month": label_calendar_year_month,
+        "calendar_year": label_calendar_year,
+    },
+    WEEK: {
+        "calendar_year_week": label_calendar_year_week,
+        "calendar_year": lambda day: middle_of_week(day).isocalendar().year,
+    },
+    MONTH: {
+        "calendar_year_month": label_calendar_year_month,
+        "calendar_year": label_calendar_year,
+    },
+    QUARTER: {
+        "calendar_year_quarter": label_calendar_year_quarter,
+        "calendar_year": label_calendar_year,
+    },
+    YEAR: {"calendar_year": label_calendar_year},
+}
+
+
+def _calendar_report(
+    step: Step,
+    start: datetime,
+    end: datetime | None,
+    tz: str | tzinfo | None,
+    recent: int | None,
+    week_start: int | None = None,
+    **whom: Unpack[Whom],
+) -> Iterator[Usage]:
+    boundaries = calendar_boundaries(start, step, tz, week_start)
+
+    def labels(number: int) -> Labels:
+        day = boundaries.wall(number)
+        return {name: label(day) for name, label in CALENDAR_LABELS[step].items()}
+
+    return _report(boundaries, labels, start, end, recent, **whom)
+
+
+def _report(
+    boundaries: Boundaries,
+    labels: Callable[[int], Labels],
+    start: datetime | None,
+    end: datetime | None,
+    recent: int | None,
     *,
     users: Any = None,
     by: By | None = None,
     exclusive: bool = False,
 ) -> Iterator[Usage]:
-    """Generate usage per calendar year, from the year that holds ``start``."""
-
-    def labels(day: datetime) -> Labels:
-        return {"calendar_year": label_calendar_year(day)}
-
-    whom = Whom(users, by, exclusive)
-    return _calendar_report(YEAR, labels, start, end, tz, recent, whom)
-
-
-def _calendar_report(
-    step: Step,
-    labels: Callable[[datetime], Labels],
-    start: datetime,
-    end: datetime | None,
-    tz: str | tzinfo | None,
-    recent: int | None,
-    whom: Whom,
-    week_start: int | None = None,
-) -> Iterator[Usage]:
-    first_day = conf.WEEK_START if week_start is None else week_start
-    anchor = calendar_start(start, step, tz, first_day)
-    grid = Boundaries(anchor, step, anchor.tzinfo)
-    return _report(grid, lambda number: labels(grid.wall(number)), start, end, recent, whom)
-
-
-def _report(
-    grid: Boundaries,
-    labels: Callable[[int], Labels],
-    start: datetime | None,
-    end: datetime | None,
-    recent: int | None,
-    whom: Whom,
-) -> Iterator[Usage]:
-    groups = _groups(whom)
+    groups = _groups(users, by, exclusive)
     since, until = checked_range(start, end)
     if recent is not None and not (isinstance(recent, int) and recent >= 1):
         raise ValueError(f"recent must be at least 1, not {recent!r}.")
     now = checked(timezone.now(), "now")
-    until = until or now
-    if since is not None and utc(since) >= utc(until):
-        return iter(())
-    first = 0 if since is None else max(0, grid.number(since))
-    count = max(0, grid.number(utc(until) - timedelta(microseconds=1)) + 1 - first)
-    if recent is not None and count > recent:
-        first, count = first + count - recent, recent
-    check_period_count(count)
-    rows = _rows(grid, labels, first, until, now, groups)
-    if whom.by is None:
+    periods = periods_in(boundaries, since, until or now, now, recent)
+    rows = _labelled(periods, labels, groups)
+    if by is None:
         return (usage for _, usage in rows)
     return ({"segment": segment, **usage} for segment, usage in rows)
 
 
-def _groups(whom: Whom) -> dict[str | None, ActiveUsers | None]:
-    """Everyone whom a report is about, whose name is None, and those in each segment.
+def _groups(users: Any, by: By | None, exclusive: bool) -> dict[str | None, ActiveUsers | None]:
+    """Return the group of a report under the name None, and its members in each segment.
 
-    None is everybody.
+    The group is None if it is everybody.
     """
-    # Read once: a queryset is a query, and an iterator is empty after that.
-    group = None if whom.users is None else ActiveUsers(whom.users)
-    segments = groups_if_any(whom.by, whom.exclusive) or {}
-    if (group is not None or whom.by is not None) and not takes_users():
+    # Evaluate it once: a queryset is a query, and an iterator can be read only once.
+    group = None if users is None else ActiveUsers(users)
+    segments = groups_if_any(by, exclusive) or {}
+    if (group is not None or by is not None) and not takes_users():
         raise ImproperlyConfigured(
-            f"{conf.USAGE_REPORTS_FUNCTION!r} in SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=, "
+            "The function in SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=, "
             "which a report about some of the users needs."
         )
     groups: dict[str | None, ActiveUsers | None] = {None: group}
@@ -367,47 +307,42 @@ def _groups(whom: Whom) -> dict[str | None, ActiveUsers | None]:
     return groups
 
 
-def _rows(
-    grid: Boundaries,
+def _labelled(
+    periods: Iterable[NumberedPeriod],
     labels: Callable[[int], Labels],
-    first: int,
-    end: datetime,
-    now: datetime,
     groups: Mapping[str | None, ActiveUsers | None],
 ) -> Iterator[tuple[str | None, Usage]]:
-    spans = list(grid.spans(first, end))
-    periods = [
-        (outward(start), outward(local(earlier(following, end), grid.zone)))
-        for _, start, following in spans
-    ]
-    for segment, usages in zip(groups, _usage_of_each(periods, list(groups.values())), strict=True):
-        for (number, _, following), usage in zip(spans, usages, strict=False):
-            usage.update(labels=labels(number))
-            if utc(following) > utc(now):
+    """Generate the name of each group and its usage of each period, with labels."""
+    periods = list(periods)
+    ranges = [(outward(period.start), outward(period.end)) for period in periods]
+    for segment, usages in zip(groups, _usage_of_each(ranges, list(groups.values())), strict=True):
+        for period, usage in zip(periods, usages, strict=False):
+            usage.update(labels=labels(period.number))
+            if not period.complete:
                 usage["complete"] = False
             yield segment, usage
 
 
 def _usage_of_each(
-    periods: list[tuple[datetime, datetime]], groups: Sequence[ActiveUsers | None]
+    periods: list[Bounds], groups: Sequence[ActiveUsers | None]
 ) -> Iterator[Iterable[Usage]]:
-    """Generate the usage of the periods by each of some groups; the first has all of the others."""
-    if len(groups) > 1 and usage_reports_function() is _usage_for_periods:
-        yield from _read_together(periods, groups)
+    """Generate the usage of the periods by each group; the first contains all of the others."""
+    if len(groups) > 1 and usage_reports_function() is base_usage_for_periods:
+        yield from _usage_read_together(periods, groups)
         return
     for group in groups:
-        # As ever where it is about everybody: the function may be one of version 1.
+        # A function written for version 1 takes no users=.
         whom = {} if group is None else {"users": group}
         yield usage_for_periods(iter(periods), **whom)
 
 
-def _read_together(
-    periods: list[tuple[datetime, datetime]], groups: Sequence[ActiveUsers | None]
+def _usage_read_together(
+    periods: list[Bounds], groups: Sequence[ActiveUsers | None]
 ) -> Iterator[Iterable[Usage]]:
+    """Generate the same from one reading of souvenirs and users for all groups."""
     ranges = [_checked_period(start, end) for start, end in periods]
-    everyone = groups[0]
     first = get_store().first()
-    sets = active_users_each(ranges, everyone)
+    sets = active_users_each(ranges, groups[0])
     accounts = _accounts_of_each([end for _, end in ranges], groups)
     for group, known in zip(groups, accounts, strict=True):
         counts = [len(users) if group is None else users.count_common(group) for users in sets]
@@ -419,7 +354,7 @@ def _accounts_of_each(
 ) -> Iterator[list[Accounts]]:
     """Generate the accounts of each group as of each end, all from one reading of the users."""
     if not ends or date_joined_field() is None:
-        yield from ([UNKNOWN] * len(ends) for _ in groups)
+        yield from ([Accounts()] * len(ends) for _ in groups)
         return
     moments = sorted({utc(end) for end in ends})
     among = groups[0]
@@ -440,17 +375,17 @@ def _accounts_of_each(
 def usage_for_periods(*args: Any, **kwargs: Any) -> Iterable[Usage]:
     """Return the usage of periods, by the function in ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` if set.
 
-    That function takes what :func:`_usage_for_periods` takes and yields what it yields, one dict
-    for each period in turn; it may call it and add to its dicts. It is given ``users`` only where a
-    report is about some of them: one that does not take them can only report on everybody. Raises
-    ImproperlyConfigured where the setting names nothing that can be called.
+    That function takes what :func:`base_usage_for_periods` takes and yields what it yields, a dict
+    for each period in turn; it may call it and add to its dicts. It is passed ``users`` only if a
+    report is about some of the users: without that parameter it can only report on everybody.
+    Raises ImproperlyConfigured if the setting names nothing that can be called.
     """
     return usage_reports_function()(*args, **kwargs)
 
 
 def usage_reports_function() -> Callable[..., Iterable[Usage]]:
-    """Return the function in the setting, or the app's own where it is empty."""
-    function = function_in("USAGE_REPORTS_FUNCTION") or _usage_for_periods
+    """Return the function in the setting, or the app's own if it is empty."""
+    function = conf.USAGE_REPORTS_FUNCTION or _usage_for_periods
     if function is usage_for_periods:
         raise ImproperlyConfigured(
             "SOUVENIRS_USAGE_REPORTS_FUNCTION is usage_for_periods, which would call itself."
@@ -467,12 +402,12 @@ def takes_users() -> bool:
     return True
 
 
-def _usage_for_periods(
-    periods: Iterable[tuple[datetime, datetime]], *, users: Any = None
-) -> Iterator[Usage]:
+def base_usage_for_periods(periods: Iterable[Bounds], *, users: Any = None) -> Iterator[Usage]:
     """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels.
 
-    ``users`` restricts it to a group.
+    This is what :func:`usage_for_periods` does by default, and what a function in
+    ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` may call. ``users`` restricts it to a group. Raises
+    ValueError for a start later than its end.
     """
     periods = list(periods)
     ranges = [_checked_period(start, end) for start, end in periods]
@@ -483,38 +418,48 @@ def _usage_for_periods(
     yield from _usages(periods, active, first, accounts)
 
 
+#: The name in version 1, which projects wrap or replace.
+_usage_for_periods = base_usage_for_periods
+
+
 def _usages(
-    periods: Iterable[tuple[datetime, datetime]],
+    periods: Iterable[Bounds],
     active: Iterable[int],
-    first: datetime | None,
+    first_souvenir: datetime | None,
     accounts: Iterable[Accounts],
 ) -> Iterator[Usage]:
     now = utc(checked(timezone.now(), "now"))
-    for (start, end), users, (registered, activated) in zip(periods, active, accounts, strict=True):
+    for (start, end), users, registered in zip(periods, active, accounts, strict=True):
         _, until = _checked_period(start, end)
-        known = first is not None and utc(first) < utc(until)
-        usage: Usage = {
-            "period": {"start": start, "end": end},
-            "usage": {
-                "registered_users": registered,
-                "activated_users": activated,
-                "active_users": users if known else None,
-            },
-        }
-        if utc(until) > now:
-            usage["complete"] = False
-        yield usage
+        known = is_known(until, first_souvenir)
+        yield usage_row((start, end), users if known else None, registered, utc(until) <= now)
 
 
-def _checked_period(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+def usage_row(period: Bounds, active: int | None, accounts: Accounts, complete: bool) -> Usage:
+    """Return the dict of a period, see the module, without labels."""
+    start, end = period
+    usage: Usage = {
+        "period": {"start": start, "end": end},
+        "usage": {
+            "registered_users": accounts.registered,
+            "activated_users": accounts.activated,
+            "active_users": active,
+        },
+    }
+    if not complete:
+        usage["complete"] = False
+    return usage
+
+
+def _checked_period(start: datetime, end: datetime) -> Bounds:
     checked_range(start, end)
     return checked(start, "start"), checked(end, "end")
 
 
 def registered_users_as_of(date: datetime) -> tuple[int | None, int | None]:
-    """Return how many users registered before ``date``, and how many of them are activated today.
+    """Return the number of users registered before ``date``, and of those of them activated today.
 
-    Both are None where the user model has no field for when a user registered.
+    Both are None if the user model has no date-joined field.
     """
     [(registered, activated)] = accounts_as_of([checked(date, "date")])
     return registered, activated

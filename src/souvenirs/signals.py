@@ -1,8 +1,8 @@
-"""What the app tells others."""
+"""Signals that the app sends."""
 
 from django.dispatch import Signal
 
-#: Sent for each new souvenir, once it is committed, with ``user_pk``, ``when`` (an aware datetime)
-#: and ``request`` (the HttpRequest that it was left by; None outside of one). The sender is the
-#: class Souvenir. A receiver that fails is logged by Django and harms nothing.
+#: Sent for each new souvenir once it is committed, with ``user_pk``, ``when`` (an aware datetime in
+#: UTC) and ``request`` (the HttpRequest, or None outside a request). The sender is the model
+#: Souvenir. An exception in a receiver is logged by Django and has no other effect.
 user_seen = Signal()

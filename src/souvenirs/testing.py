@@ -1,13 +1,13 @@
 """For the test suites of projects that use the app.
 
-Souvenirs are limited by user and window, and what a process remembers outlives a test's rolled-back
-transaction. So start each test afresh, here with pytest::
+The rate limit is remembered by the process, so it outlives the transaction of a test that is rolled
+back. Reset it before each test, for example with pytest::
 
     @pytest.fixture(autouse=True)
     def fresh_souvenirs():
         souvenirs.testing.reset()
 
-or, where no test is about souvenirs, switch recording off: ``SOUVENIRS_ENABLED = False`` in the
+If no test is about souvenirs, switch recording off instead: ``SOUVENIRS_ENABLED = False`` in the
 settings of the tests, or :func:`disabled` for a class, a function or a block.
 """
 
@@ -15,20 +15,20 @@ from __future__ import annotations
 
 from django.test import override_settings
 
-from .recording import gate
+from .recording import rate_limiter
 from .resilience import breaker, logs
 
 
 def reset() -> None:
-    """Forget every souvenir that the limit remembers, and every failure; the rows stay."""
-    gate.reset()
+    """Reset the rate limit and the circuit breakers; souvenirs stay in the database."""
+    rate_limiter.reset()
     breaker.reset()
     logs.reset()
 
 
 def disabled() -> override_settings:
-    """Return a decorator and context manager under which nothing is recorded.
+    """Return a decorator and context manager that switches recording off.
 
-    ``souvenez()`` then returns ``"skipped"``.
+    ``souvenez()`` returns ``"skipped"`` under it.
     """
     return override_settings(SOUVENIRS_ENABLED=False)

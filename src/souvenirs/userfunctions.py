@@ -1,8 +1,8 @@
-"""Ready-made functions for ``SOUVENIRS_USER_FUNCTION``.
+"""Functions for ``SOUVENIRS_USER_FUNCTION``.
 
-Such a function takes the request, after the view, and returns its user (or a primary key), or None
-to have it looked for as usual. It is called for every request, on the event loop of an async site:
-it should look at what the view left on the request, and ask no database.
+Such a function is called with each request after the view, and returns its user, a primary key, or
+None to find the user as without the function. On an async site it runs on the event loop, so it
+should only read the request, not query a database.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from django.http import HttpRequest
 
 
 def request_auth(request: HttpRequest) -> Any:
-    """Return the user in ``request.auth``, where django-ninja leaves what authenticated a request.
+    """Return the user in ``request.auth``, where django-ninja stores the result of authentication.
 
-    That is the user itself, or the ``user`` of a token or key.
+    That is a user, or a token or key with a ``user``.
     """
     auth = getattr(request, "auth", None)
     for candidate in (auth, getattr(auth, "user", None)):

@@ -1,4 +1,4 @@
-"""The old path of the calendar's functions."""
+"""The calendar functions, under their path of version 1."""
 
 from .calendar import (
     adjust_to_calendar_month,

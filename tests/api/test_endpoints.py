@@ -42,9 +42,9 @@ from souvenirs.web.forms import MAX_PERIODS
 from tests.conftest import at, build_user, pk_of
 from tests.web.test_access import Person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
-DOCS = (Path(__file__).parents[2] / "docs/api.md").read_text()
+DOCS = (Path(__file__).parents[2] / "docs/how-to/api.md").read_text()
 
 #: Endpoint, query and answer of each example.
 ANSWERS_OF_DOCS = re.findall(r'api/(\w+)\?([^"]*)"\n([^`]*)```', DOCS)
@@ -705,7 +705,7 @@ def test_whatever_is_asked_is_answered_or_refused(api, endpoint, start, end, zon
 
 
 def test_token_of_the_docs(client, settings, make_holder):
-    """The function that docs/api.md shows, on a site that has it."""
+    """The function that docs/how-to/api.md shows, on a site that has it."""
     if "user_permissions" not in field_names():
         pytest.skip("the example is of Django's own user model")
     holder = make_holder(VIEW_USAGE)
@@ -742,7 +742,7 @@ def test_token_of_django_rest_framework(client, settings, make_holder):
 
 
 def test_answer_of_the_docs(api, leave):
-    """The one that docs/api.md shows, of the people of the documentation."""
+    """The one that docs/how-to/api.md shows, of the people of the documentation."""
     leave((1, at(2016, 1, 4)), (2, at(2016, 1, 20)), (1, at(2016, 2, 8)), (3, at(2016, 2, 8)))
     shown = [each for each in ANSWERS_OF_DOCS if "format=csv" not in each[1]]
     assert len(shown) == 2

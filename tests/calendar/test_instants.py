@@ -23,7 +23,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 @pytest.fixture
 def naive_paris(settings):
-    """A project without time zone support whose clocks hang in Paris."""
+    """A project with USE_TZ = False in the time zone of Paris."""
     settings.USE_TZ = False
     settings.TIME_ZONE = "Europe/Paris"
 
@@ -106,14 +106,14 @@ def test_outward_is_naive_in_the_default_zone_without_use_tz(naive_paris):
 
 
 @pytest.mark.parametrize("hour", [0, 1], ids=["first occurrence", "second occurrence"])
-def test_outward_and_checked_are_inverse_where_a_wall_time_occurs_twice(naive_paris, hour):
+def test_outward_and_checked_are_inverse_for_a_repeated_wall_clock_time(naive_paris, hour):
     moment = at(2024, 10, 27, hour, 30)
     assert utc(checked(outward(moment), "start")) == moment
 
 
 @pytest.mark.parametrize("moment", [datetime.min, datetime.max])
 def test_outward_has_an_answer_at_the_ends_of_time(settings, moment):
-    """``local`` and ``Grid.boundary`` hand out the ends of time in UTC: also without USE_TZ."""
+    """``local`` and ``Boundaries.boundary`` return clamped moments in UTC, also without USE_TZ."""
     settings.USE_TZ = False
     settings.TIME_ZONE = "America/New_York" if moment == datetime.min else "Asia/Tokyo"
     assert outward(moment.replace(tzinfo=UTC)) == moment
@@ -174,7 +174,7 @@ def test_zone_itself(zone):
     ["Mars/Phobos", "America", "../etc", "/etc/passwd", "x" * 5000, "", "\0", "\ud800", 5, b"UTC"],
     ids=lambda name: repr(name)[:20],
 )
-def test_unknown_zone_is_refused_in_one_short_sentence(name):
+def test_unknown_zone_is_refused_in_a_short_sentence(name):
     with pytest.raises(ValueError, match=r"\AUnknown time zone .{0,200}\.\Z") as caught:
         zone_named(name)
     assert caught.value.__suppress_context__
@@ -213,7 +213,7 @@ def test_utc_and_fixed_offsets_are_read_in_the_current_zone(carried):
         assert zone_for(datetime(2024, 1, 1, tzinfo=carried), None) == TOKYO
 
 
-def test_current_zone_is_the_default_one_where_none_is_activated(settings):
+def test_default_zone_is_the_current_one_unless_another_is_activated(settings):
     settings.TIME_ZONE = "Asia/Tokyo"
     assert zone_for(at(2024, 1, 1), None) == TOKYO
 

@@ -56,7 +56,7 @@ each_iterator = pytest.mark.parametrize("iterate", ITERATORS.values())
 
 
 def shown(spans):
-    """What the wall clock shows at each start."""
+    """The wall-clock time of each start."""
     return [start.isoformat(sep=" ") for start, _ in spans]
 
 
@@ -210,7 +210,7 @@ def test_date_is_refused_as_a_moment(function):
 
 @pytest.fixture
 def naive_paris(settings):
-    """A project without time zone support whose clocks hang in Paris."""
+    """A project with USE_TZ = False in the time zone of Paris."""
     settings.USE_TZ = False
     settings.TIME_ZONE = "Europe/Paris"
 
@@ -311,7 +311,7 @@ def test_calendar_day_without_a_midnight_starts_at_its_first_instant(zone, day):
 
 
 @without_midnight
-def test_calendar_days_laid_from_one_without_a_midnight_start_at_midnight_again(zone, day):
+def test_days_after_a_day_without_midnight_start_at_midnight_again(zone, day):
     start = calendar_start(datetime(*day, 12, tzinfo=ZoneInfo(zone)), DAY)
     starts = [start for start, _ in iter_days(start, start + timedelta(days=3))]
     assert [start.hour for start in starts[1:]] == [0, 0]
@@ -383,7 +383,7 @@ def test_start_at_the_second_occurrence_is_after_an_end_at_the_first():
 
 
 @each_step
-def test_unit_starts_at_its_first_midnight_where_the_clock_goes_back_across_it(step):
+def test_unit_starts_at_its_first_midnight_if_the_clock_goes_back_across_it(step):
     """00:01 on 1 November 2009 was 23:01 on 31 October again: those 59 minutes are November's."""
     again = at(2009, 11, 1, 3)
     assert again.astimezone(ST_JOHNS).isoformat() == "2009-10-31T23:30:00-03:30"
@@ -414,12 +414,12 @@ HOURS_36 = 36 * 3600
 
 
 def seconds(*parts):
-    """Whole seconds from 1970 to a date in UTC, or to what a wall clock reads."""
+    """Whole seconds from 1970 to a UTC date or a wall-clock time."""
     return int(datetime(*parts, tzinfo=UTC).timestamp())
 
 
 class Clock:
-    """A wall clock that is only ever looked at, to find by brute force when it reads what.
+    """A wall clock, known by brute force from its offsets at many instants.
 
     Instants and readings are whole seconds since 1970, their difference is the offset from UTC.
     """
@@ -527,7 +527,7 @@ def moment(instant):
 
 
 def as_seen(moment):
-    """An aware moment as its instant and what it says that the wall clock reads."""
+    """An aware moment as its instant and its wall-clock time."""
     instant, reading = moment - EPOCH, moment.replace(tzinfo=UTC) - EPOCH
     return instant // timedelta(seconds=1), reading // timedelta(seconds=1)
 
@@ -560,7 +560,7 @@ def calendar_of_every_clock(step):
 @each_step
 @pytest.mark.thorough
 def test_calendar_units_around_every_change(step):
-    """They tile without an empty one, each from the first time that its midnight is reached."""
+    """They are contiguous and not empty, each from the first time that its midnight is reached."""
     windows = dict.fromkeys((clock, starts) for clock, _, starts in calendar_of_every_clock(step))
     for clock, instants in windows:
         start = calendar_start(moment(instants[0]), step, clock.zone)
@@ -619,7 +619,7 @@ def readings_at_every_change():
 @each_step
 @pytest.mark.thorough
 def test_anchored_periods_around_every_change(step):
-    """An anchor moves where the clock skips it, on that day only, and never to what is repeated."""
+    """An anchor moves if the clock skips it, only on that day, never to a second occurrence."""
     for clock, reading in readings_at_every_change():
         readings = anchored_readings(reading, step)
         instants = [clock.instant(each) for each in readings]
@@ -629,7 +629,7 @@ def test_anchored_periods_around_every_change(step):
 
 
 def test_every_clock_is_watched():
-    """The search for changes finds those it must: a zone without any would pass every test."""
+    """The search finds known changes: a zone without changes would pass every test."""
     found = {key: len(clock_of(key).recent_changes()) for key in ZONES}
     assert sum(found.values()) > 15_000
     assert [found[key] for key in ("UTC", "Asia/Tokyo", "Europe/Paris")] == [0, 0, 76]
@@ -695,7 +695,7 @@ def test_moment_before_the_anchor_has_a_negative_number():
     assert Boundaries(at(2024, 1, 31), MONTH).number(at(2024, 1, 31) - INSTANT) == -1
 
 
-def test_spans_are_whole_where_the_end_falls_inside_one():
+def test_spans_are_not_cut_off_at_the_end():
     grid = Boundaries(at(2024, 1, 31), MONTH)
     assert list(grid.spans(1, at(2024, 3, 31) + INSTANT)) == [
         (1, at(2024, 2, 29), at(2024, 3, 31)),
@@ -747,7 +747,7 @@ def test_months_between_leaves_out_the_times_of_day():
 far_zones = pytest.mark.parametrize(
     "zone", ["UTC", "Asia/Tokyo", "America/New_York", "Pacific/Kiritimati", "Pacific/Pago_Pago"]
 )
-#: More periods than there are in what the tests below lay: they end, or fail.
+#: More periods than the tests below generate: they end, or fail.
 ENOUGH = 1_000
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from souvenirs.digests import folding
-from souvenirs.stores import orm
+from souvenirs.stores import get_store, orm
 from souvenirs.stores.reading import Reading
 
 #: Seconds after its end from which the bucket of a control is sealed.
@@ -18,12 +18,12 @@ class DigestsFirst(Reading):
     """Reads digests before souvenirs: what is digested in between is in neither."""
 
     def _sets(self):
-        overview = self._overview()
-        plans = self._plans(overview)
-        read = list(self._digests(plans, overview, ()))
+        catalog = self._catalog()
+        covers = self._covers(catalog)
+        read = list(self._digests(covers, catalog, ()))
         found = self._found()
         with patch.object(self, "_digests", lambda *arguments: read):
-            return self._named(self._united(found, plans, overview))
+            return self._named(self._united(found, covers, catalog))
 
 
 @contextmanager
@@ -37,12 +37,12 @@ def sealed():
     """A bucket that ended a while ago is digested once: whatever comes later is not looked at."""
     undigested, add = folding._undigested, folding._add
 
-    def ended(cell, alias):
-        found = undigested(cell, alias)
+    def ended(cell, store):
+        found = undigested(cell, store)
         return {bucket: found[bucket] for bucket in found if bucket.end + GRACE <= time.time()}
 
-    def add_once(digest, keys, alias):
-        return digest.pk is None and add(digest, keys, alias)
+    def add_once(digest, keys, store):
+        return digest.pk is None and add(digest, keys, store)
 
     with patch.object(folding, "_undigested", ended), patch.object(folding, "_add", add_once):
         yield
@@ -54,15 +54,14 @@ def claimed_by_bucket():
     undigested = folding._undigested
     buckets = []
 
-    def remember(cell, alias):
-        found = undigested(cell, alias)
+    def remember(cell, store):
+        found = undigested(cell, store)
         buckets[:] = found
         return found
 
     def claim(ids, alias):
         for bucket in buckets:
-            souvenirs = folding.souvenirs_in(bucket, alias).filter(digested=False)
-            souvenirs.update(digested=True)
+            get_store().souvenirs.in_cell(bucket).undigested().update(digested=True)
 
     with patch.object(folding, "_undigested", remember), patch.object(folding, "claim", claim):
         yield

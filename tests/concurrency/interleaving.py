@@ -37,7 +37,7 @@ class Actor:
             self.condition.wait_for(self._has_stopped, LIMIT)
 
     def advance(self, statements: int = EVER) -> bool:
-        """Allow so many more statements; False where it does not get there: it waits for a lock."""
+        """Allow some more statements; return False if a lock keeps it from them."""
         with self.condition:
             self.allowed += statements
             self.is_waiting = False

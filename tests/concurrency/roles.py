@@ -27,9 +27,9 @@ from souvenirs.control import active_users, souvenez
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.erasing import erase_user
 from souvenirs.digests.pruning import Pruner
-from souvenirs.digests.rows import Contended
 from souvenirs.sets.usersets import UserSet
 from souvenirs.stores import Sighting, get_store, queries
+from souvenirs.stores.digesttable import Contended
 from souvenirs.stores.reading import PrunedSpan
 from tests.concurrency.ledger import GRAIN, Ledger, Log, Numbers
 
@@ -40,7 +40,7 @@ LATE, REPEATED = 10, 30
 REGULARS = 300
 
 #: How long the past buckets of one month change, then those of the other one, then none: time for
-#: their digests to be made anew, and read.
+#: their digests to be rebuilt, and read.
 PHASE = 3.0
 
 #: Numbers of users that one process may use.
@@ -207,7 +207,7 @@ def erase(stage: Stage, number: int, tally: Counter) -> None:
 
 
 def read(stage: Stage, number: int, tally: Counter) -> None:
-    """Ask for everything in turn; whoever was acknowledged before has to be in the answer."""
+    """Ask for everything in turn; all users acknowledged before have to be in the answer."""
     low, high = Ledger(stage.folder, "acknowledged"), Ledger(stage.folder, "tried")
     begun, done = Numbers(stage.folder / "erasing"), Numbers(stage.folder / "erased")
     chance = Chance(number)
@@ -295,17 +295,17 @@ def ranges_of(chance: random.Random):
 
 def watch(tally: Counter) -> None:
     """Count the days and months that are read instead of their parts."""
-    digests_in, seen = queries.digests_in, queries.overview
+    digests_in, seen = queries.digests_in, queries.catalog
 
-    def counted(connection, cells, *arguments):
+    def counted(connection, kind, cells, *arguments):
         for cell in cells:
             tally["days read" if cell.level == DAY_LEVEL else "months read"] += 1
-        return digests_in(connection, cells, *arguments)
+        return digests_in(connection, kind, cells, *arguments)
 
-    def counted_overview(*arguments):
+    def counted_catalog(*arguments):
         found = seen(*arguments)
         tally["readings with a fresh month"] += bool(found.months)
         tally["readings with a fresh day"] += bool(found.days)
         return found
 
-    queries.digests_in, queries.overview = counted, counted_overview
+    queries.digests_in, queries.catalog = counted, counted_catalog

@@ -1,10 +1,10 @@
 """Everybody at once, digesters killed at random: ``python -m tests.concurrency --seconds 600``.
 
 On each engine, real processes: eight writers, of which two hold their transactions open for up to
-three seconds, an import, three digesters one of which is killed every tenth of a second or so, a
+three seconds, an import, three digesters of which one is killed about every tenth of a second, a
 pruner, an eraser, and two readers. Sightings lie in today's buckets and, late, in those of three
 days in each of the two months before, which are left alone in turn, so that days and months are
-made anew, and read. The exit code is 1 unless
+rebuilt, and read. The exit code is 1 unless
 
 * every answer had everybody who was acknowledged, to whom a commit had returned, before it was
   asked for, and nobody who had not been tried to be recorded by its end or who had been erased
@@ -33,9 +33,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections
 
-from souvenirs.calendar.grid import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, cell_of, moment_of
+from souvenirs.calendar.grid import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, cell_of, moment_of
 from souvenirs.digests.digester import Digester
-from souvenirs.digests.rows import users_in
 from souvenirs.digests.verifying import Verifier
 from souvenirs.models import Digest, Souvenir
 from souvenirs.stores import get_store
@@ -66,7 +65,7 @@ LOSING = {
     "mariadb": ["digests-first", "sealed", "claimed-by-bucket"],
 }
 
-#: A control loses by chance: so many times it may get away with it.
+#: A control loses by chance: how often it is run until it does.
 TRIES = 6
 
 forks = multiprocessing.get_context("fork")
@@ -172,11 +171,11 @@ def settle(stage: Stage) -> None:
     for (start, end), users in zip(ranges, get_store().count_each(ranges).counts, strict=True):
         check(start, end, users)
     for digest in Digest.objects.order_by("level", "start"):
-        cell = Cell(digest.level, digest.start)
+        cell = digest.cell
         if digest.level <= HOUR_LEVEL or cell.end <= time.time():
             if digest.level > HOUR_LEVEL and digest.is_stale:
-                raise Loss(f"{cell} has not been made anew.")
-            check(moment_of(cell.start), moment_of(cell.end), users_in(digest))
+                raise Loss(f"{cell} has not been rebuilt.")
+            check(moment_of(cell.start), moment_of(cell.end), digest.users())
     for verified in Verifier().run():
         if verified.differences:
             raise Loss(" ".join(verified.differences))

@@ -17,12 +17,11 @@ from itertools import count, product
 import pytest
 from django.db import OperationalError, connections, transaction
 
-from souvenirs.calendar.grid import DAY_LEVEL, Cell, cell_of, second_of
+from souvenirs.calendar.grid import DAY_LEVEL, cell_of, second_of
 from souvenirs.control import souvenez
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.erasing import erase_user
 from souvenirs.digests.pruning import Pruner
-from souvenirs.digests.rows import locked, users_in
 from souvenirs.digests.verifying import Verifier
 from souvenirs.models import Digest, Souvenir
 from souvenirs.stores import Sighting, get_store
@@ -257,7 +256,7 @@ def settle(script):
     script.check(lambda ranges: list(map(set, get_store().users_each(ranges))), is_over=True)
     script.check(lambda ranges: get_store().count_each(ranges).counts, is_over=True)
     for digest in Digest.objects.all():
-        cell = Cell(digest.level, digest.start)
+        cell = digest.cell
         users = {
             user
             for user, when in script.acknowledged
@@ -265,8 +264,8 @@ def settle(script):
         }
         if script.is_erased:
             users.discard(ERASED)
-        if set(users_in(digest)) != users:
-            raise Lost(f"{cell}: {set(users_in(digest))} and not {users}")
+        if set(digest.users()) != users:
+            raise Lost(f"{cell}: {set(digest.users())} and not {users}")
         assert digest.level < DAY_LEVEL or not digest.is_stale
     if script.is_erased:
         assert not Souvenir.objects.filter(user_id=ERASED).exists()
@@ -340,7 +339,7 @@ def test_who_comes_while_an_hour_is_looked_at_does_not_keep_it_from_being_pruned
     perform_each(scene, [(("prune", "write"), [stop]) for stop in range(2, 10)])
 
 
-def test_a_day_made_anew_after_waiting_for_an_eraser_does_not_bring_anybody_back(scene_of):
+def test_a_day_rebuilt_after_waiting_for_an_eraser_does_not_bring_anybody_back(scene_of):
     """What is read under a lock is what there is once the lock is given, at any isolation."""
     scene = scene_of("stale")
     stops = range(3, length(scene, "erase") + 1)
@@ -351,7 +350,7 @@ def test_a_day_made_anew_after_waiting_for_an_eraser_does_not_bring_anybody_back
 def test_a_day_without_any_bucket_is_counted(scene_of):
     """As a digester leaves it that is killed in its very first transaction."""
     script = scene_of("bare").put_back(())
-    with locked(Cell(DAY_LEVEL, second_of(EARLY) // DAY_LEVEL * DAY_LEVEL), "default"):
+    with get_store().digests.locked(cell_of(DAY_LEVEL, second_of(EARLY))):
         pass
     script.count(None)
 

@@ -85,7 +85,7 @@ def test_no_dates():
 def test_setting_that_names_no_field(settings, setting):
     setattr(settings, setting, "no_such_field")
     if get_user_model()._meta.label not in HAS_DATE and "ACTIVE" in setting:
-        pytest.skip("without dates the other field is not asked for")
+        pytest.skip("without a date-joined field the other field is not read")
     with pytest.raises(ImproperlyConfigured, match=f"{setting} names 'no_such_field', but "):
         registered_users_as_of(JOINED)
 

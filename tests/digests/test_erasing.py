@@ -124,10 +124,10 @@ def test_killed_in_the_middle_it_can_be_run_again(monkeypatch, killed_at):
     steps = iter(range(10))
     erase_from = erasing._Erasure._erase_from
 
-    def killed(self, month):
+    def killed(self, month, digests):
         if next(steps) == killed_at:
             raise KeyboardInterrupt
-        erase_from(self, month)
+        erase_from(self, month, digests)
 
     with monkeypatch.context() as patched:
         patched.setattr(erasing._Erasure, "_erase_from", killed)
@@ -290,7 +290,7 @@ def test_failing_erasure_is_logged_and_harms_nothing(make_user, caplog):
 
 @pytest.mark.usefixtures("erasing_deleted", "history")
 def test_failing_database_is_logged_and_harms_nothing(make_user, caplog, monkeypatch):
-    def failing(key, alias):
+    def failing(key, store):
         raise connection.Database.OperationalError("gone away")
 
     monkeypatch.setattr(erasing, "_Erasure", failing)
@@ -342,7 +342,7 @@ def test_export_command_writes_json():
 def test_export_command_says_what_to_do_with_a_corrupt_digest():
     flip_a_bit(bucket_of(NINE))
     assert refusal("export_user", str(pk_of(1))).endswith(
-        "Run manage.py digest_souvenirs --rebuild, then this again."
+        "Run manage.py digest_souvenirs --rebuild, then export again."
     )
 
 
@@ -368,7 +368,7 @@ def test_erase_command_asks(monkeypatch):
     questions = []
     monkeypatch.setattr("builtins.input", lambda text: questions.append(text) or "yes")
     run("erase_user", str(pk_of(1)))
-    assert f"takes user {pk_of(1)} out of all souvenirs" in questions[0]
+    assert f"erases user {pk_of(1)} from all souvenirs" in questions[0]
     assert active_users().pks == {pk_of(2)}
 
 

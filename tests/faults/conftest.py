@@ -12,6 +12,9 @@ from tests.processes import MariaDB, PostgreSQL, Redis
 #: A window that began long ago and ends in years: no test runs over its edge.
 ENDLESS = 1_000_000_000
 
+#: Seconds that nothing but a fault takes, on the busiest machine.
+PATIENT = 5
+
 
 class Site:
     """A site in a database of its own, with people who are signed in and have done nothing."""
@@ -21,7 +24,7 @@ class Site:
 
     def environment(self, sessions="signed_cookies", cache_backend=None, cache=None, **settings):
         """The environment of the site's processes; ``settings`` without their prefix."""
-        settings = {"RATELIMIT_SECONDS": ENDLESS, **settings}
+        settings = {"RATELIMIT_SECONDS": ENDLESS, "TIMEOUT": PATIENT, **settings}
         environment = {
             "DJANGO_SETTINGS_MODULE": "tests.faults.site",
             "SITE_DATABASE": self.server.database(self.name),

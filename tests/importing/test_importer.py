@@ -13,7 +13,7 @@ from django.db import connection, models
 
 from souvenirs.control import souvenez
 from souvenirs.importing.importer import Importer, Stopped
-from souvenirs.importing.readers import BadLine, Record, Unreadable
+from souvenirs.importing.lines import BadLine, Record, Unreadable
 from souvenirs.models import Souvenir
 from tests.conftest import INSTANT, at, build_user, pk_of
 
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db
 NINE = at(2016, 1, 4, 9)
 HOUR = timedelta(hours=1)
 MODULE = "souvenirs.importing.importer"
+USERS = "souvenirs.importing.users"
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ def expected(*sightings):
 
 
 def outcome(summary):
-    return summary.read, summary.added, summary.known, dict(summary.skipped)
+    return summary.read, summary.added, summary.repeated, dict(summary.skipped)
 
 
 def random_records(seed, count=400, users=8, hours=30):
@@ -149,7 +150,7 @@ def test_a_second_run_adds_nothing(window):
     ]
     first, second = run(*records, window=window), run(*records, window=window)
     assert first.added > 0
-    assert (second.added, second.known) == (0, len(records))
+    assert (second.added, second.repeated) == (0, len(records))
 
 
 def test_a_second_run_adds_nothing_without_time_zones(settings):
@@ -171,6 +172,7 @@ def test_a_window_longer_than_the_calendar_works_without_time_zones(settings):
 def test_what_is_forgotten_is_asked_again(monkeypatch, remembered):
     monkeypatch.setattr(f"{MODULE}.BATCH", 10)
     monkeypatch.setattr(f"{MODULE}.REMEMBERED", remembered)
+    monkeypatch.setattr(f"{USERS}.REMEMBERED", remembered)
     records = random_records(seed=3)
     unknown = [Record("nobody", NINE)] * 20
     summary = run(*chain.from_iterable(zip(records, unknown, strict=False)), *records)
@@ -263,7 +265,7 @@ def test_a_name_that_several_users_have_is_skipped(make_user):
     make_user(104, password="other")
     same, other = Record("same", NINE), Record("other", NINE)
     summary = run(same, other, same, lookup="password")
-    assert outcome(summary) == (3, 1, 0, {"several users of that name": 2})
+    assert outcome(summary) == (3, 1, 0, {"several users with this name": 2})
     assert rows() == expected((104, NINE))
 
 
@@ -341,6 +343,7 @@ def test_a_dry_run_says_what_a_real_run_does(monkeypatch, leave, batch, window):
     """Also where one window is met in several batches, or has its souvenir."""
     monkeypatch.setattr(f"{MODULE}.BATCH", batch)
     monkeypatch.setattr(f"{MODULE}.REMEMBERED", 5)
+    monkeypatch.setattr(f"{USERS}.REMEMBERED", 5)
     leave(*((number, NINE + HOUR / 2) for number in range(1, 5)))
     records = [*random_records(seed=5), Record(None, NINE), Record("nobody", NINE), BadLine("")]
     dry = run(*records, window=window, dry_run=True)
@@ -355,6 +358,7 @@ def test_a_dry_run_writes_nothing(leave):
 
 def test_a_dry_run_remembers_what_earlier_files_would_have_added(monkeypatch):
     monkeypatch.setattr(f"{MODULE}.REMEMBERED", 0)
+    monkeypatch.setattr(f"{USERS}.REMEMBERED", 0)
     files = [record(1), record(2)], [record(1), record(3)], [record(2), record(3)]
     with closing(Importer(3600, dry_run=True)) as importer:
         added = [next(importer.run("file", numbered(readings))).added for readings in files]
@@ -386,6 +390,7 @@ def memory_of(lines):
 def test_memory_does_not_grow_with_the_number_of_lines(monkeypatch):
     monkeypatch.setattr(f"{MODULE}.BATCH", 200)
     monkeypatch.setattr(f"{MODULE}.REMEMBERED", 500)
+    monkeypatch.setattr(f"{USERS}.REMEMBERED", 500)
     memory_of(2_000)
     few, many = memory_of(5_000), memory_of(30_000)
     assert many < few + 1_000_000

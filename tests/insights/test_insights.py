@@ -1,6 +1,7 @@
 """What all insights have in common."""
 
 from datetime import date, datetime, timedelta
+from typing import get_args, get_overloads, get_type_hints
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,6 +17,7 @@ from souvenirs.insights import (
     Insight,
     Segmented,
     active_series,
+    day_n_retention,
     growth,
     power_curve,
     power_curves,
@@ -27,7 +29,7 @@ from tests.conftest import INSTANT, at, pk_of
 from tests.digesting import digest
 from tests.oracle import DAY, END, INSIGHTS, NOW, START, behind, gives_its_users, sightings
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 OF_PERIODS = {
     name: insight for name, insight in INSIGHTS.items() if name not in ("power_curve", "day_n")
@@ -43,7 +45,7 @@ def _now(set_now):
 
 
 def periods_of(insight):
-    """The periods of an insight, whatever it calls them."""
+    """The periods of an insight, whatever the attribute is called."""
     each_of = getattr(insight, "periods", None) or getattr(insight, "cohorts", ())
     return [getattr(each, "period", each) for each in each_of]
 
@@ -62,8 +64,16 @@ def numbers(insight):
         ({"end": at(1, 1, 1)}, ValueError, "end is out of range"),
         ({"tz": "Mars/Phobos"}, ValueError, "Unknown time zone 'Mars/Phobos'"),
         ({"tz": 5}, ValueError, "Unknown time zone '5'"),
-        ({"users": "ann"}, TypeError, "users must be a queryset, or users or primary keys"),
-        ({"users": 5}, TypeError, "users must be a queryset, or users or primary keys"),
+        (
+            {"users": "ann"},
+            TypeError,
+            "users must be a queryset or an iterable of users or primary keys",
+        ),
+        (
+            {"users": 5},
+            TypeError,
+            "users must be a queryset or an iterable of users or primary keys",
+        ),
         ({"users": Permission.objects.all()}, ValueError, "users is a queryset of auth.Permission"),
         ({"by": "no_such_field"}, ValueError, "by must be 'segment', groups by name, or a field"),
         ({"by": {}}, ValueError, "gives no segments"),
@@ -184,7 +194,7 @@ def test_first_period_is_whole(leave, insight):
 
 
 @every_insight_of_periods
-def test_weeks_start_where_the_setting_says(leave, insight, settings):
+def test_weeks_start_on_the_day_in_the_setting(leave, insight, settings):
     settings.SOUVENIRS_WEEK_START = 7
     leave((1, START))
     [found] = periods_of(insight(at(2017, 9, 6), at(2017, 9, 9), interval="week"))
@@ -234,7 +244,7 @@ def test_six_queries_whatever_the_range(leave, insight, digested, django_assert_
     leave((1, at(2001, 1, 1)), (1, at(2009, 5, 5)), (2, at(2017, 9, 4)), (2, at(2017, 10, 4)))
     if digested:
         digest()
-    # At most two more where users are not their own numbers.
+    # At most two more for non-integer primary keys.
     most = 6 if type(pk_of(1)) is int else 8
     for start in (START, at(2015, 6, 1)):
         with django_assert_max_num_queries(most):
@@ -263,7 +273,7 @@ def test_users_restrict_everything(leave, make_user, insight):
 
 
 @every_insight
-def test_nobody_is_a_group_too(leave, insight):
+def test_empty_group(leave, insight):
     leave(*sightings())
     assert set(numbers(insight(START, END, users=[]))) <= {0}
 
@@ -287,8 +297,8 @@ def test_by_gives_each_segment_and_everyone(leave, insight, exclusive):
 
 
 @every_insight
-def test_exclusive_is_about_segments(db, insight):
-    with pytest.raises(ValueError, match="exclusive is about segments"):
+def test_exclusive_requires_by(db, insight):
+    with pytest.raises(ValueError, match="exclusive requires by"):
         insight(START, END, exclusive=True)
 
 
@@ -396,7 +406,7 @@ BY_WEEK = {
 
 
 def measured(rows, start=START):
-    """What all insights say of these sightings alone: every number that is known."""
+    """All known numbers of all insights for these sightings alone."""
     Souvenir.objects.all().delete()
     Souvenir.objects.bulk_create(
         Souvenir(user_id=pk_of(number), when=start + timedelta(minutes=minute))
@@ -418,7 +428,7 @@ def shown(examples):
 @pytest.mark.thorough
 @shown(25)
 @given(rows=histories, order=strategies.permutations(range(1, 9)))
-def test_who_is_who_does_not_matter(rows, order):
+def test_renumbering_users_changes_nothing(rows, order):
     renamed = [(order[number - 1] * 1_000, minute) for number, minute in rows]
     assert measured(renamed) == measured(rows)
 
@@ -426,7 +436,7 @@ def test_who_is_who_does_not_matter(rows, order):
 @pytest.mark.thorough
 @shown(25)
 @given(rows=histories, shift=strategies.integers(-200, 3))
-def test_whole_weeks_do_not_matter(rows, shift):
+def test_shifting_by_whole_weeks_changes_nothing(rows, shift):
     assert measured(rows, START + shift * weeks) == measured(rows)
 
 
@@ -438,3 +448,21 @@ def test_disjoint_populations_add_up(rows, others):
     one, other, both = measured(rows), measured(others), measured(rows + others)
     for name in BY_WEEK:
         assert [a + b for a, b in zip(one[name], other[name], strict=True)] == both[name]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [active_series, day_n_retention, growth, power_curve, power_curves, retention, stickiness],
+)
+def test_overloads_take_what_the_function_takes(function):
+    """The keyword arguments of all insights are declared once, for all overloads."""
+    taken = {name: str(each) for name, each in get_type_hints(function).items() if name != "return"}
+    overloads = get_overloads(function)
+    assert len(overloads) == 2
+    for overload in overloads:
+        hints = get_type_hints(overload)
+        [options] = get_args(hints.pop("options"))
+        del hints["return"]
+        assert {*hints, *get_type_hints(options)} == set(taken)
+        for name, hint in {**hints, **get_type_hints(options)}.items():
+            assert name == "by" or str(hint) == taken[name]

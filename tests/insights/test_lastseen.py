@@ -14,9 +14,8 @@ from django.utils import timezone
 from souvenirs.calendar.grid import HOUR_LEVEL, moment_of
 from souvenirs.calendar.instants import stored
 from souvenirs.control import CorruptDigest, PrunedSpan, active_users, erase_user
-from souvenirs.counting.conditions import WasSeen
+from souvenirs.counting import WasSeen
 from souvenirs.digests.pruning import Pruner
-from souvenirs.digests.rows import users_in
 from souvenirs.insights import (
     ActivityQuerySet,
     active_days,
@@ -30,9 +29,9 @@ from souvenirs.insights import (
     recently_seen,
 )
 from souvenirs.models import Digest, Souvenir
-from souvenirs.sets.numbers import numbers_of
 from souvenirs.stores import get_store
-from tests.conftest import INSTANT, at, build_user, pk_of
+from souvenirs.stores.numbers import numbers_of
+from tests.conftest import INSTANT, at, build_user, fewer_on_servers, pk_of
 from tests.digesting import MINUTE, START, bucket_of, digest, flip_a_bit, sightings
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,11 +130,16 @@ WORLDS = [
     pruned_in_finer_buckets,
     pruned_in_buckets_of_each_length,
 ]
+#: What there is to read is all in this one: souvenirs, digests, and pruned ones of both.
+MIXED = [pruned_with_late_ones_digested]
 
 
-@pytest.fixture(params=WORLDS, ids=lambda world: world.__name__)
+@pytest.fixture(
+    params=fewer_on_servers(WORLDS, kept=MIXED),
+    ids=lambda world: world.__name__,
+)
 def moments(request, users, leave, settings):
-    """Build a world; give the moments that are known of each user, without any search."""
+    """Create souvenirs, and return the known moments of each user."""
     rows = sorted(set(sightings(count=200)))
     random.Random(3).shuffle(rows)
     request.param(rows, leave, settings)
@@ -144,7 +148,7 @@ def moments(request, users, leave, settings):
         known[key].add(when)
     numbers = numbers_of(known, "default")
     for bucket in Digest.objects.filter(level__lte=HOUR_LEVEL, is_pruned=True):
-        inside = users_in(bucket)
+        inside = bucket.users()
         for key in [key for key, number in numbers.items() if number in inside]:
             known[key].add(moment_of(bucket.start))
     return known
@@ -186,7 +190,7 @@ def test_days_are_those_of_all_that_is_known(moments, zone):
         assert active_days(key, tz=zone) == sorted(local)
 
 
-def test_every_user_is_in_one_list(moments):
+def test_every_user_is_in_exactly_one_list(moments):
     for within in (INSTANT, 30 * HOURS, 50 * HOURS, 1000 * DAY):
         lists = [recently_seen(within), inactive(within), never_seen()]
         keys = [key for queryset in lists for key in keys_in(queryset)]
@@ -229,7 +233,7 @@ def test_souvenir_next_to_pruned_ones_keeps_its_moment(leave):
 
 
 def test_each_user_has_their_own_ends(users, leave):
-    """The souvenirs of one, on either side, say nothing about where another was."""
+    """Souvenirs of one user on either side do not affect those of another."""
     first, second, third, fourth = (NINE + number * DAY for number in range(-3, 1))
     leave((1, second), (1, third), (2, second), (2, third))
     digest()
@@ -372,7 +376,7 @@ def test_lists_are_combined():
 
 
 @pytest.mark.usefixtures("crowd")
-def test_list_is_asked_for_within_another_query():
+def test_list_in_a_subquery():
     if any(field.name == "groups" for field in get_user_model()._meta.get_fields()):
         group = Group.objects.create(name="sleepers")
         group.user_set.add(pk_of(11), pk_of(12))
@@ -419,7 +423,7 @@ def test_list_is_that_of_when_it_is_read(leave):
     assert keys_in(some) == set(keys(22))
 
 
-def test_pruning_between_making_and_reading_a_list_loses_nobody(users, leave):
+def test_pruning_between_creating_and_reading_a_list_loses_no_user(users, leave):
     leave((1, NOW - 3 * HOURS), (2, NOW - 3 * DAY))
     recent, gone = recently_seen(DAY), inactive(DAY)
     digest()
@@ -511,7 +515,7 @@ def test_history_of_years_takes_a_fixed_number_of_queries(users, leave):
 
 
 @pytest.mark.usefixtures("morning")
-def test_more_users_than_one_statement_has_room_for(monkeypatch):
+def test_more_users_than_fit_into_one_statement(monkeypatch):
     monkeypatch.setattr("souvenirs.stores.queries.PROBES", 2)
     found = last_seen_many(keys(1, 2, 3, 4, 5))
     assert [moment for moment in found.values() if moment is None] == [None, None]
@@ -596,17 +600,19 @@ def test_what_is_no_user_is_refused(ask, user, sentence):
 
 
 @pytest.mark.parametrize("users", [None, 1, "ann"])
-def test_what_is_no_group_is_refused(users):
-    with pytest.raises(TypeError, match="users must be a queryset, or users or primary keys, not"):
+def test_invalid_group_is_refused(users):
+    with pytest.raises(
+        TypeError, match="users must be a queryset or an iterable of users or primary keys, not"
+    ):
         last_seen_many(users)
 
 
-def test_queryset_of_something_else_is_refused(db):
-    own = f"of auth.Group: give one of {get_user_model()._meta.label}."
+def test_queryset_of_another_model_is_refused(db):
+    own = f"of auth.Group: pass one of {get_user_model()._meta.label}."
     with pytest.raises(ValueError, match=f"^users is a queryset {own}$"):
         last_seen_many(Group.objects.all())
     for ask in (never_seen, lambda groups: inactive(queryset=groups)):
-        with pytest.raises(ValueError, match=f"^queryset is one {own}$"):
+        with pytest.raises(ValueError, match=f"^queryset is a queryset {own}$"):
             ask(Group.objects.all())
     with pytest.raises(TypeError, match=r"^queryset must be a queryset of users, not \[1\]\.$"):
         never_seen([1])
@@ -617,8 +623,8 @@ def test_queryset_of_something_else_is_refused(db):
     [
         (90, TypeError, "must be a timedelta, not 90."),
         (None, TypeError, "must be a timedelta, not None."),
-        (timedelta(), ValueError, "must be longer than nothing, not datetime.timedelta(0)."),
-        (-DAY, ValueError, "must be longer than nothing, not datetime.timedelta(days=-1)."),
+        (timedelta(), ValueError, "must be positive, not datetime.timedelta(0)."),
+        (-DAY, ValueError, "must be positive, not datetime.timedelta(days=-1)."),
         (timedelta.max, ValueError, f"reaches back before the year 1: {timedelta.max!r}."),
     ],
 )

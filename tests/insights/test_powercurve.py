@@ -30,7 +30,7 @@ def _now(set_now):
 
 
 def exactly_of(use, days):
-    """How many users there are for each number of days of use."""
+    """The number of users for each number of active days."""
     counts = Counter(use.values())
     return tuple(counts[n] for n in range(1, days + 1))
 
@@ -120,7 +120,7 @@ def test_unknown_before_the_first_souvenir(leave):
     assert not curve.users(1)
 
 
-def test_nobody_active_is_zero(leave):
+def test_no_active_users_is_zero(leave):
     leave((1, at(2017, 1, 1)))
     assert power_curve(days=3).exactly == (0, 0, 0)
 

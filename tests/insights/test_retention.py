@@ -37,7 +37,7 @@ def _now(set_now, settings):
 
 @pytest.fixture
 def join(db):
-    """Create users by number, who joined at these moments."""
+    """Create users by number with these dates of registration."""
 
     def create(moments):
         get_user_model().objects.bulk_create(
@@ -81,7 +81,7 @@ def test_equals_brute_force(leave, zone, interval, mode):
 @knows_when_users_joined
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("interval", ["day", "week", "month"])
-def test_cohorts_of_those_who_joined_equal_brute_force(leave, join, zone, interval):
+def test_cohorts_of_registered_users_equal_brute_force(leave, join, zone, interval):
     rows = sightings()
     leave(*rows)
     moments = dict(sightings(seed=2, count=40, users=30))
@@ -132,7 +132,7 @@ def test_share_of_an_empty_period_before_is_none(leave, set_now):
     assert found.mean() == (1, 0, None)
 
 
-def test_mean_leaves_out_empty_cohorts_and_keeps_those_of_nobody_left(leave, set_now):
+def test_mean_leaves_out_empty_cohorts_and_keeps_shares_of_zero(leave, set_now):
     set_now(at(2017, 12, 1))
     leave((1, SEPTEMBER), (1, OCTOBER), (2, NOVEMBER), (3, SEPTEMBER), (4, at(2017, 8, 5)))
     found = retention(at(2017, 8, 1), at(2017, 12, 1))
@@ -153,7 +153,7 @@ def test_period_is_over_at_its_end(three_months, set_now, now, cell):
     assert cells(retention(SEPTEMBER, at(2017, 11, 1)))[0] == (4, cell)
 
 
-def test_who_came_only_in_the_period_under_way_came_later(three_months):
+def test_users_who_come_back_in_the_incomplete_period_count_as_later(three_months):
     found = retention(SEPTEMBER, mode="in_or_later")
     assert cells(found)[0] == (4, 2, None)
 
@@ -167,7 +167,7 @@ def test_cohorts_before_the_first_souvenir_are_unknown(leave):
 
 
 @knows_when_users_joined
-def test_those_who_joined_before_the_first_souvenir_are_known(leave, join):
+def test_cohorts_of_registered_users_before_the_first_souvenir_are_known(leave, join):
     leave((1, OCTOBER))
     join({1: SEPTEMBER, 2: SEPTEMBER})
     found = retention(SEPTEMBER, at(2017, 11, 1), cohort="joined")
@@ -193,7 +193,7 @@ def test_first_seen_is_over_all_history(leave):
         (at(2017, 10, 5), [0, 0]),
     ],
 )
-def test_edges_of_a_cohort_of_those_who_joined(join, joined, expected):
+def test_edges_of_a_cohort_of_registered_users(join, joined, expected):
     join({1: joined})
     assert sizes(retention(SEPTEMBER, at(2017, 10, 5), cohort="joined")) == expected
 
@@ -202,7 +202,7 @@ def test_edges_of_a_cohort_of_those_who_joined(join, joined, expected):
 @pytest.mark.parametrize(
     "group", [lambda pks: pks, iter, lambda pks: get_user_model().objects.filter(pk__in=pks)]
 )
-def test_those_who_joined_of_a_group(leave, join, group, django_assert_max_num_queries):
+def test_cohorts_of_registered_users_of_a_group(leave, join, group, django_assert_max_num_queries):
     leave((1, SEPTEMBER), (2, SEPTEMBER), (3, SEPTEMBER))
     join(dict.fromkeys((1, 2, 3), SEPTEMBER))
     users = group([pk_of(1), pk_of(2)])
@@ -218,7 +218,7 @@ def test_user_model_that_does_not_say_when_users_joined():
 
 
 @knows_when_users_joined
-def test_nobody_joined_in_no_time():
+def test_empty_range_has_no_registered_users():
     assert retention(SEPTEMBER, SEPTEMBER, cohort="joined").cohorts == ()
 
 
@@ -291,7 +291,7 @@ def test_day_n_equals_brute_force(leave, zone):
 
 @pytest.fixture
 def week(leave):
-    """Users 1 to 3 first seen on a Monday, 4 on Tuesday; who comes on which day after."""
+    """Users 1 to 3 first seen on a Monday, 4 on Tuesday; the later days of each."""
     monday = at(2017, 9, 4, 9)
     leave(*((user, monday) for user in (1, 2, 3)), (4, monday + DAY))
     leave((1, monday + DAY), (2, monday + 2 * DAY), (4, monday + 2 * DAY))
@@ -354,9 +354,9 @@ def test_day_n_rows(week):
     assert found.to_dict() == {"insight": "DayNRetention", "tz": "UTC", "rows": found.rows()}
 
 
-def test_day_n_users_of_what_was_not_asked_for_are_refused(week):
+def test_users_of_another_day_n_are_refused(week):
     found = day_n_retention(START, at(2017, 9, 7), days=[1])
-    with pytest.raises(LookupError, match="Day 2 was not asked for"):
+    with pytest.raises(LookupError, match="There is no day 2"):
         found.users(2)
     with pytest.raises(ValueError, match="part must be eligible, returned or returned_or_later"):
         found.users(1, "gone")

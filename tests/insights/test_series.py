@@ -60,13 +60,13 @@ def test_other_windows_are_refused(window):
 
 
 @pytest.mark.parametrize("interval", ["day", "week", "month", "quarter", "year"])
-def test_window_ends_where_the_period_ends_whatever_the_interval(leave, interval):
+def test_window_ends_with_the_period_for_every_interval(leave, interval):
     leave((1, at(2017, 1, 1)), (2, at(2017, 12, 24, 23, 59)), (3, at(2017, 12, 25)))
     found = active_series(at(2017, 12, 31), at(2018, 1, 1), interval=interval, window="wau")
     assert (found.values, found.starts) == ((1,), (at(2017, 12, 25),))
 
 
-def test_window_ends_where_the_range_cuts_it_off(leave):
+def test_window_is_cut_off_at_the_end_of_the_range(leave):
     leave((1, at(2017, 9, 5, 12)), (2, at(2017, 9, 5, 12) - INSTANT), (3, at(2017, 9, 4)))
     found = active_series(at(2017, 9, 5), at(2017, 9, 5, 12), window=2)
     assert (found.values, found.periods[0].end) == ((2,), at(2017, 9, 5, 12))
@@ -93,7 +93,7 @@ def test_day_that_is_cut_off_before_the_first_souvenir_is_unknown(leave):
     assert active_series(START, at(2017, 9, 4, 12) + INSTANT).values == (1,)
 
 
-def test_unknown_value_gives_nobody(leave):
+def test_unknown_value_has_no_users(leave):
     leave((1, at(2017, 9, 6)))
     assert not active_series(START, at(2017, 9, 8)).users(0)
 

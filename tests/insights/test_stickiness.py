@@ -1,8 +1,8 @@
 import pytest
 
 from souvenirs.insights import stickiness
-from souvenirs.insights.layout import lay
 from souvenirs.insights.stickiness import plan_stickiness
+from souvenirs.insights.timeline import timeline_of
 from tests.conftest import at, pk_of
 from tests.oracle import DAY, END, NOW, START, UNITS, ZONES, Oracle, gives_its_users, sightings
 
@@ -40,13 +40,13 @@ def test_ratios_by_hand(leave):
     assert (found.dau_wau, found.dau_mau, found.wau_mau) == (2 / 3, 2 / 4, 3 / 4)
 
 
-def test_one_where_everybody_comes_every_day(leave):
+def test_ratio_is_one_if_every_user_comes_every_day(leave):
     leave(*((user, at(2017, 10, 31 - n)) for n in range(31) for user in (1, 2)))
     [found] = stickiness(at(2017, 10, 1), at(2017, 11, 1)).periods
     assert (found.mean_ratio, found.dau_mau) == (1, 1)
 
 
-def test_nobody_has_no_ratio(leave):
+def test_no_ratio_without_active_users(leave):
     leave((1, at(2017, 1, 1)))
     [found] = stickiness(at(2017, 9, 1), at(2017, 10, 1)).periods
     assert (found.active, found.mean_dau, found.mau) == (0, 0, 0)
@@ -127,7 +127,7 @@ def test_rows(leave):
 def test_days_before_the_first_souvenir_are_not_read(leave, set_now):
     set_now(at(2025, 7, 1))
     leave((1, at(2025, 6, 1)), (1, at(2025, 6, 3)))
-    plan = plan_stickiness(lay(at(1925, 1, 1), at(2025, 7, 1), "month", "UTC"))
+    plan = plan_stickiness(timeline_of(at(1925, 1, 1), at(2025, 7, 1), "month", "UTC"))
     assert len(plan.ranges) == 29 + 30
     found = stickiness(at(1925, 1, 1), at(2025, 7, 1), tz="UTC")
     assert len(found.periods) == 12 * 100 + 6

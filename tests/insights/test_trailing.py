@@ -28,7 +28,7 @@ def test_same_window_twice():
 
 
 def test_takes_few_unions(monkeypatch):
-    """A year of windows of thirty days, each of which would take thirty unions by itself."""
+    """A year of windows of thirty days, each of which would take thirty unions on its own."""
     made = []
     union, unite = ActiveUsers.union.__func__, ActiveUsers.__or__
 

@@ -11,7 +11,7 @@ from tests.integrations.conftest import (
     without_app,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 
 def test_login_through_the_form_leaves_one_with_the_pages_after_it(client, user):

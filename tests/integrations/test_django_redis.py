@@ -1,7 +1,7 @@
 import pytest
 
 from souvenirs import testing
-from souvenirs.recording.ratelimit import gate
+from souvenirs.recording.ratelimit import rate_limiter
 from tests import servers
 from tests.conftest import server_to_ourselves
 from tests.integrations.conftest import seen
@@ -35,7 +35,7 @@ def redis(settings):
 @pytest.mark.parametrize("path", ["/plain/", "/user/"])
 def test_other_process_is_limited(signed_in, user, path):
     signed_in.get(path)
-    gate.forget()  # as a process that has just started
+    rate_limiter.forget()  # as a process that has just started
     signed_in.get(path)
     assert seen() == [user.pk]
 
@@ -43,7 +43,7 @@ def test_other_process_is_limited(signed_in, user, path):
 def test_clearing_the_cache_admits_everyone_once_the_process_forgets(signed_in, user, redis):
     signed_in.get("/plain/")
     redis.clear()
-    gate.forget()
+    rate_limiter.forget()
     signed_in.get("/plain/")
     assert seen() == [user.pk, user.pk]
 

@@ -10,7 +10,7 @@ from souvenirs import testing
 from souvenirs.models import Souvenir
 from tests.integrations.conftest import APP, needs_permissions, seen, without_app
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 PAGES = ["/plain/", "/user/"]
 

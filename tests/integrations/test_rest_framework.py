@@ -7,6 +7,7 @@ from tests.integrations.conftest import PASSWORD, bearer, seen, username_of, wit
 
 pytestmark = [
     pytest.mark.django_db,
+    pytest.mark.through_the_store,
     # SECRET_KEY of the suite signs the tokens.
     pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning"),
 ]

@@ -5,7 +5,7 @@ from rest_framework.authtoken.models import Token
 
 from tests.integrations.conftest import bearer, seen, without_app
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 FUNCTIONS = [
     "tests.integrations.userfunctions.graphql_user",

@@ -57,18 +57,24 @@ def undigested():
 
 @pytest.mark.usefixtures("two_days")
 def test_everything_is_digested():
-    assert run("digest_souvenirs") == "Digested 3 souvenirs, made anew 2 days and 2 months.\n"
+    assert (
+        run("digest_souvenirs") == "Digested 3 souvenirs, rebuilt 2 daily and 2 monthly digests.\n"
+    )
     assert undigested() == 0
 
 
 @pytest.mark.usefixtures("two_days")
 def test_second_run_has_nothing_to_do():
     run("digest_souvenirs")
-    assert run("digest_souvenirs") == "Digested 0 souvenirs, made anew 0 days and 0 months.\n"
+    assert (
+        run("digest_souvenirs") == "Digested 0 souvenirs, rebuilt 0 daily and 0 monthly digests.\n"
+    )
 
 
 def test_empty_site_has_nothing_to_do():
-    assert run("digest_souvenirs") == "Digested 0 souvenirs, made anew 0 days and 0 months.\n"
+    assert (
+        run("digest_souvenirs") == "Digested 0 souvenirs, rebuilt 0 daily and 0 monthly digests.\n"
+    )
 
 
 @pytest.mark.parametrize("seconds", [3600, 1800, 900])
@@ -83,14 +89,16 @@ def test_counts_stay_what_they_were(leave, settings, seconds):
 
 def test_day_that_is_not_over_is_left_stale(leave):
     leave((1, timezone.now()))
-    assert run("digest_souvenirs") == "Digested 1 souvenir, made anew 0 days and 0 months.\n"
+    assert (
+        run("digest_souvenirs") == "Digested 1 souvenir, rebuilt 0 daily and 0 monthly digests.\n"
+    )
     assert day_of(timezone.now()).is_stale
 
 
 @pytest.mark.usefixtures("two_days")
 def test_dry_run_says_what_there_is_to_do():
     assert run("digest_souvenirs", "--dry-run") == (
-        "Would digest 3 souvenirs, make anew 2 days and 2 months.\n"
+        "Would digest 3 souvenirs, rebuild 2 daily and 2 monthly digests.\n"
     )
 
 
@@ -104,14 +112,14 @@ def test_dry_run_changes_nothing():
 def test_dry_run_tells_of_what_only_has_to_be_made_anew():
     list(digesting.Digester().fold())
     assert run("digest_souvenirs", "--dry-run") == (
-        "Would digest 0 souvenirs, make anew 2 days and 2 months.\n"
+        "Would digest 0 souvenirs, rebuild 2 daily and 2 monthly digests.\n"
     )
 
 
 def test_dry_run_leaves_out_the_day_that_is_not_over(leave):
     leave((1, timezone.now()))
     assert run("digest_souvenirs", "--dry-run") == (
-        "Would digest 1 souvenir, make anew 0 days and 0 months.\n"
+        "Would digest 1 souvenir, rebuild 0 daily and 0 monthly digests.\n"
     )
 
 
@@ -136,17 +144,20 @@ def test_range_chooses_days_by_their_souvenirs(arguments, left):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--since=2025-02-30"], "--since '2025-02-30' is not a date: write it like 2016-01-31."),
+        (
+            ["--since=2025-02-30"],
+            "--since '2025-02-30' is not a date: use a format such as 2016-01-31.",
+        ),
         (["--tz=Mars/Phobos"], "Unknown time zone 'Mars/Phobos': use a name like"),
         (
             ["--since=2025-02-01", "--until=2025-01-01"],
             "--since 2025-02-01 00:00:00+00:00 is later",
         ),
-        (["--max-seconds=0"], "must be a number above 0, not 0"),
-        (["--max-seconds=-1"], "must be a number above 0, not -1"),
-        (["--max-seconds=inf"], "must be a number above 0, not inf"),
-        (["--max-seconds=nan"], "must be a number above 0, not nan"),
-        (["--max-seconds=soon"], "invalid"),
+        (["--max-seconds=0"], "must be a number greater than 0, not '0'"),
+        (["--max-seconds=-1"], "must be a number greater than 0, not '-1'"),
+        (["--max-seconds=inf"], "must be a number greater than 0, not 'inf'"),
+        (["--max-seconds=nan"], "must be a number greater than 0, not 'nan'"),
+        (["--max-seconds=soon"], "must be a number greater than 0, not 'soon'"),
         (["--verify", "--rebuild"], "not allowed with"),
     ],
 )
@@ -157,15 +168,15 @@ def test_bad_input_is_one_sentence(arguments, message):
 @pytest.mark.usefixtures("two_days")
 def test_time_that_is_up_begins_nothing_new():
     assert run("digest_souvenirs", "--max-seconds=0.000001") == (
-        "Time is up: what is left is for the next run.\n"
-        "Digested 2 souvenirs, made anew 0 days and 0 months.\n"
+        "Stopped after --max-seconds; the next run continues.\n"
+        "Digested 2 souvenirs, rebuilt 0 daily and 0 monthly digests.\n"
     )
     assert undigested() == 1
 
 
 @pytest.mark.usefixtures("two_days")
 def test_time_that_is_not_up_is_not_mentioned():
-    assert "Time is up" not in run("digest_souvenirs", "--max-seconds=600")
+    assert "Stopped" not in run("digest_souvenirs", "--max-seconds=600")
 
 
 @pytest.mark.usefixtures("two_days")
@@ -187,8 +198,8 @@ def test_interruption_keeps_what_is_done_and_nothing_half_done(monkeypatch):
 
     monkeypatch.setitem(digesting.fold.__globals__, "claim", interrupted)
     assert refusal() == (
-        "Interrupted: the rest is left to the next run.",
-        "Digested 2 souvenirs, made anew 0 days and 0 months.\n",
+        "Interrupted. Run the command again to continue.",
+        "Digested 2 souvenirs, rebuilt 0 daily and 0 monthly digests.\n",
     )
     assert undigested() == 1
     assert active_users(NEXT_DAY, NEXT_DAY + MINUTE).pks == {pk_of(1)}
@@ -228,7 +239,7 @@ def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path):
         out, err = process.communicate()
     assert (process.returncode, err) == (
         130,
-        "CommandError: Interrupted: the rest is left to the next run.\n",
+        "CommandError: Interrupted. Run the command again to continue.\n",
     )
     assert out.startswith("Digested ")
 
@@ -274,7 +285,7 @@ def test_corrupt_pruned_digest_is_told_after_everything_else(leave):
     message, out = refusal()
     assert "is corrupt: its checksum does not match" in message
     assert message.endswith("Its souvenirs have been deleted: restore it from a backup.")
-    assert out == "Digested 1 souvenir, made anew 1 day and 1 month.\n"
+    assert out == "Digested 1 souvenir, rebuilt 1 daily and 1 monthly digest.\n"
     assert active_users(NEXT_DAY, NEXT_DAY + 60 * MINUTE).pks == {pk_of(1), pk_of(3)}
 
 
@@ -306,10 +317,10 @@ def test_day_that_cannot_be_made_anew_is_told_after_everything_else(leave):
     leave((3, NINE + 60 * MINUTE), (3, NEXT_DAY))
     message, out = refusal()
     assert message == (
-        "2025-03-31 00:00 to 2025-04-01 00:00 UTC could not be made anew, because a digest in it "
-        "is corrupt (1 more like this): run manage.py digest_souvenirs --rebuild."
+        "The digest of 2025-03-31 00:00 to 2025-04-01 00:00 UTC could not be rebuilt, because one "
+        "of its parts is corrupt (1 more like this): run manage.py digest_souvenirs --rebuild."
     )
-    assert out == "Digested 2 souvenirs, made anew 1 day and 1 month.\n"
+    assert out == "Digested 2 souvenirs, rebuilt 1 daily and 1 monthly digest.\n"
 
 
 # Rebuilding
@@ -321,7 +332,7 @@ def test_rebuild_mends_what_is_corrupt():
     for each in Digest.objects.all():
         flip_a_bit(each)
     assert run("digest_souvenirs", "--rebuild") == (
-        "Digested 0 souvenirs, made anew 2 days and 2 months.\n"
+        "Digested 0 souvenirs, rebuilt 2 daily and 2 monthly digests.\n"
     )
     assert [bucket_of(NINE).count, day_of(NINE).count, month_of(NINE).count] == [2, 2, 2]
 
@@ -401,8 +412,8 @@ def test_rebuild_of_a_range_leaves_the_rest():
 def test_status_of_an_empty_site():
     assert run("digest_souvenirs", "--status") == (
         "Nothing has been digested.\n"
-        "No souvenir is left to digest.\n"
-        "No souvenirs have been pruned.\n"
+        "No souvenirs are waiting to be digested.\n"
+        "Nothing has been pruned.\n"
     )
 
 
@@ -410,8 +421,8 @@ def test_status_of_an_empty_site():
 def test_status_before_the_first_run():
     assert run("digest_souvenirs", "--status").splitlines() == [
         "Nothing has been digested.",
-        "Left to digest: 3 souvenirs, the oldest of 2025-03-31 09:00 UTC.",
-        "No souvenirs have been pruned.",
+        "Waiting to be digested: 3 souvenirs, the oldest from 2025-03-31 09:00 UTC.",
+        "Nothing has been pruned.",
     ]
 
 
@@ -423,8 +434,8 @@ def test_status_tells_how_far_digesting_has_come(leave):
     leave((9, NEXT_DAY + MINUTE))
     lines = run("digest_souvenirs", "--status").splitlines()
     assert lines[:2] == [
-        "Digested until 2025-04-01 10:00 UTC.",
-        "Left to digest: 1 souvenir, the oldest of 2025-04-01 09:01 UTC.",
+        "Digested up to 2025-04-01 10:00 UTC.",
+        "Waiting to be digested: 1 souvenir, the oldest from 2025-04-01 09:01 UTC.",
     ]
     assert [line.split()[:-2] for line in lines[6:]] == [
         ["bucket", "of", "3600", "s", "2", "0", "4"],
@@ -437,9 +448,7 @@ def test_status_tells_how_far_digesting_has_come(leave):
 def test_status_tells_what_has_been_pruned():
     digest()
     Digest.objects.filter(pk=bucket_of(NINE).pk).update(is_pruned=True)
-    assert "Souvenirs have been pruned until 2025-03-31 10:00 UTC." in run(
-        "digest_souvenirs", "--status"
-    )
+    assert "Pruned up to 2025-03-31 10:00 UTC." in run("digest_souvenirs", "--status")
 
 
 @pytest.mark.usefixtures("two_days")
@@ -458,8 +467,8 @@ def test_progress_is_for_terminals(monkeypatch):
         def isatty(self):
             return True
 
-    monkeypatch.setattr("souvenirs.management.commands._helpers.Progress.INTERVAL", 0)
-    for arguments, unit in ([], "souvenirs"), (["--rebuild"], "steps"), (["--verify"], "days and"):
+    monkeypatch.setattr("souvenirs.management._terminal.Progress.INTERVAL", 0)
+    for arguments, unit in ([], "souvenirs"), (["--rebuild"], "steps"), (["--verify"], "digests"):
         err = Terminal()
         call_command("digest_souvenirs", *arguments, stdout=StringIO(), stderr=err)
         assert f" {unit}" in err.getvalue()
@@ -506,7 +515,9 @@ def test_range_from_a_time_that_the_clock_shows_twice(leave, settings, seconds):
 
 def test_the_last_month_there_is(leave):
     leave((1, NINE), (2, at(9999, 12, 15, 9)), (3, at(9999, 12, 31, 23, 59)))
-    assert run("digest_souvenirs") == "Digested 3 souvenirs, made anew 1 day and 1 month.\n"
+    assert (
+        run("digest_souvenirs") == "Digested 3 souvenirs, rebuilt 1 daily and 1 monthly digest.\n"
+    )
     assert "found 0 differences" in run("digest_souvenirs", "--verify")
     assert run("digest_souvenirs", "--rebuild")
     erase_user(pk_of(2))

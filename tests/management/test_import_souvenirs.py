@@ -20,12 +20,14 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import connection, models
 
-from souvenirs.importing.readers import csv_parser, open_text, read_lines
-from souvenirs.management.commands._helpers import Progress
+from souvenirs.importing.formats import csv_parser
+from souvenirs.importing.lines import open_text, read_lines
+from souvenirs.management._terminal import Progress
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_daily_usage, calendar_monthly_usage
 from tests import servers
-from tests.conftest import SHARED_DATA, at, build_user, pk_of
+from tests.activity import file_of, truth_of
+from tests.conftest import at, build_user, pk_of
 
 PROJECT = Path(__file__).parents[2]
 NINE = at(2016, 1, 4, 9)
@@ -124,7 +126,8 @@ def expected(*sightings):
 def test_the_name_of_a_file_tells_its_format(users, name, lines_of):
     write(name, *lines_of((1, NINE), (1, NINE + HOUR / 2), (2, NINE)))
     assert run(name) == (
-        f"{name}: read 3 lines.\n  Added 2 souvenirs.\n  1 in a window that has a souvenir.\n"
+        f"{name}: read 3 lines.\n  Added 2 souvenirs.\n"
+        "  Skipped 1: the window already has a souvenir.\n"
     )
     assert rows() == expected((1, NINE), (2, NINE))
 
@@ -132,7 +135,7 @@ def test_the_name_of_a_file_tells_its_format(users, name, lines_of):
 @pytest.mark.parametrize("name", ["seen.txt", "seen", "blog.txt", "login.xls", "seen.csv.old"])
 def test_a_name_that_does_not_tell_needs_the_format(name):
     write(name)
-    assert refusal(name) == f"The name {name} does not tell its format: add --format."
+    assert refusal(name) == (f"The format of {name} is not clear from its name: use --format.")
 
 
 @pytest.mark.parametrize(("form", "lines_of"), [("csv", csv_of), ("json", json_of)])
@@ -149,18 +152,18 @@ def test_an_unknown_format_is_refused():
 
 def test_a_file_that_is_not_there_is_refused_before_anything_is_read(users):
     write("seen.csv", *csv_of((1, NINE)))
-    assert refusal("seen.csv", "gone.csv") == "There is no file gone.csv that can be read."
+    assert refusal("seen.csv", "gone.csv") == "gone.csv does not exist or cannot be read."
     assert rows() == []
 
 
 def test_a_directory_is_refused():
     Path("logs").mkdir()
-    assert refusal("logs") == "logs is a directory: name the files in it."
+    assert refusal("logs") == "logs is a directory: specify the files in it."
 
 
 @pytest.mark.parametrize("arguments", [[], ["seen.csv", "--from=last_login"]])
 def test_files_or_a_table_are_asked_for(arguments):
-    assert refusal(*arguments) == "Give the files to import, or --from last_login or admin_log."
+    assert refusal(*arguments) == "Specify files to import, or --from last_login or admin_log."
 
 
 def test_several_files_are_imported_one_after_the_other(users):
@@ -172,10 +175,10 @@ def test_several_files_are_imported_one_after_the_other(users):
         "  Added 2 souvenirs.\n"
         "b.jsonl.gz: read 2 lines.\n"
         "  Added 1 souvenir.\n"
-        "  1 in a window that has a souvenir.\n"
+        "  Skipped 1: the window already has a souvenir.\n"
         "access.log: read 2 lines.\n"
         "  Added 1 souvenir.\n"
-        "  1 in a window that has a souvenir.\n"
+        "  Skipped 1: the window already has a souvenir.\n"
     )
 
 
@@ -188,7 +191,7 @@ def test_standard_input_is_read(users, monkeypatch, pack):
 
 
 def test_standard_input_does_not_tell_its_format():
-    assert refusal("-") == "The name - does not tell its format: add --format."
+    assert refusal("-") == "The format of - is not clear from its name: use --format."
 
 
 def test_a_pipe_is_read(users):
@@ -204,7 +207,9 @@ def test_a_truncated_file_is_imported_up_to_there(users):
     content = gzip.compress("\n".join(lines).encode())
     Path("seen.csv.gz").write_bytes(content[: len(content) // 2])
     text = refusal("seen.csv.gz")
-    number = int(re.fullmatch(r"seen\.csv\.gz, line (\d+): the file cannot be .*\.", text)[1])
+    number = int(
+        re.fullmatch(r"seen\.csv\.gz, line (\d+): the rest of the file cannot be .*\.", text)[1]
+    )
     assert 100 < Souvenir.objects.count() == number - 2  # neither the heading nor this line
 
 
@@ -220,8 +225,8 @@ def test_the_columns_can_be_named(users):
 def test_a_heading_without_the_columns_is_refused(users):
     write("seen.csv", "id,time", f"{pk_of(1)},{WHEN}")
     assert refusal("seen.csv") == (
-        "seen.csv, line 1: the heading 'id, time' has no column user_id and no column when; "
-        "a file without a heading needs --columns."
+        "seen.csv, line 1: the header row 'id, time' has no column user_id and no column when; "
+        "without a header row, use --columns."
     )
 
 
@@ -256,7 +261,7 @@ def test_a_regular_expression_finds_the_user_in_a_log(users):
     ("regex", "text"),
     [
         ("(a", "'(a' is not a regular expression: "),
-        ("a", "'a' has no group that tells the user, like in '/users/(\\d+)/'."),
+        ("a", "'a' has no group for the user, as in '/users/(\\d+)/'."),
     ],
 )
 def test_a_regular_expression_that_cannot_find_users_is_refused(regex, text):
@@ -367,7 +372,8 @@ def test_a_second_run_adds_nothing(users):
     run("seen.csv")
     before = rows()
     assert run("seen.csv") == (
-        "seen.csv: read 3 lines.\n  Added 0 souvenirs.\n  3 in a window that has a souvenir.\n"
+        "seen.csv: read 3 lines.\n  Added 0 souvenirs.\n"
+        "  Skipped 3: the window already has a souvenir.\n"
     )
     assert rows() == before
 
@@ -376,6 +382,7 @@ def test_a_dry_run_says_what_would_be_added_and_writes_nothing(users, monkeypatc
     """Also where one window is met in several batches and in several files."""
     monkeypatch.setattr("souvenirs.importing.importer.BATCH", 2)
     monkeypatch.setattr("souvenirs.importing.importer.REMEMBERED", 0)
+    monkeypatch.setattr("souvenirs.importing.users.REMEMBERED", 0)
     write("a.csv", *csv_of((1, NINE), (2, NINE), (1, NINE + HOUR / 2), (3, NINE)), "bad")
     write("b.csv", *csv_of((3, NINE + HOUR / 2), (4, NINE), (1, NINE), (4, NINE + HOUR / 3)))
     rehearsed = run("a.csv", "b.csv", "--dry-run")
@@ -404,13 +411,13 @@ def test_what_is_skipped_is_said_with_its_reason_and_number(users):
     assert run("seen.csv") == (
         "seen.csv: read 10 lines.\n"
         "  Added 1 souvenir.\n"
-        "  1 in a window that has a souvenir.\n"
+        "  Skipped 1: the window already has a souvenir.\n"
         "  Skipped 3: bad line.\n"
         "  Skipped 3: no user.\n"
         "  Skipped 1: unknown user.\n"
         "  Skipped 1: in the future.\n"
         "    seen.csv, line 4: not CSV: unexpected end of data.\n"
-        "    seen.csv, line 5: 'yesterday' is neither a time in ISO 8601 nor seconds since 1970.\n"
+        "    seen.csv, line 5: 'yesterday' is neither an ISO 8601 time nor a Unix timestamp.\n"
         "    seen.csv, line 12: no time.\n"
     )
 
@@ -420,7 +427,7 @@ def test_of_many_bad_lines_the_first_are_shown(users):
     lines = run("seen.csv").splitlines()
     assert lines[2] == "  Skipped 1,200: bad line."
     assert lines[3::9] == ["    seen.csv, line 2: no time.", "    seen.csv, line 11: no time."]
-    assert lines[13:] == ["    ..."]
+    assert lines[13:] == ["    ... and 1,190 more bad lines."]
 
 
 def test_ten_bad_lines_are_all_shown(users):
@@ -526,7 +533,8 @@ def test_the_log_of_the_admin_is_imported(users):
     for user, when in [(users[0], NINE), (users[0], NINE + HOUR / 2), (users[1], NINE)]:
         LogEntry.objects.create(user=user, action_time=when, action_flag=CHANGE)
     assert run("--from=admin_log") == (
-        "admin_log: read 3 rows.\n  Added 2 souvenirs.\n  1 in a window that has a souvenir.\n"
+        "admin_log: read 3 rows.\n  Added 2 souvenirs.\n"
+        "  Skipped 1: the window already has a souvenir.\n"
     )
     assert rows() == expected((1, NINE), (2, NINE))
 
@@ -641,22 +649,7 @@ def test_a_killed_import_is_finished_by_the_next(elsewhere):
 
 
 @pytest.fixture
-def shared(db):
-    if not SHARED_DATA.is_dir():
-        pytest.skip("the shared data is not here")
-    return SHARED_DATA
-
-
-@pytest.fixture
-def truth(shared):
-    def read(name):
-        return json.loads((shared / "truth" / f"{name}.json").read_text())
-
-    return read
-
-
-@pytest.fixture
-def people(shared):
+def people(db):
     """The users of the history of git."""
     if not isinstance(get_user_model()._meta.pk, models.IntegerField):
         pytest.skip("the data names users by numbers")
@@ -668,11 +661,11 @@ def active(usages):
 
 
 @pytest.mark.thorough
-def test_the_history_of_git_counts_as_the_truth_does(people, shared, truth):
-    known = truth("gitgit_commits")
-    output = run(str(shared / "gitgit_commits.csv.gz"), "--window=0")
+def test_the_history_of_git_counts_as_the_truth_does(people):
+    known = truth_of("gitgit_commits")
+    output = run(str(file_of("gitgit_commits.csv.gz")), "--window=0")
     assert f"  Added {known['distinct_user_second_pairs']:,} souvenirs.\n" in output
-    assert f"  {known['repeated_user_second_rows']:,} in a window" in output
+    assert f"  Skipped {known['repeated_user_second_rows']:,}: the window already" in output
     for name, zone in known["zones"].items():
         days = zone["per_day"]
         first, last = date.fromisoformat(days["first_day"]), date.fromisoformat(days["last_day"])
@@ -689,36 +682,36 @@ def test_the_history_of_git_counts_as_the_truth_does(people, shared, truth):
 
 
 @pytest.mark.thorough
-def test_the_offsets_of_the_history_of_git_change_nothing(people, shared):
-    run(str(shared / "gitgit_commits_original_offset.csv.gz"))
-    output = run(str(shared / "gitgit_commits.csv.gz"))
+def test_the_offsets_of_the_history_of_git_change_nothing(people):
+    run(str(file_of("gitgit_commits_original_offset.csv.gz")))
+    output = run(str(file_of("gitgit_commits.csv.gz")))
     assert "  Added 0 souvenirs.\n" in output
 
 
-def test_a_log_with_users_says_what_its_csv_file_says(shared, truth):
+def test_a_log_with_users_says_what_its_csv_file_says(db):
     """It is out of order, in two offsets, and one line in nine names nobody."""
     for number in range(1, 7):
         field = get_user_model().USERNAME_FIELD
         get_user_model()(**{field: f"user{number}"}).save(force_insert=True)
-    log = shared / "weblog_auth_users.extended_combined.log.gz"
+    log = file_of("weblog_auth_users.extended_combined.log.gz")
     assert "  Skipped 1,128: no user.\n" in run(str(log), "--window=0")
     names = dict(get_user_model().objects.values_list("pk", get_user_model().USERNAME_FIELD))
-    with open_text(str(shared / "weblog_auth_users.csv.gz")) as (lines, _):
+    with open_text(str(file_of("weblog_auth_users.csv.gz"))) as (lines, _):
         table = {record for _, record in read_lines(lines, csv_parser(None, UTC))}
-    assert len(table) == truth("weblog_auth_users")["distinct_user_second_pairs"]
+    assert len(table) == truth_of("weblog_auth_users")["distinct_user_second_pairs"]
     assert {(names[user].removeprefix("user"), when) for user, when in rows()} == table
     assert Souvenir.objects.count() == len(table)
 
 
-def test_the_clients_of_a_log_are_found_by_a_regular_expression(shared, truth):
-    with gzip.open(shared / "weblog_clients.combined.log.gz", "rt") as lines:
+def test_the_clients_of_a_log_are_found_by_a_regular_expression(db):
+    with gzip.open(file_of("weblog_clients.combined.log.gz"), "rt") as lines:
         clients = {line.split()[0] for line in lines}
     get_user_model().objects.bulk_create(
         get_user_model()(**{get_user_model().USERNAME_FIELD: client}) for client in clients
     )
-    run(str(shared / "weblog_clients.combined.log.gz"), "--user-regex", r"^(\S+)")
+    run(str(file_of("weblog_clients.combined.log.gz")), "--user-regex", r"^(\S+)")
     users = Souvenir.objects.order_by().values("user").distinct().count()
-    assert users == len(clients) == truth("weblog_clients")["distinct_users"] == 1_753
+    assert users == len(clients) == truth_of("weblog_clients")["distinct_users"] == 1_753
 
 
 # The documentation
@@ -733,7 +726,7 @@ def test_the_examples_of_the_documentation(make_user, capsys):
         pytest.skip("the examples are about Django's own users")
     for name in ("ann", "bob", "cy"):
         make_user(username=name, last_login=at(2016, 1, 2) if name == "bob" else None)
-    for program, words, shown in EXAMPLE.findall((PROJECT / "docs/import.md").read_text()):
+    for program, words, shown in EXAMPLE.findall((PROJECT / "docs/how-to/import.md").read_text()):
         manage, command, *arguments = shlex.split(words) if program == "python" else ["", "", words]
         if program == "cat":
             Path(words).write_text(shown)

@@ -277,7 +277,7 @@ def test_segments_on_a_terminal_are_drawn_to_one_scale():
         (["--before=yesterdays"], "--before 'yesterdays' is not a date"),
         (["--after=2016-02-01", "--before=2016-01-01"], "--after 2016-02-01 .* is later than"),
         (["--after=2016-01-01", "--last=1m"], "Cannot use --after and --last together"),
-        (["--last="], "--last '' is not a length of time: write it like 30d"),
+        (["--last="], "--last '' is not a length of time: use a format such as 30d"),
         (["--last=0d"], "--last '0d' is not a length"),
         (["--last=-3w"], "--last '-3w' is not a length"),
         (["--last=12"], "--last '12' is not a length"),
@@ -309,7 +309,7 @@ def test_bad_input_is_one_sentence(arguments, message):
 @pytest.mark.parametrize(
     ("segments", "arguments", "message"),
     [
-        ({}, ["--by-segment"], "--by-segment needs segments: name some in SOUVENIRS_SEGMENTS"),
+        ({}, ["--by-segment"], "--by-segment requires segments in SOUVENIRS_SEGMENTS"),
         ({}, ["--segment=staff"], "'staff' is not a segment: it must be named in SOUVENIRS_SEG"),
         ([], ["--by-segment"], "SOUVENIRS_SEGMENTS should be a dict"),
         ({"x": Q(nothing=1)}, ["--segment=x"], "SOUVENIRS_SEGMENTS.'x'.: Segment 'x' cannot"),
@@ -337,14 +337,16 @@ def test_columns_that_do_not_fit_are_left_out_and_counted(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     lines, err = on_terminal(COMMAND, *MONTHS)
     assert "month    active  dau  wau  mau" in lines
-    assert err == "2 columns left out of a terminal 40 wide: --csv shows all.\n"
+    assert err == (
+        "2 columns hidden: the terminal is only 40 characters wide; --csv has all columns.\n"
+    )
 
 
 @pytest.mark.usefixtures("_history", "_segments")
 def test_what_is_left_out_is_told_once(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     _, err = on_terminal(COMMAND, *MONTHS, "--by-segment")
-    assert err.count("left out") == 1
+    assert err.count("hidden") == 1
 
 
 @pytest.mark.usefixtures("_history")
@@ -444,7 +446,7 @@ def test_interruption_is_one_word(monkeypatch):
 
 def test_name_that_the_output_cannot_carry_is_one_sentence(settings):
     settings.SOUVENIRS_SEGMENTS = {"café": list}
-    with pytest.raises(CommandError, match=r"'\\xe9' cannot be written in ascii: set PYTHON"):
+    with pytest.raises(CommandError, match=r"'\\xe9' cannot be encoded in ascii: set PYTHON"):
         call_command(COMMAND, "--by-segment", stdout=TextIOWrapper(BytesIO(), encoding="ascii"))
 
 
@@ -452,4 +454,4 @@ def test_help_says_what_is_shown_by_itself(capsys):
     with pytest.raises(SystemExit):
         call_command(COMMAND, "--help")
     words = " ".join(capsys.readouterr().out.split())
-    assert "default: the last 30 days, from the first souvenir on" in words
+    assert "default: the last 30 days, but none before the first souvenir" in words

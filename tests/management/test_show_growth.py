@@ -115,7 +115,7 @@ def test_picture_fits_the_terminal(monkeypatch, columns, arguments, colour):
     monkeypatch.setenv("COLUMNS", str(columns))
     lines, err = on_terminal(COMMAND, *arguments, *colour)
     assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in lines) <= columns
-    assert ("left out of a terminal 40 wide" in err) is (columns == 40)
+    assert ("the terminal is only 40 characters wide" in err) is (columns == 40)
 
 
 def test_site_without_souvenirs():

@@ -7,11 +7,10 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError
 
 from souvenirs.insights import inactive, last_seen_many
-from souvenirs.management.commands._insights import csv_cell
 from tests.conftest import INSTANT, at, pk_of
 from tests.terminals import as_data, as_json, csv_rows, on_terminal, run, table
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 COMMAND = "show_inactive"
 NOW = at(2016, 4, 10, 12)
@@ -134,13 +133,13 @@ def test_json_and_csv_have_the_moments():
 def test_pages():
     out, err = run(COMMAND, "--for=30d", "--limit=2")
     assert len(out.splitlines()) == 4
-    assert err == "3 users not seen for 30d: 1 to 2 of them, more by --page.\n"
+    assert err == "3 users not seen for 30d, showing numbers 1 to 2; use --page for more.\n"
     out, err = run(COMMAND, "--for=30d", "--limit=2", "--page=2")
     assert len(out.splitlines()) == 3
-    assert err == "3 users not seen for 30d: 3 to 3 of them.\n"
+    assert err == "3 users not seen for 30d, showing number 3.\n"
     out, err = run(COMMAND, "--for=30d", "--limit=2", "--page=3")
     assert len(out.splitlines()) == 2
-    assert err == "3 users not seen for 30d: none on this page.\n"
+    assert err == "3 users not seen for 30d, none on this page.\n"
 
 
 @pytest.mark.usefixtures("_people")
@@ -196,7 +195,7 @@ def test_name_does_not_reach_the_terminal_as_code(monkeypatch, make_user, leave)
     assert "?[2Jeve?" in run(COMMAND)[0]
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1"])
 def test_name_is_no_formula_in_a_spreadsheet(monkeypatch, make_user, leave, name):
     monkeypatch.setattr(get_user_model(), "get_username", lambda _: name)
     make_user()
@@ -206,24 +205,19 @@ def test_name_is_no_formula_in_a_spreadsheet(monkeypatch, make_user, leave, name
     assert as_json(COMMAND)["rows"][0]["name"] == name
 
 
-@pytest.mark.parametrize("value", [-1, -1.5, None, True, "a=1", "", "'=1"])
-def test_what_is_no_formula_is_left_alone(value):
-    assert csv_cell(value) is value
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--for=90"], "--for '90' is not a length of time: write it like 30d"),
+        (["--for=90"], "--for '90' is not a length of time: use a format such as 30d"),
         (["--for="], "--for '' is not a length of time"),
         (["--for=0d"], "--for '0d' is not a length"),
         (["--seen-within=soon"], "--seen-within 'soon' is not a length"),
         (["--never", "--for=90d"], "Cannot use --for and --never together"),
         (["--never", "--seen-within=1d"], "Cannot use --never and --seen-within together"),
         (["--for=90d", "--seen-within="], "Cannot use --for and --seen-within together"),
-        (["--limit=0"], "--limit must be a whole number from 1 on, not '0'"),
-        (["--limit=x"], "--limit must be a whole number from 1 on, not 'x'"),
-        (["--page=-1"], "--page must be a whole number from 1 on, not '-1'"),
+        (["--limit=0"], "--limit must be a positive whole number, not '0'"),
+        (["--limit=x"], "--limit must be a positive whole number, not 'x'"),
+        (["--page=-1"], "--page must be a positive whole number, not '-1'"),
         (["--csv", "--page=2"], "--page requires --limit"),
         (["--segment=gone"], "'gone' is not a segment"),
         (["--tz=Mars/Phobos"], "Unknown time zone 'Mars/Phobos'"),

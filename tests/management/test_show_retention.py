@@ -151,8 +151,8 @@ def test_each_segment_and_everyone(settings):
 def test_picture_has_a_level_beside_each_cell():
     lines, _ = on_terminal(COMMAND, *RANGE)
     assert lines == [
-        "Users first seen in each month, and the % of them who were active so many months",
-        "later:",
+        "Users first seen in each month, and the percentage of them who were active N",
+        "months later:",
         "month   users     0    1    2",
         "2016-01     4 100%█ 25%▄ 75%█",
         "2016-02     1 100%█  0%▁",
@@ -181,9 +181,15 @@ def test_picture_in_colour_is_a_heatmap():
 @pytest.mark.parametrize(
     ("options", "title"),
     [
-        (["--counts"], "Users first seen in each month, and how many of them were active so many"),
-        (["--mode=in_or_later"], "active so many months later or after that:"),
-        (["--reference=previous"], "the % of those of the month before who were active"),
+        (
+            ["--counts"],
+            "Users first seen in each month, and how many of them were active N months later:",
+        ),
+        (["--mode=in_or_later"], "active N months later or after that:"),
+        (
+            ["--reference=previous"],
+            "the percentage of those active the month before who were active",
+        ),
     ],
 )
 def test_picture_says_what_it_shows(options, title):
@@ -199,13 +205,13 @@ def test_picture_of_those_who_joined():
 
 
 @pytest.mark.usefixtures("_history")
-@pytest.mark.parametrize(("columns", "left_out"), [(40, 94), (80, 84), (200, 54)])
+@pytest.mark.parametrize(("columns", "hidden"), [(40, 94), (80, 84), (200, 54)])
 @pytest.mark.parametrize("colour", [[], ["--force-color"]])
-def test_columns_that_do_not_fit_are_left_out_and_counted(monkeypatch, columns, left_out, colour):
+def test_columns_that_do_not_fit_are_hidden_and_counted(monkeypatch, columns, hidden, colour):
     monkeypatch.setenv("COLUMNS", str(columns))
     lines, err = on_terminal(COMMAND, "--last=100d", *colour)
     assert max(len(ESCAPE.sub("", line)) for line in lines) <= columns
-    found = re.search(r"(\d+) columns left out of a terminal (\d+) wide: --csv shows all\.", err)
+    found = re.search(r"(\d+) columns hidden: the terminal is only (\d+) characters wide", err)
     assert int(found[2]) == columns
     header = next(line for line in lines if "users" in line and "day" in line[:8])
     shown = len(ESCAPE.sub("", header).split()) - 2
@@ -234,7 +240,7 @@ def test_range_without_periods():
         (["--cohort=born"], "cohort must be one of first_seen, joined, not 'born'"),
         (["--mode=out"], "mode must be one of in, in_or_later, not 'out'"),
         (["--reference=next"], "reference must be one of first, previous, not 'next'"),
-        (["--day-n="], "--day-n '' is not a list of days: write it like 1,7,30"),
+        (["--day-n="], "--day-n '' is not a list of days: use a format such as 1,7,30"),
         (["--day-n=1,x"], "--day-n '1,x' is not a list of days"),
         (["--day-n=0"], "--day-n '0' is not a list of days"),
         (["--day-n=1,"], "is not a list of days"),

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from souvenirs.management.commands.show_usage import Command as ShowUsage
 from tests.conftest import at, pk_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 NOW = at(2017, 4, 3, 23)
 KNOWS_DATES = get_user_model()._meta.label in {"auth.User", "users.CharUser"}
@@ -350,7 +350,7 @@ def test_bad_segment_is_one_sentence(arguments, message):
 
 
 def test_segments_have_to_be_there():
-    with pytest.raises(CommandError, match="--by-segment needs segments"):
+    with pytest.raises(CommandError, match="--by-segment requires segments"):
         run("--calendar", "--by-segment")
 
 

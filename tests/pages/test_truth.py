@@ -1,25 +1,21 @@
-"""The numbers on the pages are those that an independent program found, to the last user.
-
-Where its files are not, those of git's history are counted here, the plainest way there is.
-"""
+"""The numbers on the pages are those that an independent program found, to the last user."""
 
 import csv
 import gzip
 from collections import defaultdict, deque
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-import demo
 from souvenirs.digests.digester import Digester
 from souvenirs.models import Digest, Souvenir
-from tests.conftest import INSTANT, SHARED_DATA, at, build_user
+from tests.activity import DATASETS, file_of, truth_of
+from tests.conftest import INSTANT, at, build_user
 from tests.pages.test_pages import rows, tiles
-from tests.test_truth import DATASETS, ZONES, span, truth_of
+from tests.test_truth import ZONES, span
 
 pytestmark = [
     pytest.mark.django_db,
@@ -31,7 +27,6 @@ pytestmark = [
     ),
 ]
 
-GIT = "gitgit_commits"
 DAYS_OF_GIT = ["2010-08-10", "2015-12-13", "2021-04-16", "2026-08-20"]
 
 #: As many cohorts as the page of retention shows.
@@ -39,11 +34,8 @@ COHORTS = 60
 
 
 def events_of(name):
-    """Who was active when: git's history is part of the project, and the others are not."""
-    folder = Path(demo.__file__).parent / "data" if name == GIT else SHARED_DATA
-    if not folder.is_dir():
-        pytest.skip("this activity data is not part of the project")
-    with gzip.open(folder / f"{name}.csv.gz", "rt", newline="") as lines:
+    """Who was active when."""
+    with gzip.open(file_of(f"{name}.csv.gz"), "rt", newline="") as lines:
         return [
             (int(row["user_id"]), datetime.fromisoformat(row["when"]))
             for row in csv.DictReader(lines)
@@ -100,7 +92,6 @@ def months_between(first, last):
     return months
 
 
-@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the activity data is not part of the project")
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("name", DATASETS)
 def test_what_is_counted_here_is_the_truth(name, zone):
@@ -119,7 +110,7 @@ def truth(request, django_db_setup, django_db_blocker):
     What its file does not say, like the cohorts of a long history outside of UTC, is counted here.
     """
     events = events_of(request.param)
-    known = truth_of(request.param) if SHARED_DATA.is_dir() else {"zones": {}}
+    known = truth_of(request.param)
     moments = sorted(when for _, when in events)
     truth = {"first": moments[0].isoformat(), "last": moments[-1].isoformat(), "zones": {}}
     for zone in ZONES:

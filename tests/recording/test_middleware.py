@@ -2,7 +2,6 @@ import asyncio
 import logging
 import random
 import sqlite3
-import time
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 
@@ -24,11 +23,11 @@ from rest_framework.authtoken.models import Token
 
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
-from souvenirs.recording import identity
-from souvenirs.recording.ratelimit import gate, window_now, window_of
+from souvenirs.recording import sessions
+from souvenirs.recording.ratelimit import rate_limiter, window_now, window_of
 from souvenirs.resilience.breaker import database_breaker
 from souvenirs.testing import disabled
-from tests.conftest import at
+from tests.conftest import FOREVER, at, duration
 from tests.processes import BlackHole
 from tests.recording.test_recorder import broken_insert
 
@@ -201,15 +200,17 @@ def test_session_is_not_done_when_the_window_turns_meanwhile(signed_in, monkeypa
     """What was settled for one window says nothing about the next."""
     clock = [at(2030, 1, 1, 0, 59, 59).timestamp()]
     monkeypatch.setattr("souvenirs.recording.ratelimit.time.time", lambda: clock[0])
-    get_user = identity.get_user
+    get_user = sessions.get_user
 
     def slow_get_user(request):
         clock[0] += 2
         return get_user(request)
 
-    monkeypatch.setattr("souvenirs.recording.identity.get_user", slow_get_user)
+    monkeypatch.setattr("souvenirs.recording.sessions.get_user", slow_get_user)
     signed_in.get("/plain/")
-    assert not gate.sessions.knows(window_now(3600), hash(signed_in.cookies["sessionid"].value))
+    assert not rate_limiter.sessions.knows(
+        window_now(3600), hash(signed_in.cookies["sessionid"].value)
+    )
 
 
 def test_session_that_the_view_loaded_is_not_loaded_again(signed_in):
@@ -346,10 +347,10 @@ def test_database_that_made_a_request_wait_is_left_alone(signed_in, django_asser
     assert seen() == []
 
 
-def test_database_that_answers_again_is_asked_by_everybody(signed_in, user, settings):
-    settings.SOUVENIRS_BREAKER_SECONDS = 0.05
+def test_database_that_answers_again_is_asked_by_everybody(signed_in, user, settings, stopwatch):
+    settings.SOUVENIRS_BREAKER_SECONDS = 30
     database_breaker.trip()
-    time.sleep(0.06)
+    stopwatch.advance(30)
     signed_in.get("/plain/")
     assert seen() == [user.pk]
     assert all(database_breaker.allows() for _ in range(2))
@@ -362,13 +363,13 @@ def hung_database(alias, path):
     with ExitStack() as stack:
         if usual.vendor == "sqlite":
             stack.enter_context(closing(sqlite3.connect(path))).execute("BEGIN EXCLUSIVE")
-            own = {"NAME": str(path)}
+            own = {"NAME": str(path), "OPTIONS": {"timeout": 2 * FOREVER}}
         else:
             own = {"HOST": "127.0.0.1", "PORT": stack.enter_context(BlackHole()).port}
         hung.settings_dict = {**hung.settings_dict, **own}
         connections[alias] = stack.enter_context(closing(hung))
         try:
-            yield
+            yield hung
         finally:
             connections[alias] = usual
 
@@ -376,21 +377,25 @@ def hung_database(alias, path):
 @pytest.mark.thorough
 @pytest.mark.django_db(transaction=True, databases=["default", "elsewhere"])
 @pytest.mark.parametrize("path", ["/plain/", "/user/"])
-def test_hung_database_costs_one_wait_in_each_interval(signed_in, settings, tmp_path, path):
+def test_hung_database_costs_one_wait_in_each_interval(
+    signed_in, settings, tmp_path, path, stopwatch, monkeypatch
+):
     settings.DATABASE_ROUTERS = ["tests.test_several_databases.Router"]
-    settings.SOUVENIRS_TIMEOUT = 0.5
-    settings.SOUVENIRS_BREAKER_SECONDS = 1
-    with hung_database("elsewhere", tmp_path / "site.sqlite3"):
+    settings.SOUVENIRS_BREAKER_SECONDS = 30
+    with hung_database("elsewhere", tmp_path / "site.sqlite3") as hung:
+        asked = []
+        connect = hung.ensure_connection
+        monkeypatch.setattr(hung, "ensure_connection", lambda: (asked.append(path), connect()))
         for _ in range(2):
-            waits = [duration(signed_in.get, path) for _ in range(5)]
-            assert waits[0] > 0.45 > sum(waits[1:])
-            time.sleep(1.01)
-
-
-def duration(function, *arguments):
-    began = time.monotonic()
-    function(*arguments)
-    return time.monotonic() - began
+            asked.clear()
+            assert 0.09 < duration(signed_in.get, path) < FOREVER
+            assert asked
+            asked.clear()
+            stopwatch.advance(29)
+            for _ in range(4):
+                signed_in.get(path)
+            assert asked == []
+            stopwatch.advance(1)
 
 
 @pytest.mark.parametrize("path", ["/plain/", "/user/"])
@@ -472,15 +477,18 @@ async def test_async_logout_counts(user):
 
 
 async def test_request_that_the_client_gave_up_counts(user):
+    reached = asyncio.Event()
+
     async def view(request):
-        await asyncio.sleep(60)
+        reached.set()
+        await asyncio.Event().wait()
 
     request = ASGIRequest(
         {"type": "http", "method": "GET", "path": "/", "headers": []}, body_file=None
     )
     request.user = user
     task = asyncio.create_task(SouvenirsMiddleware(view)(request))
-    await asyncio.sleep(0.05)
+    await reached.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -15,7 +15,7 @@ from django.utils.functional import SimpleLazyObject
 
 from souvenirs.control import asouvenez, souvenez
 from souvenirs.models import Souvenir
-from souvenirs.recording.ratelimit import CLAIM_SECONDS, gate, window_of
+from souvenirs.recording.ratelimit import CLAIM_SECONDS, rate_limiter, window_of
 from souvenirs.testing import reset
 from tests.conftest import INSTANT, at, pk_of
 from tests.recording.test_ratelimit import named
@@ -51,7 +51,7 @@ def test_limit_holds_in_another_process(make_user, shared_cache):
     """Another process has the same cache and remembers nothing itself."""
     user = make_user()
     souvenez(user)
-    gate.forget()
+    rate_limiter.forget()
     assert souvenez(user) == "rate-limited"
 
 
@@ -204,7 +204,7 @@ def test_value_of_another_type_is_refused(value):
 
 
 def test_object_of_another_model_is_refused():
-    with pytest.raises(ValueError, match=r"is no .*: give a saved user"):
+    with pytest.raises(ValueError, match=r"is not an instance of .*: give a saved user"):
         souvenez(Group(pk=77, name="a group"))
 
 
@@ -340,7 +340,7 @@ def claim(make_user, monkeypatch):
         user, when, now = make_user(), at(2016, 1, 1, 12, 30), time.time()
         with monkeypatch.context() as patched:
             patched.setattr("souvenirs.recording.ratelimit.time.time", lambda: now - seconds_ago)
-            assert gate.claim(user.pk, window_of(when, 3600))
+            assert rate_limiter.claim(user.pk, window_of(when, 3600))
         return user, when
 
     return make
@@ -381,7 +381,7 @@ def test_clock_that_is_set_costs_no_souvenir(make_user, clock, processes):
     for _ in range(100):
         clock.set(at(2016, 1, 1) + chance.randint(0, 600) * timedelta(minutes=1))
         if processes == "many":
-            gate.forget()
+            rate_limiter.forget()
         assert souvenez(user) in ("added", "rate-limited")
         expected.add(window_of(clock.now(UTC), 3600))
     assert {window_of(each.when, 3600) for each in Souvenir.objects.all()} == expected
@@ -420,7 +420,7 @@ def test_committed_souvenir_limits_the_user(shared_cache):
 def test_souvenir_of_before_limits_inside_a_transaction(make_user, shared_cache):
     user = make_user()
     souvenez(user)
-    gate.forget()
+    rate_limiter.forget()
     with transaction.atomic():
         assert souvenez(user) == "rate-limited"
 
@@ -438,7 +438,7 @@ def test_moment_and_window_are_of_one_clock(make_user, monkeypatch):
     user = make_user()
     souvenez(user)
     souvenir = Souvenir.objects.get()
-    assert gate.remembers(user.pk, window_of(souvenir.when, 3600))
+    assert rate_limiter.remembers(user.pk, window_of(souvenir.when, 3600))
 
 
 async def test_async_twin_leaves_a_souvenir():

@@ -1,50 +1,51 @@
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from souvenirs.resilience.breaker import Breaker, cache_breaker, database_breaker, reset
+from souvenirs.resilience.breaker import CircuitBreaker, cache_breaker, database_breaker, reset
 
 
 @pytest.fixture(autouse=True)
-def soon(settings):
-    settings.SOUVENIRS_BREAKER_SECONDS = 0.05
+def half_a_minute(settings, stopwatch):
+    settings.SOUVENIRS_BREAKER_SECONDS = 30
 
 
 def opened():
-    circuit = Breaker()
+    circuit = CircuitBreaker()
     circuit.trip()
     return circuit
 
 
 def test_allows_everything_at_first():
-    assert all(Breaker().allows() for _ in range(3))
+    assert all(CircuitBreaker().allows() for _ in range(3))
 
 
-def test_allows_nothing_once_it_is_tripped():
+def test_allows_nothing_once_it_is_tripped(stopwatch):
     circuit = opened()
+    stopwatch.advance(29)
     assert not any(circuit.allows() for _ in range(3))
 
 
-def test_allows_one_try_after_its_time():
+def test_allows_one_try_after_its_time(stopwatch):
     circuit = opened()
-    time.sleep(0.06)
+    stopwatch.advance(30)
     assert [circuit.allows() for _ in range(3)] == [True, False, False]
 
 
-def test_allows_another_try_after_the_same_time_again():
+def test_allows_another_try_after_the_same_time_again(stopwatch):
     circuit = opened()
-    time.sleep(0.06)
+    stopwatch.advance(30)
     circuit.allows()
-    time.sleep(0.06)
+    stopwatch.advance(30)
     assert [circuit.allows() for _ in range(2)] == [True, False]
 
 
-def test_failed_try_costs_the_whole_time_again():
+def test_failed_try_costs_the_whole_time_again(stopwatch):
     circuit = opened()
-    time.sleep(0.06)
+    stopwatch.advance(30)
     circuit.allows()
     circuit.trip()
+    stopwatch.advance(29)
     assert not circuit.allows()
 
 
@@ -54,21 +55,20 @@ def test_allows_everything_once_it_is_closed():
     assert all(circuit.allows() for _ in range(3))
 
 
-def test_one_thread_of_many_tries(settings):
+def test_one_thread_of_many_tries(stopwatch):
     circuit = opened()
-    time.sleep(0.06)
-    settings.SOUVENIRS_BREAKER_SECONDS = 60  # until the next one may
+    stopwatch.advance(30)
     with ThreadPoolExecutor(8) as threads:
         allowed = list(threads.map(lambda _: circuit.allows(), range(500)))
     assert sum(allowed) == 1
 
 
-def test_thread_that_another_one_overtakes_waits():
+def test_thread_that_another_one_overtakes_waits(stopwatch):
     circuit = opened()
     due = circuit._due.pop()  # as a thread does that is about to look at the clock
     assert not circuit.allows()
     circuit._due.append(due)
-    time.sleep(0.06)
+    stopwatch.advance(30)
     assert circuit.allows()
 
 

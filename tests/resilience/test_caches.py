@@ -9,7 +9,7 @@ from django_redis.pool import ConnectionFactory
 
 from souvenirs.resilience.caches import _pylibmc, bounded_cache
 from tests import servers
-from tests.conftest import CACHES, require_server, server_to_ourselves
+from tests.conftest import CACHES, FOREVER, require_server, server_to_ourselves
 from tests.processes import BlackHole
 
 DJANGO_REDIS = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": servers.REDIS}
@@ -31,7 +31,7 @@ def test_cache_that_never_answers_is_given_up(settings, kind, accepts):
         began = time.monotonic()
         with pytest.raises(Exception, match=r"(?i)time|connect"):
             bounded_cache("default").add("key", 1, 60)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < FOREVER
         bounded_cache("default").close()
 
 

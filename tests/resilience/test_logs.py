@@ -1,15 +1,14 @@
 import logging
-import time
 
 import pytest
 
 from souvenirs.resilience import logs
-from souvenirs.resilience.logs import RareLog
+from souvenirs.resilience.logs import ThrottledLogger
 
 
 @pytest.fixture
 def log():
-    rare = RareLog("souvenirs.tests")
+    rare = ThrottledLogger("souvenirs.tests")
     yield rare
     logs._logs.remove(rare)
 
@@ -45,17 +44,17 @@ def test_another_kind_is(log, caplog):
     assert [record.getMessage() for record in caplog.records] == ["user 5", "cache"]
 
 
-def test_next_interval_says_how_many_were_left_out(log, caplog, settings):
-    settings.SOUVENIRS_BREAKER_SECONDS = 0.05
+def test_next_interval_says_how_many_were_left_out(log, caplog, settings, stopwatch):
+    settings.SOUVENIRS_BREAKER_SECONDS = 30
     for user in range(3):
         fail(log, "User %s.", user)
-    time.sleep(0.06)
+    stopwatch.advance(30)
     fail(log, "User %s.", 3)
-    time.sleep(0.06)
+    stopwatch.advance(30)
     fail(log, "User %s.", 4)
     assert [record.getMessage() for record in caplog.records] == [
         "User 0.",
-        "User 3. 2 like this were not logged.",
+        "User 3. 2 more were not logged.",
         "User 4.",
     ]
 

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from souvenirs.sets import usersets
-from souvenirs.sets.usersets import HEADER, MAX_ID, CorruptDigest, Label, UserSet, checksum_of
+from souvenirs.sets.usersets import HEADER, LAST_NUMBER, CorruptDigest, Label, UserSet, checksum_of
 from tests import fuzz
 from tests.conftest import INSTANT, at
 
@@ -29,9 +29,9 @@ OTHER_LABELS = [
 
 OPERATORS = [operator.and_, operator.or_, operator.sub, operator.xor]
 
-numbers = st.integers(0, MAX_ID)
+numbers = st.integers(0, LAST_NUMBER)
 runs = st.builds(
-    lambda start, size: set(range(start, min(start + size, MAX_ID + 1))),
+    lambda start, size: set(range(start, min(start + size, LAST_NUMBER + 1))),
     numbers,
     st.integers(0, 9_999),
 )
@@ -46,7 +46,7 @@ def users(*ids):
 
 
 @given(st.lists(numbers))
-@example([0, MAX_ID])
+@example([0, LAST_NUMBER])
 def test_ids_come_back_once_each_and_in_order(ids):
     assert list(UserSet.from_ids(ids)) == sorted(set(ids))
 
@@ -54,17 +54,17 @@ def test_ids_come_back_once_each_and_in_order(ids):
 @pytest.mark.parametrize(
     "ids",
     [
-        iter([3, 1, 3, MAX_ID]),
-        array("I", [3, 1, 3, MAX_ID]),
-        array("Q", [3, 1, 3, MAX_ID]),
-        memoryview(array("I", [3, 1, 3, MAX_ID])),
-        memoryview(array("I", [3, 0, 1, 0, 3, 0, MAX_ID]))[::2],
-        IntEnum("Users", {"ANN": 1, "BOB": 3, "EVE": MAX_ID}),
+        iter([3, 1, 3, LAST_NUMBER]),
+        array("I", [3, 1, 3, LAST_NUMBER]),
+        array("Q", [3, 1, 3, LAST_NUMBER]),
+        memoryview(array("I", [3, 1, 3, LAST_NUMBER])),
+        memoryview(array("I", [3, 0, 1, 0, 3, 0, LAST_NUMBER]))[::2],
+        IntEnum("Users", {"ANN": 1, "BOB": 3, "EVE": LAST_NUMBER}),
     ],
     ids=["iterator", "array", "wider array", "memoryview", "every other one", "subclass of int"],
 )
 def test_ids_come_in_anything_that_holds_ints(ids):
-    assert UserSet.from_ids(ids) == users(1, 3, MAX_ID)
+    assert UserSet.from_ids(ids) == users(1, 3, LAST_NUMBER)
 
 
 def test_array_stays_as_it_is():
@@ -86,7 +86,7 @@ def test_raw_bytes_are_no_ids(ids):
         UserSet.from_ids(ids)
 
 
-@pytest.mark.parametrize("stray", [-1, MAX_ID + 1, 2**64])
+@pytest.mark.parametrize("stray", [-1, LAST_NUMBER + 1, 2**64])
 def test_ids_out_of_range_are_refused_by_name(stray):
     with pytest.raises(ValueError, match=f"from 0 to 4294967295, not {stray}: map"):
         UserSet.from_ids([1, stray, 2])
@@ -125,7 +125,7 @@ def test_counts_and_comparisons_are_those_of_sets(one, other):
 @example([set()])
 @example([{1}])
 @example([{1}, {2}])
-@example([{1}, {2}, {MAX_ID}])
+@example([{1}, {2}, {LAST_NUMBER}])
 def test_union_of_any_number_of_sets(sets):
     union = UserSet.union(UserSet.from_ids(ids) for ids in sets)
     assert set(union) == set().union(*sets)
@@ -146,10 +146,17 @@ def test_equal_sets_have_equal_hashes_however_they_were_made(ids):
 
 @pytest.mark.parametrize(
     ("user", "is_in"),
-    [(0, True), (MAX_ID, True), (1, False), (-1, False), (MAX_ID + 1, False), ("0", False)],
+    [
+        (0, True),
+        (LAST_NUMBER, True),
+        (1, False),
+        (-1, False),
+        (LAST_NUMBER + 1, False),
+        ("0", False),
+    ],
 )
 def test_membership_asks_about_anything(user, is_in):
-    assert (user in users(0, MAX_ID)) is is_in
+    assert (user in users(0, LAST_NUMBER)) is is_in
 
 
 @pytest.mark.parametrize("operate", [*OPERATORS, operator.le])
@@ -179,7 +186,7 @@ def test_repr_is_short(made, shown):
     "duplicate", [copy.copy, copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))]
 )
 def test_copies_are_equal(duplicate):
-    assert duplicate(users(1, MAX_ID)) == users(1, MAX_ID)
+    assert duplicate(users(1, LAST_NUMBER)) == users(1, LAST_NUMBER)
 
 
 # Bytes

@@ -13,7 +13,7 @@ from souvenirs.digests.digester import Digester
 from souvenirs.digests.pruning import Pruner
 from souvenirs.models import Digest, Souvenir, UserNumber
 from souvenirs.reports import calendar_daily_usage, calendar_monthly_usage
-from souvenirs.sets.numbers import FIRST_NUMBER
+from souvenirs.sets.keys import FIRST_NUMBER
 from souvenirs.sets.usersets import CorruptDigest, UserSet
 from souvenirs.stores import get_store, queries
 from souvenirs.stores.reading import PrunedSpan
@@ -170,16 +170,16 @@ def test_corrupt_count_is_not_believed(history, level):
 
 
 def test_digest_that_is_gone_is_replaced_by_its_parts(history, monkeypatch):
-    """Between the overview and the reading, nobody deletes a digest but a person."""
+    """Between the catalog and the reading, nobody deletes a digest but a person."""
     digest()
-    overview = queries.overview
+    catalog = queries.catalog
 
-    def overview_then_accident(*args):
-        found = overview(*args)
+    def catalog_then_accident(*args):
+        found = catalog(*args)
         Digest.objects.filter(level=MONTH_LEVEL).delete()
         return found
 
-    monkeypatch.setattr(queries, "overview", overview_then_accident)
+    monkeypatch.setattr(queries, "catalog", catalog_then_accident)
     users = active_users(at(2025, 1, 1), at(2025, 2, 28))
     assert set(users) == history.naive(at(2025, 1, 1), at(2025, 2, 28))
 

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, Unpack, get_args, get_origin, get_type_hints
 
 from django.db.models import Model
 
@@ -33,7 +33,12 @@ def signature(name: str, function: Callable[..., Any]) -> str:
         if parameter.kind is parameter.KEYWORD_ONLY and not is_keyword:
             parts.append("*")
         is_keyword = parameter.kind in (parameter.VAR_POSITIONAL, parameter.KEYWORD_ONLY)
-        parts.append(_parameter(parameter, hints))
+        if get_origin(hints.get(parameter.name)) is Unpack:
+            [options] = get_args(hints[parameter.name])
+            optional = get_type_hints(options).items()
+            parts += ["*", *(f"{key}: {annotation(hint)} = ..." for key, hint in optional)]
+        else:
+            parts.append(_parameter(parameter, hints))
     # Nobody asks what a constructor returns.
     has_result = "return" in hints and function.__name__ != "__init__"
     result = f" -> {annotation(hints['return'])}" if has_result else ""

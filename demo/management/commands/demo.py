@@ -115,8 +115,8 @@ class Command(BaseCommand):
     def serve(self, login: str) -> None:
         address = f"127.0.0.1:{os.environ.get('DEMO_PORT', '8000')}"
         self.heading(f"http://{address}/  sign in as {login}")
-        self.stdout.write("It opens on how active the authors of git are, by its last year.")
-        self.stdout.write(f"Your own activity, as it is recorded: http://{address}/you/")
+        self.stdout.write("It opens with the last year of activity of the authors of git.")
+        self.stdout.write(f"Your own activity, as recorded: http://{address}/you/")
         # The server takes over this process, as if started by hand.
         manage = Path(__file__).parents[2] / "manage.py"
         os.execv(  # noqa: S606

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
-from ..conf import conf, function_in
+from ..conf import conf
 from ..decorators import souvenirs_exempt
 from ..web import View, error_response, may, private, refused_method
 
@@ -21,8 +21,7 @@ def user_of_api(request: HttpRequest) -> Any:
 
     The function in ``SOUVENIRS_API_AUTH`` comes first, the session second.
     """
-    authenticate = function_in("API_AUTH")
-    user = authenticate(request) if authenticate else None
+    user = conf.API_AUTH(request) if conf.API_AUTH else None
     if user is None:
         user = getattr(request, "user", None)
     return user if getattr(user, "is_authenticated", False) else None

@@ -1,8 +1,8 @@
 """The grid of digests: buckets, days and months of UTC, and how they cover ``[start, end)``.
 
-Moments on the grid are whole seconds since 1970-01-01T00:00Z, which no time zone, no change of the
-clocks and no database can shift. A level is named by the length of its cells in seconds: a bucket
-by its own, a day by 86,400 and a month by the longest that there is.
+Moments on the grid are whole seconds since 1970-01-01T00:00Z, independent of time zones, clock
+changes and databases. A level is identified by the length of its cells in seconds: the length of a
+bucket, 86,400 for a day and that of the longest month for a month.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
-#: How long a bucket may be: each divides the ones before it, so that old ones keep their place.
+#: Possible lengths of a bucket. Each divides the previous ones, so old buckets stay on the grid.
 BUCKETS = (3_600, 1_800, 900)
 HOUR_LEVEL = BUCKETS[0]
 DAY_LEVEL = 86_400
@@ -22,14 +22,9 @@ MONTH_LEVEL = 31 * DAY_LEVEL
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
-#: The last moment that there is, and the second after it, where no cell starts any more.
+#: The last possible moment, and the second after it, at which no cell starts.
 LAST = datetime.max.replace(tzinfo=UTC)
 BEYOND = (LAST - EPOCH) // SECOND + 1
-
-
-def is_bucket(seconds: object) -> bool:
-    """Return whether a bucket may be so long."""
-    return type(seconds) is int and seconds in BUCKETS
 
 
 class Cell(NamedTuple):
@@ -43,17 +38,17 @@ class Cell(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Where the next one starts."""
+        """The start of the next cell."""
         return following(self.level, self.start)
 
     def is_inside(self, start: datetime | None, end: datetime | None) -> bool:
-        """Whether all of it lies in ``[start, end)``, aware moments; None leaves an end open."""
+        """Whether the whole cell is in ``[start, end)``, aware moments; None leaves an end open."""
         if start is not None and moment_of(self.start) < start:
             return False
         return end is None or moment_of(self.end) <= end
 
     def overlaps(self, start: datetime | None, end: datetime | None) -> bool:
-        """Whether some of it lies in ``[start, end)``, aware moments; None leaves an end open."""
+        """Whether a part of it is in ``[start, end)``, aware moments; None leaves an end open."""
         if start is not None and moment_of(self.end) <= start:
             return False
         return end is None or moment_of(self.start) < end
@@ -68,9 +63,9 @@ def cell_of(level: int, second: int) -> Cell:
 
 
 def following(level: int, start: int) -> int:
-    """Return where the cell ends that starts there."""
+    """Return the end of the cell that starts at ``start``."""
     if level == MONTH_LEVEL:
-        # The longest month and the shortest differ by less than another one.
+        # 31 days after the start of a month is always in the next month.
         later = start + MONTH_LEVEL
         return cell_of(MONTH_LEVEL, later).start if later < BEYOND else BEYOND
     return start + level
@@ -82,7 +77,7 @@ def second_of(moment: datetime) -> int:
 
 
 def moment_of(second: int) -> datetime:
-    """Return a second as a moment in UTC; the last one there is for what lies beyond."""
+    """Return a second as a moment in UTC, clamped to the last possible one."""
     return EPOCH + timedelta(seconds=second) if second < BEYOND else LAST
 
 
@@ -132,6 +127,6 @@ def fill(span: Span, cells: Sequence[Cell]) -> tuple[list[Cell], list[Span]]:
 
 
 def _up(moment: datetime) -> int:
-    """The first whole hour at or after a moment."""
+    """Return the first whole hour at or after a moment."""
     second = second_of(moment) // HOUR_LEVEL * HOUR_LEVEL
     return second if moment_of(second) == moment else second + HOUR_LEVEL

@@ -1,7 +1,7 @@
-"""Moments in time as callers give them and as they get them back.
+"""Datetimes as passed by callers, as stored, and as returned.
 
-Inside the app a moment is an aware datetime and two of them are compared in UTC: within one time
-zone Python compares wall clocks, which run backwards once a year.
+Inside the app a moment is an aware datetime, and moments are compared in UTC: within one time zone
+Python compares wall-clock times, which repeat when clocks go back.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from django.utils import timezone
 
 MICROSECOND = timedelta(microseconds=1)
 
-#: The two ends of ``[start, end)``.
-Range: TypeAlias = tuple[datetime, datetime]
+#: Both ends of ``[start, end)``.
+Bounds: TypeAlias = tuple[datetime, datetime]
 
 
 def utc(moment: datetime) -> datetime:
-    """Return an aware moment in UTC, where moments can be compared."""
+    """Return an aware moment in UTC, in which moments can be compared."""
     return moment.astimezone(UTC)
 
 
 def local(moment: datetime, zone: tzinfo) -> datetime:
-    """Return an aware moment in a zone; in UTC where it is outside the zone's calendar."""
+    """Return an aware moment in a zone, or in UTC if the zone cannot represent it."""
     try:
         return moment.astimezone(zone)
     except OverflowError:
@@ -35,16 +35,16 @@ def local(moment: datetime, zone: tzinfo) -> datetime:
 def checked(value: object, name: str) -> datetime:
     """Return the argument ``name`` as an aware datetime.
 
-    A naive datetime is refused, or read in the default time zone where ``USE_TZ`` is False.
-    Raises TypeError for anything but a datetime, and ValueError for a naive one under ``USE_TZ``
-    or one outside the years that UTC can express.
+    If ``USE_TZ`` is False, a naive datetime is taken to be in the default time zone. Raises
+    TypeError for anything but a datetime, and ValueError for a naive one under ``USE_TZ`` or one
+    that is out of range in UTC.
     """
     if not isinstance(value, datetime):
         raise TypeError(f"{name} must be a datetime, not {value!r}.")
     if timezone.is_naive(value):
         if settings.USE_TZ:
             raise ValueError(
-                f"{name} is a naive datetime, {value.isoformat(sep=' ')}: give it a time zone, "
+                f"{name} is a naive datetime, {value.isoformat(sep=' ')}: make it aware, "
                 "for example with django.utils.timezone.make_aware()."
             )
         value = timezone.make_aware(value, timezone.get_default_timezone())
@@ -56,9 +56,9 @@ def checked(value: object, name: str) -> datetime:
 
 
 def outward(moment: datetime) -> datetime:
-    """Return an aware moment as Django's database layer and our callers want it.
+    """Return an aware moment as the ORM and callers expect it.
 
-    Aware as it is, or naive in the default time zone where ``USE_TZ`` is False.
+    That is the same datetime, or a naive one in the default time zone if ``USE_TZ`` is False.
     """
     if settings.USE_TZ:
         return moment
@@ -66,18 +66,19 @@ def outward(moment: datetime) -> datetime:
 
 
 def stored(moment: datetime) -> datetime:
-    """Return a moment as the database gives it as an aware one, in UTC.
+    """Return a moment from the database as an aware datetime in UTC.
 
-    Where ``USE_TZ`` is False, a time that the clock shows twice is the first of the two.
+    If ``USE_TZ`` is False, a wall-clock time that occurs twice means its first occurrence.
     """
     return utc(checked(moment if settings.USE_TZ else moment.replace(fold=0), "when"))
 
 
 def bound(moment: datetime) -> datetime:
-    """Return an aware moment as an end of a range to ask the database for.
+    """Return an aware moment as a bound of a range in a query.
 
-    What is at or after it there is so as :func:`stored`: where ``USE_TZ`` is False, nothing that
-    the clock shows twice is at or after a moment of the second time.
+    The rows at or after the bound are those whose :func:`stored` moment is at or after the moment.
+    If ``USE_TZ`` is False, a moment in the second occurrence of a repeated hour is therefore moved
+    to the end of that hour.
     """
     shown = outward(moment)
     if not settings.USE_TZ and shown.fold:
@@ -88,10 +89,18 @@ def bound(moment: datetime) -> datetime:
     return shown
 
 
+def instant_before(end: datetime) -> datetime:
+    """Return the last instant before an aware moment, in UTC; ValueError if there is none."""
+    try:
+        return utc(end) - MICROSECOND
+    except OverflowError:
+        raise ValueError(f"end is out of range: {end}.") from None
+
+
 def checked_range(start: object, end: object) -> tuple[datetime | None, datetime | None]:
     """Return both ends of ``[start, end)`` as aware datetimes; None leaves an end open.
 
-    Raises ValueError where start is later than end, and whatever :func:`checked` raises.
+    Raises ValueError if start is later than end, and whatever :func:`checked` raises.
     """
     first = None if start is None else checked(start, "start")
     last = None if end is None else checked(end, "end")
@@ -101,34 +110,33 @@ def checked_range(start: object, end: object) -> tuple[datetime | None, datetime
 
 
 def zone_named(tz: str | tzinfo) -> tzinfo:
-    """Return the time zone that ``tz`` is or names; ValueError where there is none."""
+    """Return the time zone that ``tz`` is or names; ValueError if there is none."""
     if isinstance(tz, tzinfo):
-        name = getattr(tz, "zone", None)  # of pytz, whose zones cannot be put on a wall clock
+        name = getattr(tz, "zone", None)  # pytz, whose zones cannot be passed as tzinfo
         if name is None:
             return tz
         tz = str(name)
     try:
         return ZoneInfo(tz)
     except (KeyError, ValueError, OSError, TypeError):
-        # A directory, a path out of the database and an overlong name each raise their own kind.
+        # A directory, a path outside the database and an overlong name raise different errors.
         raise ValueError(
             f"Unknown time zone {str(tz)[:100]!r}: use a name like 'Europe/Paris' or 'UTC'."
         ) from None
 
 
 def zone_for(moment: datetime, tz: str | tzinfo | None) -> tzinfo:
-    """Return the time zone in which periods that start at ``moment`` are laid.
+    """Return the time zone of periods that start at ``moment``.
 
-    That is ``tz`` where it is given, else the named zone that the moment carries, else the current
-    time zone (the default one where ``USE_TZ`` is False). UTC and fixed offsets do not count as
-    carried: they are how the ORM and ISO 8601 write down an instant, and say nothing about where
-    its wall clock hangs.
+    That is ``tz``, else the named zone of the moment, else the current time zone (the default one
+    if ``USE_TZ`` is False). UTC and fixed offsets do not count as named zones: the ORM and ISO 8601
+    use them to represent instants, whatever the local time zone.
     """
     if tz is not None:
         return zone_named(tz)
-    carried = moment.tzinfo
-    if carried is not None and carried.utcoffset(None) is None:  # no fixed offset
-        return zone_named(carried)
+    zone = moment.tzinfo
+    if zone is not None and zone.utcoffset(None) is None:  # not a fixed offset
+        return zone_named(zone)
     if not settings.USE_TZ:
         return timezone.get_default_timezone()
     return timezone.get_current_timezone()

@@ -1,4 +1,4 @@
-"""The units of the calendar by name, and what one of them is called."""
+"""Calendar units by name, and their labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def label_calendar_date(day: datetime) -> str:
 
 
 def label_calendar_year_week(day: datetime) -> str:
-    """Return ``2016-W01`` for the week that starts on the day: the ISO week it mostly lies in."""
+    """Return ``2016-W01`` for the week that starts on the day: the ISO week of most of its days."""
     year, week, _ = middle_of_week(day).isocalendar()
     return f"{year:04d}-W{week:02d}"
 
@@ -36,12 +36,12 @@ def label_calendar_year(day: datetime) -> int:
 
 
 def middle_of_week(day: datetime) -> datetime:
-    """Return the day of a week, given its first one, that says to which year it belongs."""
+    """Return the fourth day of a week, given its first: it decides the year of the week."""
     return day + timedelta(days=3)
 
 
 class Interval(NamedTuple):
-    """A unit of the calendar: its name, its length, and the label of the one that starts there."""
+    """A named calendar unit, its length, and a function from its first day to its label."""
 
     name: str
     step: Step
@@ -61,7 +61,7 @@ INTERVALS = {
 
 
 def interval_named(name: str) -> Interval:
-    """Return the interval of that name; ValueError where there is none."""
+    """Return the interval of that name; ValueError if there is none."""
     try:
         return INTERVALS[name]
     except (KeyError, TypeError):

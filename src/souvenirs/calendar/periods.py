@@ -1,14 +1,14 @@
 """Days, weeks, months, quarters and years on the wall clock of a time zone.
 
-Periods are half-open, ``[start, end)``, and tile: each one ends where the next one starts. They
-are laid from an anchor, the start of a subscription or of a calendar unit, by moving the hands of
-the wall clock: a day is 23, 24 or 25 hours long, and an anchor on the 31st falls on the last day
-of a shorter month and on the 31st again of a longer one. A wall time that occurs twice means its
-first occurrence; one that the clock jumps over means the same time read with the offset before the
-jump (as in RFC 5545, section 3.3.5), which for a midnight is the first instant of that day.
+Periods are half-open, ``[start, end)``, and contiguous: each one ends where the next one starts.
+They are counted in wall-clock time from an anchor, the start of a subscription or of a calendar
+unit. So a day is 23, 24 or 25 hours long, and months from an anchor on the 31st start on the last
+day of a shorter month and on the 31st again of a longer one. A wall-clock time that occurs twice
+means its first occurrence. One that the clock skips is read with the offset before the change, as
+in RFC 5545, section 3.3.5; for a midnight that is the first instant of the day.
 
-Every function takes ``tz``, a time zone or its name. Without it the zone is the named one that the
-start carries; a start in UTC or at a fixed offset is read in the current time zone.
+Every function takes ``tz``, a time zone or its name. The default is the named zone of the start; a
+start in UTC or at a fixed offset is converted to the current time zone.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from typing import NamedTuple
 from dateutil.relativedelta import relativedelta
 from django.utils import timezone
 
-from .instants import checked, local, outward, utc, zone_for
+from ..conf import conf
+from .instants import checked, instant_before, local, outward, utc, zone_for
 
 
 class Step(NamedTuple):
-    """The length of a period as the calendar counts: whole days or whole months."""
+    """The length of a period in calendar units: whole days or whole months."""
 
     days: int = 0
     months: int = 0
@@ -42,7 +43,10 @@ START_OF_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 class Boundaries:
-    """The boundaries that one step lays from an anchor, numbered from the anchor, which is 0."""
+    """The boundaries of periods of one length, numbered from the anchor, which is 0.
+
+    Period n is ``[boundary(n), boundary(n + 1))``.
+    """
 
     def __init__(self, anchor: datetime, step: Step, tz: str | tzinfo | None = None) -> None:
         moment = checked(anchor, "start")
@@ -51,7 +55,7 @@ class Boundaries:
         self.anchor = local(moment, self.zone)
 
     def wall(self, number: int) -> datetime:
-        """Return what the wall clock reads at a boundary, as a naive datetime.
+        """Return the wall-clock time of a boundary, as a naive datetime.
 
         Raises OverflowError or ValueError outside the years 1 to 9999.
         """
@@ -61,16 +65,16 @@ class Boundaries:
         return reading + relativedelta(months=self.step.months * number)
 
     def boundary(self, number: int) -> datetime:
-        """Return the instant of a boundary, in the zone; the ends of time where it lies beyond."""
+        """Return the instant of a boundary, in the zone; clamped to the years 1 to 9999 in UTC."""
         try:
             start = self.wall(number).replace(tzinfo=self.zone) if number else self.anchor
-            # The way through UTC turns a time that the clock jumps over into one that it shows.
+            # The conversion through UTC normalizes a time that the clock skips.
             return local(utc(start), self.zone)
         except (OverflowError, ValueError):
             return END_OF_TIME if number > 0 else START_OF_TIME
 
     def number(self, moment: datetime) -> int:
-        """Return the number of the period that holds an aware moment, below 0 before the anchor."""
+        """Return the number of the period of an aware moment; negative before the anchor."""
         instant = utc(moment)
 
         def has_begun(number: int) -> bool:
@@ -84,6 +88,16 @@ class Boundaries:
             number += 1
         return number
 
+    def numbers(self, start: datetime | None, end: datetime) -> range:
+        """Return the numbers of the periods that overlap ``[start, end)``, aware datetimes.
+
+        Those before the anchor are left out; without a start they begin with the anchor.
+        """
+        if start is not None and utc(start) >= utc(end):
+            return range(0)
+        first = 0 if start is None else max(0, self.number(start))
+        return range(first, self.number(instant_before(end)) + 1)
+
     def _estimate(self, instant: datetime) -> int:
         reading = instant.replace(tzinfo=None)
         start = self.anchor.replace(tzinfo=None)
@@ -94,8 +108,8 @@ class Boundaries:
     def spans(self, first: int, end: datetime) -> Iterator[tuple[int, datetime, datetime]]:
         """Yield ``(number, start, end)`` of periods from ``first`` on that start before ``end``.
 
-        The last one is whole even where ``end`` falls inside it. A period without an instant, like
-        the day that Samoa left out in 2011, is left out.
+        The last one is not cut off at ``end``. An empty period, like 30 December 2011 on Samoa,
+        which the time zone skipped, is left out.
         """
         limit = utc(end)
         number, start = first, self.boundary(first)
@@ -106,20 +120,20 @@ class Boundaries:
             number, start = number + 1, following
 
     def clipped(self, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Yield ``(start, end)`` of the periods from the anchor up to ``end``, cut off there."""
+        """Yield ``(start, end)`` of the periods from the anchor to ``end``, cut off there."""
         for _, start, following in self.spans(0, end):
             yield outward(start), outward(local(earlier(following, end), self.zone))
 
 
 def earlier(one: datetime, other: datetime) -> datetime:
-    """Return the earlier of two aware moments, whatever their zones."""
+    """Return the earlier of two aware moments, in any zones."""
     return min(one, other, key=utc)
 
 
 def months_between(earlier: date, later: date) -> int:
-    """Return how many month boundaries of ``earlier``'s day of month have come by ``later``.
+    """Return the number of whole months from ``earlier`` to ``later``, regardless of time of day.
 
-    Times of day do not count; a day of month that a month lacks falls on its last day.
+    A day of month that a month does not have means its last day.
     """
     months = (later.year - earlier.year) * 12 + later.month - earlier.month
     return months - (later.day < nearest_dom(later.year, later.month, earlier.day))
@@ -128,10 +142,10 @@ def months_between(earlier: date, later: date) -> int:
 def iter_days(
     start: datetime, end: datetime, tz: str | tzinfo | None = None
 ) -> Iterator[tuple[datetime, datetime]]:
-    """Return a generator of ``(start, end)``, a wall-clock day each, the last one cut at ``end``.
+    """Return a generator of ``(start, end)``, wall-clock days, the last one cut off at ``end``.
 
-    Half-open and in the zone that the module describes. Naive datetimes are refused with
-    ValueError under ``USE_TZ``; nothing is generated where ``start`` is not before ``end``.
+    For the time zone see the module. Raises ValueError for naive datetimes under ``USE_TZ``.
+    Generates nothing if ``start`` is not before ``end``.
     """
     return Boundaries(start, DAY, tz).clipped(checked(end, "end"))
 
@@ -146,31 +160,31 @@ def iter_weeks(
 def iter_months(
     start: datetime, end: datetime, tz: str | tzinfo | None = None
 ) -> Iterator[tuple[datetime, datetime]]:
-    """Return a generator of months that keep the day of ``start``; see :func:`iter_days`."""
+    """Return a generator of months from the day of month of ``start``; see :func:`iter_days`."""
     return Boundaries(start, MONTH, tz).clipped(checked(end, "end"))
 
 
 def iter_quarters(
     start: datetime, end: datetime, tz: str | tzinfo | None = None
 ) -> Iterator[tuple[datetime, datetime]]:
-    """Return a generator of three months each; see :func:`iter_months`."""
+    """Return a generator of quarters of three months; see :func:`iter_months`."""
     return Boundaries(start, QUARTER, tz).clipped(checked(end, "end"))
 
 
 def iter_years(
     start: datetime, end: datetime, tz: str | tzinfo | None = None
 ) -> Iterator[tuple[datetime, datetime]]:
-    """Return a generator of twelve months each; see :func:`iter_months`."""
+    """Return a generator of years of twelve months; see :func:`iter_months`."""
     return Boundaries(start, YEAR, tz).clipped(checked(end, "end"))
 
 
 def calendar_start(
     moment: datetime, step: Step, tz: str | tzinfo | None = None, week_start: int = 1
 ) -> datetime:
-    """Return midnight at the start of the calendar unit that holds ``moment``, in the zone.
+    """Return midnight at the start of the calendar unit of ``moment``, in the zone.
 
-    It is the midnight to lay periods from, also where the clock jumps over it on that very day.
-    A week starts on ``week_start``, from 1 (Monday, as in ISO 8601) to 7 (Sunday).
+    It is an anchor for :class:`Boundaries`: midnight even if the clock skips it on that day. A week
+    starts on ``week_start``, from 1 (Monday, as in ISO 8601) to 7 (Sunday).
     """
     if week_start not in range(1, 8):
         raise ValueError(f"week_start must be from 1 (Monday) to 7 (Sunday), not {week_start!r}.")
@@ -186,29 +200,41 @@ def calendar_start(
             ) from None
     elif step.months:
         day = day.replace(day=1, month=day.month - (day.month - 1) % step.months)
-    grid = Boundaries(datetime(day.year, day.month, day.day, tzinfo=zone), step, zone)
-    # Where the clock goes back across midnight, the same date is on it again in the next unit.
-    number = grid.number(instant)
+    boundaries = Boundaries(datetime(day.year, day.month, day.day, tzinfo=zone), step, zone)
+    # If the clock goes back across midnight, the next unit has the same date again.
+    number = boundaries.number(instant)
     try:
-        return grid.wall(number).replace(tzinfo=zone)
+        return boundaries.wall(number).replace(tzinfo=zone)
     except (OverflowError, ValueError):
-        return grid.boundary(number)
+        return boundaries.boundary(number)
+
+
+def calendar_boundaries(
+    moment: datetime, step: Step, tz: str | tzinfo | None = None, week_start: int | None = None
+) -> Boundaries:
+    """Return the boundaries of calendar units, numbered from the one of ``moment``.
+
+    Weeks start on ``week_start``, which is ``SOUVENIRS_WEEK_START`` by default.
+    """
+    first_day = conf.WEEK_START if week_start is None else week_start
+    anchor = calendar_start(moment, step, tz, first_day)
+    return Boundaries(anchor, step, anchor.tzinfo)
 
 
 def adjust_to_calendar_month(dt: datetime, tz: str | tzinfo | None = None) -> datetime:
-    """Return the first instant of the calendar month that holds ``dt``."""
+    """Return the first instant of the calendar month of ``dt``."""
     return outward(calendar_start(dt, MONTH, tz))
 
 
 def adjust_to_subscription_start(
     dt: datetime, ss: datetime, tz: str | tzinfo | None = None
 ) -> datetime:
-    """Return the start of the subscription month that holds ``dt``.
+    """Return the start of the subscription month of ``dt``.
 
-    Subscription months are those of :func:`iter_months` from ``ss``, also before ``ss``.
+    Subscription months are counted from the subscription start ``ss``, also backwards.
     """
-    grid = Boundaries(ss, MONTH, tz)
-    return outward(grid.boundary(grid.number(checked(dt, "dt"))))
+    boundaries = Boundaries(ss, MONTH, tz)
+    return outward(boundaries.boundary(boundaries.number(checked(dt, "dt"))))
 
 
 def next_month(
@@ -217,10 +243,10 @@ def next_month(
     delta: int = 1,
     tz: str | tzinfo | None = None,
 ) -> datetime:
-    """Return ``dt`` moved by ``delta`` months (back, where negative) on the wall clock.
+    """Return ``dt`` moved by ``delta`` months in wall-clock time; backwards if negative.
 
-    The day becomes ``preferred_dom``, or stays as it is; the last day of a month that is too short
-    for it. A naive ``dt`` stays naive. Raises ValueError for a ``delta`` of 0.
+    The day of month is ``preferred_dom``, or that of ``dt`` by default; the last day of the month
+    if it is shorter. A naive ``dt`` stays naive. Raises ValueError for a ``delta`` of 0.
     """
     if delta == 0:
         raise ValueError("delta must not be 0.")
@@ -233,7 +259,7 @@ def next_month(
 
 
 def nearest_dom(year: int, month: int, day: int) -> int:
-    """Return ``day``, or the last day of that month where the month is shorter.
+    """Return ``day``, or the last day of that month if the month is shorter.
 
     >>> nearest_dom(2017, 2, 30)
     28

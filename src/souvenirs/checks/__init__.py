@@ -1,4 +1,4 @@
-"""System checks: what is set wrong, or not well."""
+"""System checks of the settings, the site and the database."""
 
 from .settings import check_settings
 from .site import check_database, check_deployment, check_digesting, check_site

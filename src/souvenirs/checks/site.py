@@ -13,14 +13,13 @@ from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Warning
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
 
-from ..calendar import is_bucket
 from ..conf import conf
 from ..middleware import SouvenirsMiddleware
-from ..recording import is_window
 from ..stores import get_store
 
 #: How old a souvenir that is not digested may be, where others are digested.
@@ -71,8 +70,8 @@ def check_middleware() -> Iterator[CheckMessage]:
 
 def check_window_fits_time_zone() -> Iterator[CheckMessage]:
     """A window across local midnight would leave a user out of one of the two days."""
-    seconds = conf.RATELIMIT_SECONDS
-    if not isinstance(seconds, int | float) or not is_window(seconds):
+    seconds = _valid("RATELIMIT_SECONDS")
+    if not seconds:
         return
     if 86400 % seconds or any(offset % seconds for offset in _offsets(settings.TIME_ZONE)):
         yield Warning(
@@ -85,8 +84,8 @@ def check_window_fits_time_zone() -> Iterator[CheckMessage]:
 
 def check_bucket_fits_time_zone() -> Iterator[CheckMessage]:
     """A bucket across local midnight tells one of the two days from the other by its souvenirs."""
-    seconds = conf.BUCKET_SECONDS
-    if is_bucket(seconds) and any(offset % seconds for offset in _offsets(settings.TIME_ZONE)):
+    seconds = _valid("BUCKET_SECONDS")
+    if seconds and any(offset % seconds for offset in _offsets(settings.TIME_ZONE)):
         yield Warning(
             f"SOUVENIRS_BUCKET_SECONDS is {seconds}, so that a bucket lies across midnight in the "
             f"time zone {settings.TIME_ZONE}: once it is pruned, neither day can be counted.",
@@ -158,8 +157,16 @@ def _offsets(zone: str) -> set[float]:
     return {(moment.utcoffset() or timedelta()).total_seconds() for moment in moments}
 
 
+def _valid(name: str) -> Any:
+    """The value of a setting; None if it has an error of its own."""
+    try:
+        return getattr(conf, name)
+    except ImproperlyConfigured:
+        return None
+
+
 def _cache_backend() -> Any:
-    configuration = settings.CACHES.get(conf.CACHE_NAME, {})
+    configuration = settings.CACHES.get(_valid("CACHE_NAME"), {})
     return _imported(configuration.get("BACKEND", ""))
 
 

@@ -1,7 +1,6 @@
-"""Who was active, and in which segment; how many accounts there were."""
+"""Active users, segments and accounts."""
 
 from .accounts import (
-    UNKNOWN,
     Accounts,
     accounts_as_of,
     date_joined_field,
@@ -9,24 +8,23 @@ from .accounts import (
     joined_each,
     new_accounts,
 )
-from .active import active_users, active_users_each, count_active_users
 from .activeusers import ActiveUsers, group_of
-from .conditions import WasSeen
+from .activity import active_users, active_users_each, count_active_users
+from .expressions import WasSeen
 from .segments import (
-    SETTING,
+    BY_SETTING,
     By,
     BySegment,
     groups_by,
     groups_if_any,
     restricted,
     segment,
-    segment_given,
+    segment_definition,
     segment_names,
 )
 
 __all__ = [
-    "SETTING",
-    "UNKNOWN",
+    "BY_SETTING",
     "Accounts",
     "ActiveUsers",
     "By",
@@ -45,6 +43,6 @@ __all__ = [
     "new_accounts",
     "restricted",
     "segment",
-    "segment_given",
+    "segment_definition",
     "segment_names",
 ]

@@ -1,9 +1,9 @@
-"""How many accounts were registered, and how many of them are activated, as of an instant.
+"""Registered and activated accounts as of an instant.
 
-A user is registered from the moment in the field that ``SOUVENIRS_DATE_JOINED_FIELD`` names, and
-activated if the field that ``SOUVENIRS_IS_ACTIVE_FIELD`` names is true today. A user model without
-such fields is served as far as it goes: without the first both counts are unknown, and without the
-second every registered user counts as activated, which is the rule of Django's AbstractBaseUser.
+An account is *registered* from the moment in the user model's ``SOUVENIRS_DATE_JOINED_FIELD`` on,
+and *activated* if its ``SOUVENIRS_IS_ACTIVE_FIELD`` is true today. Without the first field both
+counts are unknown. Without the second every registered account counts as activated, as in Django's
+AbstractBaseUser.
 """
 
 from __future__ import annotations
@@ -18,32 +18,28 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import connections, models
 
 from ..calendar import bound, outward, utc
-from ..conf import Conf, Setting, conf
+from ..conf import SETTINGS, conf
 from ..sets import Keys, keys_by
 from ..sql import Rank
 
 
 class Accounts(NamedTuple):
-    """Accounts as of an instant; None where the user model cannot say."""
+    """The numbers of accounts as of an instant; None if unknown."""
 
-    registered: int | None
-    activated: int | None
-
-
-UNKNOWN = Accounts(None, None)
+    registered: int | None = None
+    activated: int | None = None
 
 
 def accounts_as_of(
     instants: Sequence[datetime], users: models.QuerySet[Any] | None = None
 ) -> list[Accounts]:
-    """Return the accounts registered before each of these aware moments.
+    """Return the accounts registered before each of these aware datetimes, in any order.
 
-    ``users`` restricts it to some of them. One query for all moments, whatever their number up to
-    ``Rank.LIMIT``.
+    ``users`` restricts it to some users. Takes one query per ``Rank.LIMIT`` instants.
     """
     joined = date_joined_field()
     if joined is None:
-        return [UNKNOWN] * len(instants)
+        return [Accounts()] * len(instants)
     ends = sorted({utc(instant) for instant in instants})
     totals: list[tuple[int, int]] = []
     for position in range(0, len(ends), Rank.LIMIT):
@@ -58,11 +54,11 @@ def accounts_as_of(
 def new_accounts(
     ends: Sequence[datetime], users: models.QuerySet[Any] | None = None
 ) -> list[tuple[Keys, Keys]]:
-    """Return who registered before each of these moments, but not before the one that precedes it.
+    """Return the keys of the users who registered between each moment and the previous one.
 
-    The moments are in UTC and in order; who is activated among them comes second. ``users``
-    restricts it to some of them. Raises ValueError where the user model does not say when a user
-    registered.
+    Each pair is of the users registered and of those among them who are activated. The moments are
+    in UTC and ascending; before the first one there is no limit. ``users`` restricts it to some
+    users. Raises ValueError if the user model has no date-joined field.
     """
     joined, active = _needed_date_joined_field(), is_active_field()
     new: list[tuple[Keys, Keys]] = []
@@ -82,9 +78,9 @@ def new_accounts(
 
 
 def joined_each(starts: Sequence[datetime], end: datetime) -> list[Keys]:
-    """Return who registered from each of these moments to the next one, the last up to ``end``.
+    """Return the keys of the users who registered from each of these moments up to the next.
 
-    Raises ValueError where the user model does not say.
+    The last one is up to ``end``. Raises ValueError if the user model has no date-joined field.
     """
     joined = _needed_date_joined_field()
     if not starts:
@@ -101,18 +97,18 @@ def _counted_between(
     ends: list[datetime],
     users: models.QuerySet[Any] | None,
 ) -> list[tuple[int, int]]:
-    """How many registered, and are activated, from ``since`` to the first end, to the second..."""
+    """Return the (registered, activated) counts from ``since`` to each end, from the end before."""
     moments = [outward(end) for end in ends]
     rank = Rank(joined.name, joined, moments)
     if len(moments) == 1:
         groups = _counted(joined, since, moments[0], None, users)
     elif users is not None or connections[_among(users).db].vendor == "postgresql":
-        # In one piece, as what restricts it may be a million keys, and one engine groups by hashes.
-        # Most of them registered before the first end.
+        # One query: the condition on users may hold a million keys, and PostgreSQL groups by hash.
+        # Most users registered before the first end.
         first = models.When(**{f"{joined.name}__lt": moments[0]}, then=0)
         groups = _counted(joined, since, moments[-1], models.Case(first, default=rank), users)
     else:
-        # To put all of them into groups costs other engines more than to read them twice.
+        # On other engines, grouping all users costs more than reading the table twice.
         groups = _counted(joined, since, moments[0]).union(
             _counted(joined, ends[0], moments[-1], rank), all=True
         )
@@ -127,12 +123,12 @@ def _counted(
     rank: models.Expression | None = None,
     users: models.QuerySet[Any] | None = None,
 ) -> Any:
-    """How many registered, and are activated, in ``[since, until)``, by rank; all of rank 0."""
+    """Return a query of (rank, registered, activated) in ``[since, until)``; rank 0 without one."""
     accounts = _among(users).filter(**{f"{joined.name}__lt": until})
     if since is not None:
         accounts = accounts.filter(**{f"{joined.name}__gte": outward(since)})
     active = is_active_field()
-    # Rows and not primary keys, so that an index of both fields is all that has to be read.
+    # Count rows, not primary keys, so that an index of both fields is enough.
     one = models.Value(1)
     activated = (
         one
@@ -154,19 +150,18 @@ def _among(users: models.QuerySet[Any] | None) -> models.QuerySet[Any]:
 
 
 class _Count(models.Func):
-    """Counts all rows of a query: to the ORM it is no aggregate, which would group them."""
+    """COUNT over all rows. Not an Aggregate, for which the ORM would add a GROUP BY."""
 
     function = "COUNT"
     output_field = models.IntegerField()
 
 
 def date_joined_field() -> models.DateTimeField[Any, Any] | None:
-    """Return the field for when a user registered; None where the user model has none.
+    """Return the date-joined field of the user model; None if it has none.
 
-    Raises ImproperlyConfigured where the setting names a field that is not there, or that does not
-    hold a moment.
+    Raises ImproperlyConfigured if the setting names a missing field or not a DateTimeField.
     """
-    field = _field(Conf.__dict__["DATE_JOINED_FIELD"], conf.DATE_JOINED_FIELD)
+    field = _field("SOUVENIRS_DATE_JOINED_FIELD", conf.DATE_JOINED_FIELD)
     if field is not None and not isinstance(field, models.DateTimeField):
         raise ImproperlyConfigured(
             f"SOUVENIRS_DATE_JOINED_FIELD names {field}, which should be a DateTimeField."
@@ -185,12 +180,11 @@ def _needed_date_joined_field() -> models.DateTimeField[Any, Any]:
 
 
 def is_active_field() -> Any:
-    """Return the field for whether a user is activated; None where the user model has none.
+    """Return the is-active field of the user model; None if it has none.
 
-    Raises ImproperlyConfigured where the setting names a field that is not there, or that is not
-    true or false.
+    Raises ImproperlyConfigured if the setting names a missing field or not a BooleanField.
     """
-    field = _field(Conf.__dict__["IS_ACTIVE_FIELD"], conf.IS_ACTIVE_FIELD)
+    field = _field("SOUVENIRS_IS_ACTIVE_FIELD", conf.IS_ACTIVE_FIELD)
     if field is not None and not isinstance(field, models.BooleanField):
         raise ImproperlyConfigured(
             f"SOUVENIRS_IS_ACTIVE_FIELD names {field}, which should be a BooleanField."
@@ -198,13 +192,13 @@ def is_active_field() -> Any:
     return field
 
 
-def _field(setting: Setting[str], name: str) -> Any:
+def _field(setting: str, name: str) -> Any:
     user_model = get_user_model()
     try:
         return user_model._meta.get_field(name)
     except FieldDoesNotExist:
-        if name == setting.default:
+        if name == SETTINGS[setting].default:
             return None
         raise ImproperlyConfigured(
-            f"{setting.name} names {name!r}, but {user_model._meta.label} has no such field."
+            f"{setting} names {name!r}, but {user_model._meta.label} has no such field."
         ) from None

@@ -1,4 +1,4 @@
-"""Sets of users by primary key, as callers give and get them."""
+"""Sets of users by primary key, as passed by callers and returned to them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ActiveUsers(Set[Hashable]):
     """An immutable set of users, by primary key.
 
     ``len()``, ``in`` (a user or a primary key), iteration over primary keys, ``& | - ^``, the
-    comparisons and ``==`` work as on a frozenset; the operators also take users or primary keys in
-    any iterable, like a queryset.
+    comparisons and ``==`` work as on a frozenset. The operators also accept a queryset, or any
+    iterable of users or primary keys.
     """
 
     __slots__ = ("_users",)
@@ -29,20 +29,20 @@ class ActiveUsers(Set[Hashable]):
 
     @classmethod
     def of(cls, users: Keys) -> ActiveUsers:
-        """Return the set of users that a store has found."""
+        """Return the set of the users that a store has returned."""
         found = cls.__new__(cls)
         found._users = users
         return found
 
     def page(self, start: int, stop: int) -> list[Hashable]:
-        """Return the primary keys from one position up to another, in their order."""
+        """Return the primary keys at positions ``[start, stop)`` in ascending order."""
         if isinstance(self._users, UserSet):
             return list(self._users.page(start, stop))
         return sorted(self._users)[start:stop]  # type: ignore[type-var]
 
     @property
     def pks(self) -> frozenset[Hashable]:
-        """Their primary keys."""
+        """The primary keys of the users."""
         return frozenset(self._users)
 
     def __contains__(self, user: object) -> bool:
@@ -71,7 +71,7 @@ class ActiveUsers(Set[Hashable]):
 
     @classmethod
     def union(cls, sets: Iterable[ActiveUsers]) -> ActiveUsers:
-        """Return everybody who is in any of the sets, much faster than one ``|`` after another."""
+        """Return the union of the sets, much faster than a chain of ``|``."""
         members = [each._users for each in sets if each]
         numbers = [users for users in members if isinstance(users, UserSet)]
         if len(numbers) == len(members):
@@ -79,14 +79,14 @@ class ActiveUsers(Set[Hashable]):
         return cls.of(frozenset().union(*members))
 
     def count_common(self, other: ActiveUsers) -> int:
-        """Return ``len(self & other)``, without making that set where keys are numbers."""
+        """Return ``len(self & other)``, without building that set if primary keys are integers."""
         one, two = self._users, other._users
         if isinstance(one, UserSet) and isinstance(two, UserSet):
             return one.count_common(two)
         return len(self & other)
 
     def count_union(self, other: ActiveUsers) -> int:
-        """Return ``len(self | other)``, without making that set where keys are numbers."""
+        """Return ``len(self | other)``, without building that set if primary keys are integers."""
         return len(self) + len(other) - self.count_common(other)
 
     def _combined(self, operator: Callable[[Any, Any], Keys], other: Iterable[Any]) -> ActiveUsers:
@@ -101,20 +101,20 @@ class ActiveUsers(Set[Hashable]):
         return f"<ActiveUsers: {len(self)}>"
 
     def users(self) -> QuerySet[AbstractBaseUser]:
-        """Return the users themselves as a queryset, evaluated when it is read.
+        """Return the users as a lazy queryset.
 
-        It can be filtered, ordered and sliced further, whatever the size of the set; on MariaDB and
-        MySQL the primary keys, written out, have to fit into ``max_allowed_packet``. Users deleted
-        since they were active are in the set, but no longer in the queryset.
+        It can be filtered, ordered and sliced further, whatever the size of the set. On MariaDB and
+        MySQL the list of primary keys has to fit into ``max_allowed_packet``. Users who have been
+        deleted since they were active are in the set, but not in the queryset.
         """
         return self.among(get_user_model()._default_manager.all())
 
     def among(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return those in a queryset of users who are in the set."""
+        """Return the users of a queryset who are in the set."""
         return queryset.filter(self._condition)
 
     def without(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return those in a queryset of users who are not in the set."""
+        """Return the users of a queryset who are not in the set."""
         return queryset.exclude(self._condition)
 
     @property
@@ -123,16 +123,16 @@ class ActiveUsers(Set[Hashable]):
 
 
 def group_of(users: Any) -> Group:
-    """Return the primary keys of a group of users, given in any way; None for everybody.
+    """Return the primary keys of a group of users: a queryset or an iterable; None for everybody.
 
-    Raises ValueError for a queryset of something else and for what is no user or primary key, and
-    TypeError for what is no group at all.
+    Raises ValueError for a queryset of another model and for an invalid user or primary key, and
+    TypeError for anything that is not a group.
     """
     return None if users is None else _users_of(users)
 
 
 def _compact(users: Keys) -> Keys:
-    """Users as numbers, where these are their primary keys: far smaller, and fast to combine."""
+    """Return a bitmap if all keys are integers: far smaller, and fast to combine."""
     if isinstance(users, UserSet) or not all(map(is_number, users)):
         return users
     return UserSet.from_ids(users)  # type: ignore[arg-type]
@@ -147,12 +147,14 @@ def _users_of(users: Any) -> Keys:
         if not issubclass(users.model, get_user_model()):
             raise ValueError(
                 f"users is a queryset of {users.model._meta.label}: "
-                f"give one of {get_user_model()._meta.label}."
+                f"pass one of {get_user_model()._meta.label}."
             )
         return keys_in(users)
     if isinstance(users, str | bytes) or not isinstance(users, Iterable):
-        raise TypeError(f"users must be a queryset, or users or primary keys, not {users!r}.")
-    # Where keys are numbers, most are given as such, and need no second look.
+        raise TypeError(
+            f"users must be a queryset or an iterable of users or primary keys, not {users!r}."
+        )
+    # If primary keys are integers, most callers pass integers, which need no conversion.
     has_numbers = isinstance(get_user_model()._meta.pk, IntegerField)
     return frozenset(
         user if has_numbers and is_number(user) else primary_key(user) for user in users

@@ -1,14 +1,14 @@
-"""Groups of users by name: staff, plans, tenants.
+"""Segments: named groups of users, like staff, plans or tenants.
 
-``SOUVENIRS_SEGMENTS`` names them, in order. Each is a ``Q`` over the user model, a queryset of
-users, or a function, or its dotted path, that takes nothing and returns one of these or users or
-primary keys in any iterable::
+``SOUVENIRS_SEGMENTS`` names them, in order. A segment is a ``Q`` over the user model, a queryset of
+users, or a function or its dotted path. The function takes no arguments and returns a ``Q``, a
+queryset, or an iterable of users or primary keys::
 
     SOUVENIRS_SEGMENTS = {"staff": Q(is_staff=True), "pro": "shop.segments.pro"}
 
-Segments may overlap. Numbers of segments do not add up to that of everyone, because a user of two
-counts once in each; with ``exclusive`` every user belongs to the first segment that has them.
-Membership is that of the moment of asking: it says who is in a group today, not who was.
+Segments may overlap. Their counts need not add up to that of everyone, because a user of two
+segments counts once in each; with ``exclusive`` a user belongs to the first matching segment only.
+Membership is always as of now, also for periods in the past.
 """
 
 from __future__ import annotations
@@ -25,21 +25,22 @@ from django.utils.module_loading import import_string
 from ..conf import conf
 from .activeusers import ActiveUsers
 
-#: ``"segment"``: those of the setting; or groups by name; or a field of the user model, followed
-#: like ``"groups__name"``, whose values are the names.
+#: ``"segment"`` for the segments in the setting; or groups by name; or the path of a field of the
+#: user model, like ``"groups__name"``, whose values are the names.
 By: TypeAlias = str | Mapping[str, Any]
 
-SETTING = "segment"
+#: The value of ``by`` for the segments in ``SOUVENIRS_SEGMENTS``.
+BY_SETTING = "segment"
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class BySegment(Mapping[str, T], Generic[T]):
-    """The same for each segment, by name and in order, and for everyone.
+    """A result for each segment, by name and in order, and for everyone.
 
-    Unless they are exclusive, segments overlap: numbers of the segments do not add up to that of
-    everyone. A user of two segments is in both, and once in everyone.
+    Unless segments are exclusive, their counts need not add up to that of everyone: a user of two
+    segments counts in both, and once in everyone.
     """
 
     segments: Mapping[str, T]
@@ -56,32 +57,32 @@ class BySegment(Mapping[str, T], Generic[T]):
 
 
 def groups_by(by: By, exclusive: bool = False) -> dict[str, ActiveUsers]:
-    """Return the users of each segment by its name, in order.
+    """Return the users of each segment by name, in order.
 
-    With ``exclusive`` a user is in the first of them only. A field that nobody has a value of gives
-    no segments; ValueError is raised where none are named or there is no such field, and
-    ImproperlyConfigured for a setting that names no users.
+    With ``exclusive`` a user is in the first matching segment only. A field without values gives no
+    segments. Raises ValueError for an empty dict, an empty setting or an unknown field, and
+    ImproperlyConfigured for an invalid setting.
     """
     groups = _groups_by(by)
     return _first_match(groups) if exclusive else groups
 
 
 def groups_if_any(by: By | None, exclusive: bool) -> dict[str, ActiveUsers] | None:
-    """Return what :func:`groups_by` returns; None where nobody asks for segments.
+    """Return :func:`groups_by`, or None without ``by``.
 
-    Raises ValueError also where they are to be exclusive, but there is no ``by``.
+    Raises ValueError also for ``exclusive`` without ``by``.
     """
     if by is not None:
         return groups_by(by, exclusive)
     if exclusive:
-        raise ValueError("exclusive is about segments: say which ones with by.")
+        raise ValueError("exclusive requires by, which says which segments.")
     return None
 
 
 def _groups_by(by: By) -> dict[str, ActiveUsers]:
     if isinstance(by, Mapping):
         named = {str(name): _users_of(name, group) for name, group in by.items()}
-    elif by == SETTING:
+    elif by == BY_SETTING:
         named = {name: segment(name) for name in segment_names()}
     else:
         return _by_field(by)
@@ -93,28 +94,15 @@ def _groups_by(by: By) -> dict[str, ActiveUsers]:
 def segment_names() -> list[str]:
     """Return the names in ``SOUVENIRS_SEGMENTS``, in order.
 
-    Raises ImproperlyConfigured where it is no dict, or has other names than text.
+    Raises ImproperlyConfigured if the setting is not a dict with non-empty strings as keys.
     """
-    segments: object = conf.SEGMENTS
-    if not isinstance(segments, Mapping):
-        # Its type, because showing a queryset asks for it.
-        kind = type(segments).__name__
-        raise ImproperlyConfigured(
-            f"SOUVENIRS_SEGMENTS should be a dict of segments by name, not a {kind}."
-        )
-    for name in segments:
-        if not isinstance(name, str) or not name:
-            raise ImproperlyConfigured(
-                f"SOUVENIRS_SEGMENTS should have names that are text, not {name!r}."
-            )
-    return list(segments)
+    return list(conf.SEGMENTS)
 
 
 def segment(name: str) -> ActiveUsers:
     """Return the users of a segment in ``SOUVENIRS_SEGMENTS``, active or not.
 
-    Raises ValueError for a name that is not there, and ImproperlyConfigured for one that names no
-    users.
+    Raises ValueError for an unknown name, and ImproperlyConfigured for an invalid segment.
     """
     names = segment_names()
     if name not in names:
@@ -126,10 +114,10 @@ def segment(name: str) -> ActiveUsers:
         raise ImproperlyConfigured(f"SOUVENIRS_SEGMENTS[{name!r}]: {error}") from error
 
 
-def segment_given(name: str) -> Any:
-    """Return what names the users of a segment in ``SOUVENIRS_SEGMENTS``, not asked for them yet.
+def segment_definition(name: str) -> Any:
+    """Return the definition of a segment in ``SOUVENIRS_SEGMENTS``, without evaluating it.
 
-    Raises ImproperlyConfigured where that names no users, as far as can be told without asking.
+    Raises ImproperlyConfigured if it is invalid, as far as that can be told without evaluating it.
     """
     user_model = get_user_model()
     try:
@@ -139,7 +127,7 @@ def segment_given(name: str) -> Any:
     if isinstance(group, QuerySet) and not issubclass(group.model, user_model):
         raise ImproperlyConfigured(
             f"SOUVENIRS_SEGMENTS[{name!r}] is a queryset of {group.model._meta.label}: "
-            f"give one of {user_model._meta.label}."
+            f"pass one of {user_model._meta.label}."
         )
     if not (isinstance(group, Q | QuerySet) or callable(group)):
         raise ImproperlyConfigured(
@@ -157,12 +145,12 @@ def _users_of(name: object, group: Any) -> ActiveUsers:
         try:
             group = get_user_model()._default_manager.filter(group)
         except (FieldError, ValidationError) as error:
-            raise ValueError(f"Segment {name!r} cannot be asked for: {error}") from error
+            raise ValueError(f"Segment {name!r} is not a valid query: {error}") from error
     return ActiveUsers(group)
 
 
 def _imported(name: object, group: Any) -> Any:
-    """What a segment is; where it is a dotted path, what that names."""
+    """Return the definition of a segment, imported if it is a dotted path."""
     if not isinstance(group, str):
         return group
     try:
@@ -172,7 +160,7 @@ def _imported(name: object, group: Any) -> Any:
 
 
 def _by_field(path: str) -> dict[str, ActiveUsers]:
-    """The users by each value of a field; who has none, or an empty one, is in no segment."""
+    """Return the users by each value of a field, without those whose value is empty."""
     try:
         if not isinstance(path, str):
             raise FieldError
@@ -183,7 +171,7 @@ def _by_field(path: str) -> dict[str, ActiveUsers]:
                 members.setdefault(str(value), []).append(pk)
     except FieldError:
         raise ValueError(
-            f"by must be {SETTING!r}, groups by name, or a field of "
+            f"by must be {BY_SETTING!r}, groups by name, or a field of "
             f"{get_user_model()._meta.label}, not {path!r}."
         ) from None
     return {name: ActiveUsers(members[name]) for name in sorted(members)}
@@ -199,7 +187,7 @@ def _first_match(groups: Mapping[str, ActiveUsers]) -> dict[str, ActiveUsers]:
 
 
 def restricted(users: Iterable[Any] | None, segment_name: str | None) -> Any:
-    """Return the group ``users``, or those of them in a segment; None for everybody."""
+    """Return the users of a group who are in a segment, if it is given; None for everybody."""
     if segment_name is None:
         return users
     members = segment(segment_name)

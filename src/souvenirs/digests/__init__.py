@@ -2,9 +2,7 @@
 
 from .digester import Digester
 from .erasing import erase_deleted_user, erase_user, export_user
-from .folding import bucket_seconds
 from .pruning import NotInDigest, Pruner
-from .sizes import bytes_of_souvenir
 from .status import Level, Status, status
 from .verifying import Verifier
 
@@ -15,8 +13,6 @@ __all__ = [
     "Pruner",
     "Status",
     "Verifier",
-    "bucket_seconds",
-    "bytes_of_souvenir",
     "erase_deleted_user",
     "erase_user",
     "export_user",

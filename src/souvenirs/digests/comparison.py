@@ -1,38 +1,37 @@
-"""Digests beside the souvenirs they were made of."""
+"""Digests compared with the souvenirs that were folded into them."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from ..calendar import HOUR_LEVEL, Cell
-from ..sets import UserSet, numbers_of
-from .folding import souvenirs_in
-from .rows import buckets_in, users_in
+from ..sets import UserSet
+from ..stores import get_store, numbers_of
 
 
 class Difference(NamedTuple):
-    """How many users of digested souvenirs are not in their digest, and the other way round."""
+    """Numbers of users: with a digested souvenir but in no digest, and the other way round."""
 
     missing: int
     extra: int
 
 
-def compare(hour: Cell, alias: str) -> Difference:
-    """Return in what the digests of an hour and its souvenirs differ; raises CorruptDigest.
+def compare(hour: Cell) -> Difference:
+    """Return how the digests of an hour differ from its souvenirs; raises CorruptDigest.
 
-    Nobody is extra in a digest whose souvenirs have been deleted.
+    Users in a digest whose souvenirs have been deleted are never extra.
     """
+    store = get_store()
     digests = [
-        (Cell(digest.level, digest.start), digest.is_pruned, users_in(digest))
-        for digest in buckets_in(hour, alias)
+        (digest.cell, digest.is_pruned, digest.users()) for digest in store.digests.buckets_in(hour)
     ]
     length = min((bucket.level for bucket, _, _ in digests), default=HOUR_LEVEL)
     missing = 0
     seen: dict[int, UserSet] = {}
     for start in range(hour.start, hour.end, length):
-        rows = souvenirs_in(Cell(length, start), alias).values_list("user_id", "digested")
-        found = set(rows.distinct())
-        numbers = numbers_of({key for key, _ in found}, alias)
+        souvenirs = store.souvenirs.in_cell(Cell(length, start))
+        found = set(souvenirs.values_list("user_id", "digested").distinct())
+        numbers = numbers_of({key for key, _ in found}, store.alias)
         seen[start] = UserSet.from_ids(numbers.values())
         digested = {key for key, is_digested in found if is_digested}
         known = UserSet.from_ids(numbers[key] for key in digested if key in numbers)

@@ -9,111 +9,103 @@ from itertools import groupby
 from time import time
 from typing import NamedTuple
 
-from django.db import models, router
-
-from ..calendar import DAY_LEVEL, MONTH_LEVEL, Cell, bound, cell_of, moment_of
-from ..models import Digest, Souvenir
+from ..calendar import DAY_LEVEL, MONTH_LEVEL, Cell, cell_of, moment_of
 from ..sets import CorruptDigest
+from ..stores import DigestTable, SouvenirQuerySet, get_store
 from .folding import fold, rebuild
 from .refreshing import refresh
-from .rows import cells_of, days_in_use
 
 
 class Batch(NamedTuple):
-    """What one transaction did: in which day or month, and with how many souvenirs."""
+    """One transaction: souvenirs of a day or a month folded in or, with 0, that digest rebuilt."""
 
     cell: Cell
     souvenirs: int
 
 
 class Digester:
-    """Digests the days that have an undigested souvenir in ``[since, until)``, aware moments.
+    """Digests the days that have an undigested souvenir in ``[since, until)``, aware datetimes.
 
-    None leaves an end open. Each step is a transaction of its own: going on to the next one or not
-    is up to the caller. What fails does not keep the rest from being done. Raises RuntimeError
+    None leaves an end open. Each batch is a transaction of its own, and the caller decides whether
+    to go on to the next one. A failure does not keep the rest from being done. Raises RuntimeError
     inside a transaction.
     """
 
     def __init__(self, since: datetime | None = None, until: datetime | None = None) -> None:
-        self.alias = router.db_for_write(Souvenir)
+        self.store = get_store()
         self.since, self.until = since, until
-        #: Days and months that could not be made anew, because a part of them is corrupt.
-        self.failed: list[Cell] = []
-        #: What is wrong with digests that are corrupt and whose souvenirs have been deleted.
+        #: Days and months, in words, that could not be rebuilt because a part of them is corrupt.
+        self.failed: list[str] = []
+        #: The errors of digests that are corrupt and whose souvenirs have been deleted.
         self.lost: list[CorruptDigest] = []
 
     def waiting(self) -> int:
-        """Return how many souvenirs are not digested."""
+        """Return the number of undigested souvenirs."""
         return self._undigested(self.since).count()
 
     def due(self) -> list[Cell]:
-        """Return the days and months to make anew, once all of these souvenirs are digested.
+        """Return the days and months to rebuild once all of these souvenirs are digested.
 
         Some of the last may turn out not to have changed.
         """
-        cells = set(self._stale())
-        for day in cells_of(DAY_LEVEL, self._undigested(self.since)):
+        cells = {cell for digests in self._kinds for cell in self._stale(digests)}
+        for day in self._undigested(self.since).cells(DAY_LEVEL):
             cells.update([day, cell_of(MONTH_LEVEL, day.start)])
         return sorted(cell for cell in cells if _is_over(cell))
 
     @cached_property
     def days(self) -> list[Cell]:
-        """The days that :meth:`rebuild` makes anew."""
-        return days_in_use(self.alias, self.since, self.until)
+        """The days whose digests :meth:`rebuild` rebuilds."""
+        return self.store.digests.days_in_use(self.since, self.until)
 
     def run(self) -> Iterator[Batch]:
-        """Digest, and make anew the days and months that are over and have changed."""
+        """Digest, and rebuild the days and months that are over and have changed."""
         yield from self.fold()
         yield from self.refresh()
 
     def fold(self) -> Iterator[Batch]:
-        """Fold souvenirs into buckets, by months and, where the range ends in one, by its days."""
+        """Fold souvenirs into buckets, by months, or by days of a month partly left out."""
         since = self.since
-        while (day := next(cells_of(DAY_LEVEL, self._undigested(since)), None)) is not None:
+        while (day := next(self._undigested(since).cells(DAY_LEVEL), None)) is not None:
             month = cell_of(MONTH_LEVEL, day.start)
             cell = month if month.is_inside(self.since, self.until) else day
-            folded = fold(cell, self.alias)
+            folded = fold(cell)
             self._lose(folded.lost)
             if folded.souvenirs:
                 yield Batch(cell, folded.souvenirs)
-            # One with more souvenirs than a transaction takes has its turn again.
+            # A cell with more souvenirs than a transaction takes has its turn again.
             since = moment_of(cell.start if folded.souvenirs else cell.end)
 
     def rebuild(self) -> Iterator[Batch]:
-        """Make all digests anew from their souvenirs, where these have not been deleted."""
+        """Rebuild all digests from their souvenirs, unless these have been deleted."""
         for day in self.days:
-            self._lose(rebuild(day, self.alias))
+            self._lose(rebuild(day))
             yield Batch(day, 0)
         yield from self.run()
 
     def refresh(self) -> Iterator[Batch]:
-        """Make days and months anew, month by month."""
-        cells = [cell for cell in self._stale() if _is_over(cell)]
-        for _, group in groupby(cells, key=lambda cell: cell_of(MONTH_LEVEL, cell.start)):
-            of_month = list(group)
-            failed = refresh(of_month, self.alias)
-            self.failed += failed
-            yield from (Batch(cell, 0) for cell in of_month if cell not in failed)
+        """Rebuild stale days and months of all kinds, month by month."""
+        for digests in self._kinds:
+            cells = [cell for cell in self._stale(digests) if _is_over(cell)]
+            for _, group in groupby(cells, key=lambda cell: cell_of(MONTH_LEVEL, cell.start)):
+                of_month = list(group)
+                failed = refresh(of_month, digests)
+                self.failed += map(digests.describe, failed)
+                yield from (Batch(cell, 0) for cell in of_month if cell not in failed)
+
+    @property
+    def _kinds(self) -> list[DigestTable]:
+        return self.store.digests.kinds()
 
     def _lose(self, errors: list[CorruptDigest]) -> None:
         known = {str(error) for error in self.lost}
         self.lost += [error for error in errors if str(error) not in known]
 
-    def _undigested(self, since: datetime | None) -> models.QuerySet[Souvenir]:
-        souvenirs = Souvenir.objects.using(self.alias).filter(digested=False).order_by()
-        if since is not None:
-            souvenirs = souvenirs.filter(when__gte=bound(since))
-        if self.until is not None:
-            souvenirs = souvenirs.filter(when__lt=bound(self.until))
-        return souvenirs
+    def _undigested(self, since: datetime | None) -> SouvenirQuerySet:
+        return self.store.souvenirs.undigested().between(since, self.until)
 
-    def _stale(self) -> list[Cell]:
-        digests = Digest.objects.using(self.alias).filter(
-            kind=Digest.ACTIVE, level__gte=DAY_LEVEL, is_stale=True
-        )
-        found = digests.order_by("start").values_list("level", "start")
-        cells = [Cell(level, start) for level, start in found]
-        return [cell for cell in cells if cell.overlaps(self.since, self.until)]
+    def _stale(self, digests: DigestTable) -> list[Cell]:
+        return [cell for cell in digests.stale() if cell.overlaps(self.since, self.until)]
 
 
 def _is_over(cell: Cell) -> bool:

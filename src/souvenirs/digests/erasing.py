@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from django.db import models, router, transaction
+from django.db import transaction
 
-from ..calendar import DAY_LEVEL, MONTH_LEVEL, Cell, cell_of, moment_of, stored
+from ..calendar import DAY_LEVEL, MONTH_LEVEL, Cell, cell_of, moment_of
 from ..conf import conf
-from ..models import Digest, Souvenir, UserNumber
-from ..sets import CorruptDigest, UserSet, is_number, numbers_of, primary_key
-from .folding import souvenirs_in
-from .rows import cells_of, locked, retried, users_in, write
+from ..sets import CorruptDigest, UserSet, is_number, primary_key
+from ..stores import (
+    Digest,
+    DigestTable,
+    SouvenirQuerySet,
+    Store,
+    forget_number,
+    get_store,
+    numbers_of,
+    retried,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +28,7 @@ LEVELS = {DAY_LEVEL: "day", MONTH_LEVEL: "month"}
 
 
 class Erased(NamedTuple):
-    """How many souvenirs were deleted, and from how many digests the user was taken."""
+    """How many souvenirs were deleted, and from how many digests the user was removed."""
 
     souvenirs: int
     digests: int
@@ -31,39 +38,44 @@ def export_user(user: Any) -> dict[str, Any]:
     """Return all that is stored about a user, given as the user or the primary key, for JSON.
 
     That is when they were seen, and which digests they are in; moments are in UTC and ISO 8601. The
-    key is text unless it is a number. Raises ValueError for what is no user, and CorruptDigest.
+    key is text unless it is a number. Raises ValueError for what is not a user, and CorruptDigest.
     """
     key: Any = primary_key(user)
-    alias = router.db_for_write(Souvenir)
-    souvenirs = Souvenir.objects.using(alias).filter(user_id=key).order_by("when")
-    moments = souvenirs.values_list("when", flat=True)
-    number = numbers_of([key], alias).get(key)
+    store = get_store()
+    number = numbers_of([key], store.alias).get(key)
     return {
         "user": key if is_number(key) else str(key),
-        "souvenirs": [stored(moment).isoformat() for moment in moments],
+        "souvenirs": [moment.isoformat() for moment in store.souvenirs.of_user(key).moments()],
         "digests": [
-            {
-                "level": LEVELS.get(digest.level, "bucket"),
-                "start": moment_of(digest.start).isoformat(),
-                "end": moment_of(Cell(digest.level, digest.start).end).isoformat(),
-            }
-            for digest in _digests(alias).iterator(chunk_size=50)
-            if number is not None and number in users_in(digest)
+            _exported(digest, digests)
+            for digests in store.digests.kinds()
+            for digest in _all(digests)
+            if number is not None and number in digest.users()
         ],
     }
 
 
-def erase_user(user: Any) -> Erased:
-    """Take a user, given as the user or the primary key, out of all souvenirs and digests.
+def _exported(digest: Digest, digests: DigestTable) -> dict[str, str]:
+    cell = {
+        "level": LEVELS.get(digest.level, "bucket"),
+        "start": moment_of(digest.start).isoformat(),
+        "end": moment_of(digest.cell.end).isoformat(),
+    }
+    return cell if digests.is_of_souvenirs else {**cell, "kind": digest.kind}
 
-    All counts of the past change accordingly. Whoever digests at the same time cannot bring the
-    user back; a souvenir left afterwards is new. Reads every digest once, or twice where the key is
-    not its own number. Raises ValueError for what is no user, RuntimeError inside a transaction,
-    and CorruptDigest where one cannot be read, after all others; called again, it goes on.
+
+def erase_user(user: Any) -> Erased:
+    """Remove a user, given as the user or the primary key, from all souvenirs and digests.
+
+    All counts of the past change accordingly. Digesting at the same time cannot bring the user
+    back; a souvenir left afterwards is a new one. Reads every digest once, or twice if the key is
+    not its own number. Raises ValueError for what is not a user, RuntimeError inside a transaction,
+    and, after all others have been changed, CorruptDigest for a digest that cannot be read; called
+    again, it goes on.
     """
     key = primary_key(user)
-    erasure = _Erasure(key, router.db_for_write(Souvenir))
-    with transaction.atomic(using=erasure.alias, durable=True):
+    erasure = _Erasure(key, get_store())
+    with transaction.atomic(using=erasure.store.alias, durable=True):
         pass  # refused before anything has been done
     erasure.run()
     if erasure.corrupt:
@@ -75,87 +87,89 @@ def erase_user(user: Any) -> Erased:
 
 
 class _Erasure:
-    """What is done to one user, one month at a time, under the locks of the digesters."""
+    """The erasure of one user, one month at a time, under the locks of the digesters."""
 
-    def __init__(self, key: Any, alias: str) -> None:
-        self.key, self.alias = key, alias
+    def __init__(self, key: Any, store: Store) -> None:
+        self.key, self.store = key, store
         self.numbers: set[int] = set()
         self.souvenirs = self.digests = 0
         self.corrupt: list[CorruptDigest] = []
 
     def run(self) -> None:
-        # As long as a digest has it, the number is known: whoever is killed can begin again.
+        # The number is known as long as a digest has it, so that a killed erasure can begin again.
         self._erase(self._learn_number)
         if self.numbers and not (self.corrupt or is_number(self.key)):
             self._erase(self._forget_number)
 
     def _erase(self, before_each_round: Callable[[], None]) -> None:
         before_each_round()
-        while months := list(cells_of(MONTH_LEVEL, self._souvenirs())):
+        while months := list(self._souvenirs().cells(MONTH_LEVEL)):
             for month in months:
-                self._erase_from(month)
-            # Whoever was just digesting the user may have given another one.
+                self._erase_from(month, self.store.digests)
+            # A digester that was just digesting the user may have given another number.
             before_each_round()
-        # Nobody can digest the user any more; whoever had begun to has committed.
-        for month in self._months():
-            self._erase_from(month)
+        # The user cannot be digested any more; every digester that had begun to has committed.
+        for digests in self.store.digests.kinds():
+            for month in self._months(digests):
+                self._erase_from(month, digests)
 
     def _learn_number(self) -> None:
-        self.numbers.update(numbers_of([self.key], self.alias).values())
+        self.numbers.update(numbers_of([self.key], self.store.alias).values())
 
     def _forget_number(self) -> None:
-        """Learn the number of the user, and take it away: the next souvenir is of somebody new."""
+        """Learn the number of the user, and delete it: the next souvenir is that of a new user."""
         self._learn_number()
-        UserNumber.objects.using(self.alias).filter(user_id=self.key).delete()
+        forget_number(self.key, self.store.alias)
 
-    def _months(self) -> list[Cell]:
+    def _months(self, digests: DigestTable) -> list[Cell]:
         """The months in which a digest has the user, in order."""
         months = set()
-        for digest in _digests(self.alias).iterator(chunk_size=50):
+        for digest in _all(digests):
             try:
-                if self._is_in(users_in(digest)):
+                if self._is_in(digest.users()):
                     months.add(cell_of(MONTH_LEVEL, digest.start))
             except CorruptDigest as error:
                 self.corrupt.append(error)
         return sorted(months)
 
-    def _erase_from(self, month: Cell) -> None:
+    def _erase_from(self, month: Cell, digests: DigestTable) -> None:
         def work() -> tuple[int, int]:
-            with locked(month, self.alias):
-                souvenirs = souvenirs_in(month, self.alias).filter(user_id=self.key)
+            with digests.locked(month):
                 self._learn_number()
-                deleted, _ = souvenirs.delete()
-                return deleted, self._erase_from_digests(month)
+                deleted = 0
+                if digests.is_of_souvenirs:
+                    deleted, _ = self._souvenirs().in_cell(month).delete()
+                return deleted, self._erase_from_digests(month, digests)
 
-        souvenirs, digests = retried(work)
-        self.souvenirs += souvenirs
-        self.digests += digests
+        deleted, changed = retried(work)
+        self.souvenirs += deleted
+        self.digests += changed
 
-    def _erase_from_digests(self, month: Cell) -> int:
+    def _erase_from_digests(self, month: Cell, digests: DigestTable) -> int:
         changed = 0
-        for digest in _digests(self.alias).filter(start__gte=month.start, start__lt=month.end):
+        for digest in digests.inside(month):
             try:
-                users = users_in(digest)
+                users = digest.users()
             except CorruptDigest:
-                continue  # found again, and told of, with all the others
+                continue  # found again, and reported, with all the others
             if self._is_in(users):
-                write(digest, users - UserSet.from_ids(self.numbers), self.alias)
+                digests.write(digest, users - UserSet.from_ids(self.numbers))
                 changed += 1
         return changed
 
     def _is_in(self, users: UserSet) -> bool:
         return any(number in users for number in self.numbers)
 
-    def _souvenirs(self) -> models.QuerySet[Souvenir]:
-        return Souvenir.objects.using(self.alias).filter(user_id=self.key)
+    def _souvenirs(self) -> SouvenirQuerySet:
+        return self.store.souvenirs.of_user(self.key)
 
 
-def _digests(alias: str) -> models.QuerySet[Digest]:
-    return Digest.objects.using(alias).filter(kind=Digest.ACTIVE).order_by("level", "start")
+def _all(digests: DigestTable) -> Iterator[Digest]:
+    return digests.all().order_by("level", "start").iterator(chunk_size=50)
 
 
 def erase_deleted_user(instance: Any, using: str, **kwargs: Any) -> None:
-    """Erase a user who is being deleted, once that is committed; failing, it is logged.
+    """Erase a user who is being deleted, once the deletion is committed; log a failure.
 
     For ``SOUVENIRS_ON_USER_DELETE = "erase"``.
     """

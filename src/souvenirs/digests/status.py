@@ -1,15 +1,14 @@
-"""How far digesting has come, and what digests take up."""
+"""How far digesting has come, and the size of digests."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import models, router
+from django.db import models
 
 from ..calendar import BUCKETS, DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, moment_of
-from ..models import Digest, Souvenir
-from ..stores import get_store
+from ..stores import Digest, DigestTable, get_store
 
 NAMES = {DAY_LEVEL: "day", MONTH_LEVEL: "month"}
 
@@ -20,7 +19,11 @@ class _Length(models.Func):
 
 
 class Level(NamedTuple):
-    """What the digests of one level take up: ``sightings`` are the users in them, added up."""
+    """The digests of one level.
+
+    ``rows`` is their number and ``stale`` the number of stale ones, ``sightings`` the sum of their
+    users, and ``size`` the bytes of these.
+    """
 
     name: str
     rows: int
@@ -30,7 +33,7 @@ class Level(NamedTuple):
 
 
 class Status(NamedTuple):
-    """How far digesting has come; moments are in UTC, None where there is none."""
+    """How far digesting has come; moments are in UTC, None if there is none."""
 
     souvenirs_waiting: int
     oldest_waiting: datetime | None
@@ -40,33 +43,33 @@ class Status(NamedTuple):
 
 
 def status() -> Status:
-    """Return how far digesting has come."""
-    alias = router.db_for_write(Souvenir)
-    digests = Digest.objects.using(alias).filter(kind=Digest.ACTIVE)
-    buckets = digests.filter(level__lte=HOUR_LEVEL)
+    """Return how far digesting has come, and the size of the digests of all kinds."""
+    store = get_store()
+    buckets = store.digests.all().filter(level__lte=HOUR_LEVEL)
+    waiting = store.souvenirs.undigested().aggregate(
+        count=models.Count("pk"), oldest=models.Min("when")
+    )
     return Status(
-        souvenirs_waiting=_waiting(alias).count(),
-        oldest_waiting=get_store().oldest_undigested(),
+        souvenirs_waiting=waiting["count"],
+        oldest_waiting=waiting["oldest"],
         digested_until=_end_of_last(buckets),
         pruned_until=_end_of_last(buckets.filter(is_pruned=True)),
-        levels=_levels(digests),
+        levels=[level for digests in store.digests.kinds() for level in _levels(digests)],
     )
 
 
-def _waiting(alias: str) -> models.QuerySet[Souvenir]:
-    return Souvenir.objects.using(alias).filter(digested=False).order_by()
-
-
 def _end_of_last(digests: models.QuerySet[Digest]) -> datetime | None:
-    # Not the rows: they would be sorted with all their users.
+    # Not whole rows: they would be sorted with all their users.
     last = digests.order_by("-start", "-level").values_list("level", "start").first()
     return None if last is None else moment_of(Cell(*last).end)
 
 
-def _levels(digests: models.QuerySet[Digest]) -> list[Level]:
+def _levels(digests: DigestTable) -> list[Level]:
     totals = {
         each["level"]: each
-        for each in digests.values("level").annotate(
+        for each in digests.all()
+        .values("level")
+        .annotate(
             rows=models.Count("pk"),
             stale=models.Count("pk", filter=models.Q(is_stale=True)),
             sightings=models.Sum("count"),
@@ -75,7 +78,7 @@ def _levels(digests: models.QuerySet[Digest]) -> list[Level]:
     }
     return [
         Level(
-            name=NAMES.get(level, f"bucket of {level} s"),
+            name=digests.describe(NAMES.get(level, f"bucket of {level} s")),
             rows=totals[level]["rows"],
             stale=totals[level]["stale"] if level >= DAY_LEVEL else 0,
             sightings=int(totals[level]["sightings"]),

@@ -1,4 +1,4 @@
-"""Whether digests hold what the souvenirs do."""
+"""Check digests against souvenirs and against each other."""
 
 from __future__ import annotations
 
@@ -7,114 +7,109 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import NamedTuple
 
-from django.db import router
-
 from ..calendar import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, cell_of
-from ..models import Digest, Souvenir
 from ..sets import CorruptDigest, UserSet, checksum_of
-from ..stores import label_of
+from ..stores import Digest, DigestTable, get_store, retried
 from .comparison import compare
-from .folding import souvenirs_in
 from .refreshing import parts_of
-from .rows import (
-    buckets_in,
-    cells_of,
-    days_in_use,
-    digests_of,
-    locked,
-    retried,
-    stray_in_words,
-    strays_in,
-    users_in,
-)
 
 
 class Verified(NamedTuple):
-    """A day or a month that was looked at, and a sentence for each difference in it."""
+    """A day or a month that was verified, and a sentence for each difference in it."""
 
     cell: Cell
     differences: list[str]
 
 
 class Verifier:
-    """Compares digests with the souvenirs, where these have not been deleted, and with each other.
+    """Compares digests of all kinds with each other, and with souvenirs that are not deleted.
 
-    Looks at the days and months that overlap ``[since, until)``, aware moments; None leaves an end
-    open. Changes nothing. Raises RuntimeError inside a transaction.
+    Verifies the days and months that overlap ``[since, until)``, aware datetimes; None leaves an
+    end open. Changes nothing. Raises RuntimeError inside a transaction.
     """
 
     def __init__(self, since: datetime | None = None, until: datetime | None = None) -> None:
-        self.alias = router.db_for_write(Souvenir)
+        self.store = get_store()
         self.since, self.until = since, until
 
     @cached_property
-    def cells(self) -> list[Cell]:
-        """The days and months to look at."""
-        days = days_in_use(self.alias, self.since, self.until)
-        months = Digest.objects.using(self.alias).filter(kind=Digest.ACTIVE, level=MONTH_LEVEL)
-        cells = {Cell(MONTH_LEVEL, start) for start in months.values_list("start", flat=True)}
-        cells = {cell for cell in cells if cell.overlaps(self.since, self.until)}
-        return sorted({*days, *cells, *(cell_of(MONTH_LEVEL, day.start) for day in days)})
+    def cells(self) -> list[tuple[DigestTable, Cell]]:
+        """The days and months to verify, each with its kind of digests."""
+        return [
+            (digests, cell)
+            for digests in self.store.digests.kinds()
+            for cell in self._cells_of(digests)
+        ]
+
+    def _cells_of(self, digests: DigestTable) -> list[Cell]:
+        days = digests.days_in_use(self.since, self.until)
+        months = {cell for cell in digests.months() if cell.overlaps(self.since, self.until)}
+        return sorted({*days, *months, *(cell_of(MONTH_LEVEL, day.start) for day in days)})
 
     def run(self) -> Iterator[Verified]:
-        """Look at one day or month after the other, each under the lock of those who change it."""
-        for cell in self.cells:
-            yield Verified(cell, retried(partial(self._look_at, cell)))
+        """Verify one day or month after the other, each under the lock of its digests."""
+        for digests, cell in self.cells:
+            yield Verified(cell, retried(partial(self._verify, digests, cell)))
 
-    def _look_at(self, cell: Cell) -> list[str]:
-        if not digests_of(cell, self.alias).exists():
-            return [f"{cell}: the digest is missing."]
-        if not digests_of(cell_of(MONTH_LEVEL, cell.start), self.alias).exists():
-            return []  # it is told of, and without it there is no lock to hold
-        with locked(cell, self.alias) as digest:
+    def _verify(self, digests: DigestTable, cell: Cell) -> list[str]:
+        if not digests.of(cell).exists():
+            return [f"{digests.describe(cell)}: the digest is missing."]
+        if not digests.of(cell_of(MONTH_LEVEL, cell.start)).exists():
+            return []  # a difference of the month, without which there is no lock to hold
+        with digests.locked(cell) as digest:
             found: list[str] = []
             if cell.level == DAY_LEVEL:
-                found += map(stray_in_words, strays_in(cell, self.alias))
-                for hour in self._hours_in(cell):
-                    found += self._look_at_hour(hour)
-            return found + self._look_at_whole(digest)
+                found += map(stray_sentence, digests.strays_in(cell))
+                for hour in self._hours_in(cell, digests):
+                    found += _differences_in_hour(hour, digests)
+            return found + _differences_from_parts(digest, digests)
 
-    def _hours_in(self, day: Cell) -> list[Cell]:
+    def _hours_in(self, day: Cell, digests: DigestTable) -> list[Cell]:
         """Return the hours of a day with a digest or a digested souvenir."""
-        starts = buckets_in(day, self.alias).values_list("start", flat=True)
+        starts = digests.buckets_in(day).values_list("start", flat=True)
         hours = {cell_of(HOUR_LEVEL, start) for start in starts}
-        hours.update(cells_of(HOUR_LEVEL, souvenirs_in(day, self.alias).filter(digested=True)))
+        if digests.is_of_souvenirs:
+            hours.update(self.store.souvenirs.in_cell(day).digested().cells(HOUR_LEVEL))
         return sorted(hours)
 
-    def _look_at_hour(self, hour: Cell) -> list[str]:
-        found = [text for digest in buckets_in(hour, self.alias) for text in _flaws(digest)]
-        if found:
-            return found
-        missing, extra = compare(hour, self.alias)
-        if missing:
-            found.append(f"{hour}: users with a souvenir who are not in the digest: {missing}.")
-        if extra:
-            found.append(f"{hour}: users in the digest without a souvenir: {extra}.")
+
+def stray_sentence(digest: Digest) -> str:
+    """Say what is wrong with a digest that has no existing level."""
+    return f"A digest from {digest.label.start} has a level that does not exist, {digest.level}."
+
+
+def _differences_in_hour(hour: Cell, digests: DigestTable) -> list[str]:
+    found = [text for digest in digests.buckets_in(hour) for text in _flaws(digest, digests)]
+    if found or not digests.is_of_souvenirs:
         return found
-
-    def _look_at_whole(self, digest: Digest) -> list[str]:
-        """Look at a day or a month beside its parts, unless it is stale anyway."""
-        cell = Cell(digest.level, digest.start)
-        if digest.is_stale:
-            return []
-        if found := _flaws(digest):
-            return found
-        try:
-            if users_in(digest) == UserSet.union(parts_of(cell, self.alias)):
-                return []
-        except CorruptDigest:
-            return []  # the part has been told of
-        return [f"{cell}: the digest is not what its parts make up."]
+    missing, extra = compare(hour)
+    if missing:
+        found.append(f"{hour}: users with a souvenir who are not in the digest: {missing}.")
+    if extra:
+        found.append(f"{hour}: users in the digest without a souvenir: {extra}.")
+    return found
 
 
-def _flaws(digest: Digest) -> list[str]:
-    cell = Cell(digest.level, digest.start)
-    label = label_of(cell, digest.version)
+def _differences_from_parts(digest: Digest, digests: DigestTable) -> list[str]:
+    """Compare a day or a month with its parts, unless it is stale anyway."""
+    if digest.is_stale:
+        return []
+    if found := _flaws(digest, digests):
+        return found
     try:
-        users = users_in(digest)
+        if digest.users() == UserSet.union(parts_of(digest.cell, digests)):
+            return []
+    except CorruptDigest:
+        return []  # a difference of that part
+    return [f"{digests.describe(digest.cell)}: the digest differs from its parts."]
+
+
+def _flaws(digest: Digest, digests: DigestTable) -> list[str]:
+    try:
+        users = digest.users()
     except CorruptDigest as error:
         return [str(error)]
     stored = digest.count, digest.checksum
-    if digest.version and stored != (len(users), checksum_of(label, len(users))):
-        return [f"{cell}: the stored count is not that of the digest."]
+    if digest.version and stored != (len(users), checksum_of(digest.label, len(users))):
+        return [f"{digests.describe(digest.cell)}: the stored count differs from the digest."]
     return []

@@ -1,4 +1,4 @@
-"""Where the active users of a period come from, and how many have gone."""
+"""Growth accounting: new, retained, resurrected and churned users."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import partial
 from itertools import pairwise
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
+from ..calendar import Period, Timeline
 from ..counting import ActiveUsers, By, active_users_each
-from .layout import Layout, Period, lay, position_of
-from .results import Insight, Plan, Segmented, ratio, segmented
+from .results import Insight, PeriodOptions, Plan, Segmented, ratio, segmented
+from .timeline import position_of, timeline_of
 
 GrowthPart = Literal["active", "new", "retained", "resurrected", "churned"]
-
-#: The old name.
-Part = GrowthPart
 
 
 @dataclass(frozen=True, slots=True)
 class GrowthOfPeriod:
-    """The growth of one period; all counts are None where it ended before the first souvenir."""
+    """The growth of a period; all counts are None if it is unknown, see :class:`Period`."""
 
     period: Period
     active: int | None
@@ -32,14 +30,14 @@ class GrowthOfPeriod:
 
     @property
     def net(self) -> int | None:
-        """By how many users there are more than in the period before."""
+        """The change in active users from the period before."""
         if self.new is None or self.resurrected is None or self.churned is None:
             return None
         return self.new + self.resurrected - self.churned
 
     @property
     def quick_ratio(self) -> float | None:
-        """How many users came for each that went; None where nobody went."""
+        """Users gained per user lost; None if no user was lost."""
         if self.new is None or self.resurrected is None:
             return None
         return ratio(self.new + self.resurrected, self.churned)
@@ -47,12 +45,12 @@ class GrowthOfPeriod:
 
 @dataclass(frozen=True)
 class Growth(Insight):
-    """The growth of each period."""
+    """Growth accounting of each period."""
 
     interval: str
     tz: str
     periods: tuple[GrowthOfPeriod, ...]
-    #: The users active in the period before the first one and in each, and those seen before each.
+    #: Users active in the period before the first one and in each period; users seen before each.
     _active: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
     _seen: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
 
@@ -68,7 +66,7 @@ class Growth(Insight):
         return {"interval": self.interval, "tz": self.tz}
 
     def users(self, period: int | str | Period, part: GrowthPart = "active") -> ActiveUsers:
-        """Return the users behind a number of a period, given by position, label, or itself."""
+        """Return the users behind a number of a period: its position, its label or itself."""
         position = position_of([each.period for each in self.periods], period)
         before, active = self._active[position : position + 2]
         seen = self._seen[position]
@@ -92,11 +90,8 @@ def growth(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Growth: ...
 
 
@@ -105,11 +100,8 @@ def growth(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Segmented[Growth]: ...
 
 
@@ -123,37 +115,43 @@ def growth(
     by: By | None = None,
     exclusive: bool = False,
 ) -> Growth | Segmented[Growth]:
-    """Return growth accounting: who is new, retained, resurrected and churned in each period.
+    """Return growth accounting: new, retained, resurrected and churned users of each period.
 
-    *New* users were never seen before the period, over all history; *retained* ones were active in
-    the period before it too; *resurrected* ones were seen before, but not in that period; *churned*
-    ones were active in that period, but not in this one. So ``new + retained + resurrected`` is
-    ``active``, and ``retained + churned`` is ``active`` of the period before. The *quick ratio* is
-    ``(new + resurrected) / churned``. Definitions as in Jonathan Hsu, "Diligence at Social
-    Capital", part 1 (2015).
+    * *New* users had never been seen before the period, in all history.
+    * *Retained* users were also active in the previous period.
+    * *Resurrected* users had been seen before, but were not active in the previous period.
+    * *Churned* users were active in the previous period, but not in this one.
+
+    So ``new + retained + resurrected`` is ``active``, and ``retained + churned`` is ``active`` of
+    the previous period. The *quick ratio* is ``(new + resurrected) / churned``. Definitions from
+    Jonathan Hsu, "Diligence at Social Capital", part 1 (2015).
 
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
-    plan = plan_growth(lay(start, end, interval, tz))
+    plan = plan_growth(timeline_of(start, end, interval, tz))
     return segmented(plan.make, active_users_each(plan.ranges, users), by, exclusive)
 
 
-def plan_growth(layout: Layout) -> Plan[Growth]:
-    """Plan :func:`growth` of the periods of a layout."""
-    ranges = [(None, layout.start_of(0)), layout.before(), *layout.ranges]
-    return Plan(ranges, partial(_growth, layout))
+def plan_growth(timeline: Timeline) -> Plan[Growth]:
+    """Plan :func:`growth` of the periods of a timeline."""
+    ranges = [(None, timeline.start_of(0)), timeline.before(), *timeline.ranges]
+    return Plan(ranges, partial(_growth, timeline))
 
 
-def _growth(layout: Layout, sets: Sequence[ActiveUsers]) -> Growth:
+def _growth(timeline: Timeline, sets: Sequence[ActiveUsers]) -> Growth:
     seen, *active = sets
-    everybody = []
+    seen_before = []
     periods = []
-    for period, (before, now) in zip(layout.periods, pairwise(active), strict=True):
-        everybody.append(seen)
+    for period, (before, now) in zip(timeline.periods, pairwise(active), strict=True):
+        seen_before.append(seen)
         periods.append(_of_period(period, seen, before, now))
         seen |= now
     return Growth(
-        layout.interval.name, str(layout.zone), tuple(periods), tuple(active), tuple(everybody)
+        interval=timeline.interval.name,
+        tz=str(timeline.zone),
+        periods=tuple(periods),
+        _active=tuple(active),
+        _seen=tuple(seen_before),
     )
 
 

@@ -1,7 +1,7 @@
-"""When each user was first and last seen, and on which days.
+"""When users were first and last seen, and on which days.
 
-The moment is that of the souvenir. Where that has been pruned, it is the start of its bucket, which
-is mostly an hour: never later than the user was there, and less than a bucket earlier.
+The moment is that of the souvenir. If the souvenir has been pruned, it is the start of its bucket,
+usually an hour long: never later than the user was seen, and less than a bucket earlier.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..calendar import (
     DAY_LEVEL,
     MICROSECOND,
     MONTH_LEVEL,
+    Bounds,
     Cell,
-    Range,
     cell_of,
     checked,
     moment_of,
@@ -29,20 +29,19 @@ from ..calendar import (
 from ..counting import ActiveUsers, active_users_each
 from ..sets import primary_key
 from ..stores import get_store
-from .layout import lay
+from .timeline import timeline_of
 
-#: What the start of every bucket is a multiple of, in seconds.
-GRAIN = BUCKETS[-1]
+#: The shortest bucket, in seconds: every bucket starts at a multiple of it.
+SHORTEST_BUCKET = BUCKETS[-1]
 
-#: As long as the longest bucket.
-HOUR = timedelta(seconds=BUCKETS[0])
+LONGEST_BUCKET = timedelta(seconds=BUCKETS[0])
 
 
 def last_seen(user: Any) -> datetime | None:
-    """Return when a user, given as such or as the primary key, was last seen; None if never.
+    """Return when a user was last seen; None if never. ``user`` is a user or a primary key.
 
-    The moment is aware; naive, in the default time zone, under ``USE_TZ = False``. Raises
-    ValueError for what is no user, and CorruptDigest where nothing but a corrupt digest knows.
+    The datetime is aware, or naive in the default time zone if ``USE_TZ`` is False. Raises
+    ValueError if ``user`` is neither, and CorruptDigest if only a corrupt digest could tell.
     """
     key = primary_key(user)
     return last_seen_many([key])[key]
@@ -55,12 +54,12 @@ def first_seen(user: Any) -> datetime | None:
 
 
 def last_seen_many(users: Any) -> dict[Hashable, datetime | None]:
-    """Return by primary key when each of these users was last seen; None for whoever never was.
+    """Return a dict of when each user was last seen, by primary key; None if never.
 
-    ``users`` are a queryset of users, or users or primary keys in any iterable. Many take as many
-    queries as one, but for more of them per month of pruned souvenirs in which somebody was last
-    seen, and per thousand users on MariaDB and MySQL. Raises what :func:`last_seen` raises, and
-    TypeError for what is no group.
+    ``users`` is a queryset of users, or an iterable of users or primary keys. The number of queries
+    does not depend on the number of users, except on MariaDB and MySQL, where it grows with every
+    thousand; it grows with every month of pruned souvenirs in which a user was last seen. Raises
+    what :func:`last_seen` raises, and TypeError if ``users`` is not a group.
     """
     return _seen_many(users, is_last=True)
 
@@ -78,21 +77,21 @@ def active_days(
 ) -> list[date]:
     """Return the local days, in order, on which a user was seen in ``[start, end)``.
 
-    Days are laid as for every insight, see :mod:`souvenirs.insights`: the first one is whole.
-    Raises ValueError for what is no user and for what makes no days, among it PrunedSpan where
-    midnight falls inside a bucket in which the user was seen and whose souvenirs have been deleted.
+    ``start``, ``end`` and ``tz`` are those of every insight, see :mod:`souvenirs.insights`. Raises
+    ValueError for an invalid user or range. That includes PrunedSpan, raised if midnight falls
+    inside a pruned bucket in which the user was seen.
     """
     key = primary_key(user)
-    periods = lay(start, end, "day", tz).periods
+    periods = timeline_of(start, end, "day", tz).periods
     if not periods:
         return []
     starts = [utc(checked(period.start, "start")) for period in periods]
     first, last = starts[0], utc(checked(periods[-1].end, "end"))
-    # Souvenirs first: those that are deleted afterwards have been found.
+    # Souvenirs before digests: those that are pruned in between have been found.
     moments = get_store().moments(key, first, last)
     seen = {bisect_right(starts, moment) - 1 for moment in moments}
     # A bucket may begin before midnight.
-    if pruned := get_store().pruned(first - HOUR, last):
+    if pruned := get_store().pruned(first - LONGEST_BUCKET, last):
         near = _days_near(pruned, key)
         ends = [*starts[1:], last]
         unsure = [
@@ -105,15 +104,15 @@ def active_days(
     return [date.fromisoformat(periods[position].label) for position in sorted(seen)]
 
 
-def _days_near(pruned: Range, key: Hashable) -> set[Range]:
-    """The days of UTC in a span of pruned buckets on which a user was seen."""
-    # From the coarse to the fine: the user was not there in most months.
+def _days_near(pruned: Bounds, key: Hashable) -> set[Bounds]:
+    """Return the UTC days in a span of pruned buckets on which a user was seen."""
+    # Months first: in most of them the user was not seen.
     months = _hits(cells_over(MONTH_LEVEL, *pruned), key)
     return set(_hits([day for month in months for day in cells_over(DAY_LEVEL, *month)], key))
 
 
-def _hits(ranges: Sequence[Range], key: Hashable) -> list[Range]:
-    """Those of the ranges in which a user was seen."""
+def _hits(ranges: Sequence[Bounds], key: Hashable) -> list[Bounds]:
+    """Return those of the ranges in which a user was seen."""
     sets = active_users_each(ranges, [key], rounded=True)
     return [bounds for bounds, users in zip(ranges, sets, strict=True) if users]
 
@@ -121,7 +120,7 @@ def _hits(ranges: Sequence[Range], key: Hashable) -> list[Range]:
 def _seen_many(users: Any, is_last: bool) -> dict[Hashable, datetime | None]:
     given = ActiveUsers(users)
     store = get_store()
-    # Souvenirs first: those that are deleted afterwards have been found.
+    # Souvenirs before digests: those that are pruned in between have been found.
     ends = store.last_each(given.pks) if is_last else store.first_each(given.pks)
     outermost = max if is_last else min
     if pruned := _pruned_beyond(ends.values(), len(ends) == len(given), is_last):
@@ -139,7 +138,7 @@ def _seen_many(users: Any, is_last: bool) -> dict[Hashable, datetime | None]:
 def _pruned_beyond(
     ends: Collection[datetime], is_everyone: bool, is_last: bool
 ) -> tuple[datetime, datetime] | None:
-    """Where pruned buckets may tell of something later, or earlier, than these ends."""
+    """Return the span in which pruned buckets may be later, or earlier, than these ends."""
     if not is_everyone:
         return get_store().pruned(None, None)
     if not ends:
@@ -148,38 +147,38 @@ def _pruned_beyond(
 
 
 def _pruned_ends(
-    pruned: Range, users: ActiveUsers, is_last: bool
+    pruned: Bounds, users: ActiveUsers, is_last: bool
 ) -> Iterator[tuple[Hashable, datetime]]:
     """Generate the start of the last, or the first, pruned bucket of each user who has one.
 
-    A user may be missing who has an even later, or earlier, souvenir.
+    Users with an even later, or earlier, souvenir may be missing.
     """
-    for month, of_month in _shares(cells_over(MONTH_LEVEL, *pruned), users, is_last):
-        days = [day for day, _ in _shares(cells_over(DAY_LEVEL, *month), of_month, is_last)]
-        # A pruned bucket counts as where it starts: that is enough to ask for.
-        starts = [start for day in days for start, _ in cells_over(GRAIN, *day)]
+    for month, of_month in _assigned(cells_over(MONTH_LEVEL, *pruned), users, is_last):
+        days = [day for day, _ in _assigned(cells_over(DAY_LEVEL, *month), of_month, is_last)]
+        # The users of a pruned bucket count as seen at its start.
+        starts = [start for day in days for start, _ in cells_over(SHORTEST_BUCKET, *day)]
         instants = [(start, start + MICROSECOND) for start in starts]
-        for (start, _), of_start in _shares(instants, of_month, is_last):
+        for (start, _), of_start in _assigned(instants, of_month, is_last):
             for key in of_start:
                 yield key, start
 
 
-def _shares(
-    ranges: Sequence[Range], users: ActiveUsers, is_last: bool
-) -> list[tuple[Range, ActiveUsers]]:
-    """Share users out to the last, or the first, of the ranges in which they were seen."""
+def _assigned(
+    ranges: Sequence[Bounds], users: ActiveUsers, is_last: bool
+) -> list[tuple[Bounds, ActiveUsers]]:
+    """Assign each user to the last, or the first, of the ranges in which they were seen."""
     sets = active_users_each(ranges, users, rounded=True)
-    shares = []
+    assigned = []
     for bounds, seen in sorted(zip(ranges, sets, strict=True), key=itemgetter(0), reverse=is_last):
-        share = seen & users
-        if share:
-            shares.append((bounds, share))
-            users -= share
-    return shares
+        here = seen & users
+        if here:
+            assigned.append((bounds, here))
+            users -= here
+    return assigned
 
 
-def cells_over(level: int, start: datetime, end: datetime) -> list[Range]:
-    """The cells of a level that lie over ``[start, end)``, as ranges."""
+def cells_over(level: int, start: datetime, end: datetime) -> list[Bounds]:
+    """Return the ranges of the cells of a level that cover ``[start, end)``."""
     cell = cell_of(level, second_of(start))
     cells = []
     while moment_of(cell.start) < end:

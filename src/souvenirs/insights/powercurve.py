@@ -1,4 +1,4 @@
-"""On how many days users come: the power user curve, L7 or L28."""
+"""The power user curve: on how many days users come (L7, L28)."""
 
 from __future__ import annotations
 
@@ -6,40 +6,39 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from itertools import accumulate
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 from django.utils import timezone
 
-from ..calendar import DAY as ONE_DAY
-from ..calendar import calendar_start, checked, local
+from ..calendar import DAY, Period, Timeline, calendar_start, checked, instant_before, local
 from ..counting import ActiveUsers, By, active_users_each
-from .layout import Layout, Period, instant_before, lay, position_of
-from .results import Insight, Segmented, segmented
+from .results import Insight, Options, PeriodOptions, Segmented, segmented
+from .timeline import position_of, timeline_of
 
-#: More days than anybody looks at in one curve.
+#: The largest number of days in a curve.
 MAX_DAYS = 366
 
 
 @dataclass(frozen=True)
 class PowerCurve(Insight):
-    """How many users were active on exactly and on at least n of some local days, ``[start, end)``.
+    """The number of users active on exactly n, and on at least n, local days of ``[start, end)``.
 
-    Whoever was active on none of them is in no number.
+    Users who were active on none of the days are not counted.
     """
 
     start: datetime
     end: datetime
     days: int
     tz: str
-    #: Whether the last of the days, or the period that it ends, is over.
+    #: Whether the period that ends with the last day is complete, see :class:`Period`.
     complete: bool
-    #: Active on exactly 1, 2, ... ``days`` days; None where all is before the first souvenir.
+    #: Users active on exactly 1, 2, ... ``days`` days; None if unknown, see :class:`Period`.
     exactly: tuple[int, ...] | None
     _slices: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
 
     @property
     def at_least(self) -> tuple[int, ...] | None:
-        """Active on at least 1, 2, ... ``days`` days; the first is everyone active."""
+        """Users active on at least 1, 2, ... ``days`` days. The first number is that of all."""
         if self.exactly is None:
             return None
         return tuple(accumulate(reversed(self.exactly)))[::-1]
@@ -63,7 +62,7 @@ class PowerCurve(Insight):
         }
 
     def users(self, days: int, *, at_least: bool = False) -> ActiveUsers:
-        """Return who was active on exactly so many of the days, or on at least so many."""
+        """Return the users active on exactly, or on at least, a number of the days."""
         checked_days(days, self.days)
         if not at_least:
             return _on_exactly(self._slices, days)
@@ -81,7 +80,7 @@ class PowerCurves(Insight):
     curves: tuple[PowerCurve, ...]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of each curve, with the label of its period."""
+        """Return the rows of all curves, each with its period."""
         return [
             {**period.row(), "start": curve.start, **row}
             for period, curve in zip(self.periods, self.curves, strict=True)
@@ -104,10 +103,8 @@ def power_curve(
     end: datetime | None = ...,
     *,
     days: int = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[Options],
 ) -> PowerCurve: ...
 
 
@@ -116,10 +113,8 @@ def power_curve(
     end: datetime | None = ...,
     *,
     days: int = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[Options],
 ) -> Segmented[PowerCurve]: ...
 
 
@@ -132,20 +127,19 @@ def power_curve(
     by: By | None = None,
     exclusive: bool = False,
 ) -> PowerCurve | Segmented[PowerCurve]:
-    """Return how many users were active on n of the last ``days`` local days: L28, or any length.
+    """Return the number of users active on n of the last ``days`` local days: L28 or any length.
 
-    The days end with the one that holds the last instant before ``end``, which is cut off there;
-    without ``end``, with yesterday. It is the "power user curve" of Andrew Chen (2018), or the
-    "activity histogram" of Facebook's L28. The other arguments are those of every insight, see
-    :mod:`souvenirs.insights`.
+    The last day is the one that ``end`` falls in, cut off there, or that ends at ``end``; yesterday
+    by default. This is the "power user curve" of Andrew Chen (2018), or Facebook's "activity
+    histogram" L28. The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     checked_days(days)
-    until = calendar_start(timezone.now(), ONE_DAY, tz) if end is None else checked(end, "end")
-    layout = lay(local(instant_before(until), until.tzinfo or UTC), until, "day", tz)
-    spans = layout.days(before=days - 1)
+    until = calendar_start(timezone.now(), DAY, tz) if end is None else checked(end, "end")
+    timeline = timeline_of(local(instant_before(until), until.tzinfo or UTC), until, "day", tz)
+    spans = timeline.days(before=days - 1)
 
     def make(sets: Sequence[ActiveUsers]) -> PowerCurve:
-        return _curve(layout, days, layout.periods[0], spans.ranges[0][0], sets)
+        return _curve(timeline, days, timeline.periods[0], spans.ranges[0][0], sets)
 
     return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
 
@@ -155,12 +149,9 @@ def power_curves(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
     days: int = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> PowerCurves: ...
 
 
@@ -169,12 +160,9 @@ def power_curves(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
     days: int = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Segmented[PowerCurves]: ...
 
 
@@ -189,51 +177,52 @@ def power_curves(
     by: By | None = None,
     exclusive: bool = False,
 ) -> PowerCurves | Segmented[PowerCurves]:
-    """Return the history of the power curve: one for the days up to the end of each period.
+    """Return the power curve of the ``days`` local days up to the end of each period.
 
     The arguments are those of :func:`power_curve` and of every insight.
     """
     checked_days(days)
-    layout = lay(start, end, interval, tz)
-    spans = layout.days(before=days - 1)
+    timeline = timeline_of(start, end, interval, tz)
+    spans = timeline.days(before=days - 1)
 
     def make(sets: Sequence[ActiveUsers]) -> PowerCurves:
         curves = [
-            _curve(layout, days, period, spans.ranges[last - days][0], sets[last - days : last])
-            for period, (_, last) in zip(layout.periods, spans.positions, strict=True)
+            _curve(timeline, days, period, spans.ranges[last - days][0], sets[last - days : last])
+            for period, (_, last) in zip(timeline.periods, spans.positions, strict=True)
         ]
-        zone = str(layout.zone)
-        return PowerCurves(interval, days, zone, layout.periods, tuple(curves))
+        zone = str(timeline.zone)
+        return PowerCurves(interval, days, zone, timeline.periods, tuple(curves))
 
     return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
 
 
 def checked_days(days: object, most: int = MAX_DAYS) -> None:
-    """Raise ValueError for what is no number of days of a curve."""
+    """Raise ValueError unless ``days`` is a whole number from 1 to ``most``."""
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= most:
         raise ValueError(f"days must be a whole number from 1 to {most}, not {days!r}.")
 
 
 def _curve(
-    layout: Layout, days: int, period: Period, start: datetime, sets: Iterable[ActiveUsers]
+    timeline: Timeline, days: int, period: Period, start: datetime, sets: Iterable[ActiveUsers]
 ) -> PowerCurve:
-    slices = tuple(_added_up(sets))
+    slices = tuple(_bit_slices(sets))
     exactly = tuple(len(_on_exactly(slices, n)) for n in range(1, days + 1))
     return PowerCurve(
         start=start,
         end=period.end,
         days=days,
-        tz=str(layout.zone),
+        tz=str(timeline.zone),
         complete=period.complete,
         exactly=exactly if period.known else None,
         _slices=slices,
     )
 
 
-def _added_up(days: Iterable[ActiveUsers]) -> list[ActiveUsers]:
-    """On how many of the days each user was active, as binary numbers: slice n holds bit n.
+def _bit_slices(days: Iterable[ActiveUsers]) -> list[ActiveUsers]:
+    """Return the number of days on which each user was active, bit-sliced.
 
-    Adding a day is adding 1 to the numbers of its users, all at once.
+    The users in slice n are those whose number has bit n set. Adding a day adds 1 to the numbers of
+    all its users at once.
     """
     slices: list[ActiveUsers] = []
     for carry in days:
@@ -247,7 +236,7 @@ def _added_up(days: Iterable[ActiveUsers]) -> list[ActiveUsers]:
 
 
 def _on_exactly(slices: Sequence[ActiveUsers], days: int) -> ActiveUsers:
-    """Who has that number, which is at least 1, in the slices."""
+    """Return the users whose number in the slices is ``days``, at least 1."""
     if days.bit_length() > len(slices):
         return ActiveUsers()
     ones = [digit for n, digit in enumerate(slices) if days >> n & 1]

@@ -1,28 +1,42 @@
-"""What insights give back."""
+"""Base classes of the results of insights, and how they are computed."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from datetime import datetime, tzinfo
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 
 from ..counting import ActiveUsers, By, BySegment, active_users_each, groups_if_any
 
 
-class Insight(ABC):
-    """An answer, frozen, with the users behind its numbers as they were when it was asked.
+class Options(TypedDict, total=False):
+    """Keyword arguments of every insight, see :mod:`souvenirs.insights`; for its overloads."""
 
-    ``pandas.DataFrame(insight.rows())`` makes a data frame of it.
+    tz: str | tzinfo | None
+    users: Any
+    exclusive: bool
+
+
+class PeriodOptions(Options, total=False):
+    """Keyword arguments of every insight about the periods of a range."""
+
+    interval: str
+
+
+class Insight(ABC):
+    """An immutable result, with the users behind its numbers as of the time of the query.
+
+    ``pandas.DataFrame(insight.rows())`` converts it to a data frame.
     """
 
     @abstractmethod
     def rows(self) -> list[dict[str, Any]]:
-        """Return it as flat dicts with the same keys, one for each line of a table."""
+        """Return the rows of a table, as flat dicts with the same keys."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as one dict: its name, what all rows have in common, and the rows."""
+        """Return a dict with the name of the insight, its arguments and its rows."""
         return {"insight": type(self).__name__, **self._common(), "rows": self.rows()}
 
     def _common(self) -> dict[str, Any]:
@@ -34,7 +48,7 @@ I = TypeVar("I", bound=Insight)  # noqa: E741
 
 @dataclass(frozen=True)
 class Segmented(BySegment[I], Insight):
-    """The same insight for each segment, by name, and for everyone."""
+    """An insight for each segment, by name, and for everyone."""
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of everyone, whose ``segment`` is None, and those of each segment."""
@@ -42,7 +56,7 @@ class Segmented(BySegment[I], Insight):
         return [{"segment": name, **row} for name, insight in named for row in insight.rows()]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return :meth:`Insight.to_dict` of everyone, with the rows of all."""
+        """Return :meth:`Insight.to_dict` of everyone, with the rows of every segment."""
         return {**self.everyone.to_dict(), "rows": self.rows()}
 
 
@@ -50,20 +64,20 @@ T = TypeVar("T")
 
 
 class Plan(NamedTuple, Generic[T]):
-    """The ranges that an answer takes to be read, and what makes it of the users found in them."""
+    """The ranges to read for a result, and the function that computes it from their users."""
 
     ranges: Sequence[tuple[datetime | None, datetime | None]]
     make: Callable[[Sequence[ActiveUsers]], T]
 
 
-def read(plans: Sequence[Plan[Any]], users: Any = None) -> list[Any]:
-    """Return the answer of each plan, all from one reading, so that they agree with each other."""
+def results_of(plans: Sequence[Plan[Any]], users: Any = None) -> list[Any]:
+    """Return the result of each plan, all from one reading, so that they are consistent."""
     sets = active_users_each([each for plan in plans for each in plan.ranges], users)
-    answers = []
+    results = []
     for plan in plans:
-        answers.append(plan.make(sets[: len(plan.ranges)]))
+        results.append(plan.make(sets[: len(plan.ranges)]))
         sets = sets[len(plan.ranges) :]
-    return answers
+    return results
 
 
 def segmented(
@@ -72,7 +86,7 @@ def segmented(
     by: By | None,
     exclusive: bool,
 ) -> I | Segmented[I]:
-    """Return what is made of the sets; with ``by``, also what is made of each segment's share."""
+    """Return the insight computed from the sets; with ``by``, a result for each segment too."""
     groups = groups_if_any(by, exclusive)
     if groups is None:
         return make(sets)
@@ -81,5 +95,5 @@ def segmented(
 
 
 def ratio(part: float | None, whole: float | None) -> float | None:
-    """Return one number over another; None where either is unknown or the second is 0."""
+    """Return ``part / whole``; None if either is unknown or the whole is 0."""
     return None if part is None or not whole else part / whole

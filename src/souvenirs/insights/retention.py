@@ -1,4 +1,4 @@
-"""Who comes back: cohorts of users, and how many of each are active later on."""
+"""Retention: how many users of each cohort are active later on."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import accumulate, count
-from typing import Any, Literal, get_args, overload
+from typing import Any, Literal, Unpack, get_args, overload
 
-from ..calendar import checked, utc
+from ..calendar import Period, Timeline, checked, utc
 from ..counting import ActiveUsers, By, active_users_each, joined_each
-from .layout import Layout, Period, lay, position_of
-from .results import Insight, Segmented, ratio, segmented
+from .results import Insight, Options, PeriodOptions, Segmented, ratio, segmented
+from .timeline import position_of, timeline_of
 
 CohortBy = Literal["first_seen", "joined"]
 Mode = Literal["in", "in_or_later"]
 Reference = Literal["first", "previous"]
 
-#: A matrix of more cells than this is nobody's to read.
+#: The largest number of cells in a retention matrix.
 MAX_CELLS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """The users of one period, and how many of them were active in it and after it."""
+    """The users of a period, and how many of them were active in it and in later ones."""
 
     period: Period
-    #: How many users there are in it; None where the period ended before the first souvenir.
+    #: The number of users in the cohort; None if the period is unknown.
     size: int | None
-    #: How many of them were active so many periods later, from 0 on. None where that period is not
-    #: over yet or ended before the first souvenir, and where the size is None.
+    #: How many of them were active 0, 1, 2, ... periods later. None if that period is incomplete or
+    #: unknown, see :class:`Period`, or if the size is None.
     cells: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
 class Retention(Insight):
-    """Cohorts, from the first period to the last, and their cells."""
+    """A retention matrix: the cohorts, from the first period to the last, and their cells."""
 
     interval: str
     tz: str
@@ -47,10 +47,10 @@ class Retention(Insight):
     _active: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
 
     def share(self, cohort: int | str | Period, offset: int) -> float | None:
-        """Return the cell over the size of its cohort, or over the cell before it.
+        """Return a cell over the size of its cohort, or over the previous cell.
 
-        From 0 to 1, and above where more came than in the cell before. None where the cell is, or
-        where there is nobody to compare with. Raises LookupError where there is no such cell.
+        That depends on ``reference``; over the previous cell it can be more than 1. None if the
+        cell is None or the denominator is 0. Raises LookupError if there is no such cell.
         """
         found = self.cohorts[self._position(cohort)]
         if not 0 <= offset < len(found.cells):
@@ -58,22 +58,22 @@ class Retention(Insight):
         return self._share(found, offset)
 
     def _share(self, cohort: Cohort, offset: int) -> float | None:
-        return ratio(cohort.cells[offset], self._whole(cohort, offset))
+        return ratio(cohort.cells[offset], self._denominator(cohort, offset))
 
-    def _whole(self, cohort: Cohort, offset: int) -> int | None:
+    def _denominator(self, cohort: Cohort, offset: int) -> int | None:
         return cohort.cells[offset - 1] if self.reference == "previous" and offset else cohort.size
 
     def mean(self) -> tuple[float | None, ...]:
-        """Return the mean share at each offset, each cohort weighted with what it is a share of.
+        """Return the mean share at each offset, weighted with the denominators of the shares.
 
-        Cohorts whose cell is None or which have nobody to compare with are left out; a share of 0
-        is not. None where no cohort is left.
+        Cohorts whose cell is None or whose denominator is 0 are left out; a share of 0 is not. None
+        if no cohort is left.
         """
         return tuple(self._mean(offset) for offset in range(self._columns()))
 
     def _mean(self, offset: int) -> float | None:
         pairs = [
-            (cohort.cells[offset], self._whole(cohort, offset))
+            (cohort.cells[offset], self._denominator(cohort, offset))
             for cohort in self.cohorts
             if offset < len(cohort.cells)
         ]
@@ -113,7 +113,7 @@ class Retention(Insight):
     def users(self, cohort: int | str | Period, offset: int | None = None) -> ActiveUsers:
         """Return the users of a cohort, or of one of its cells.
 
-        Raises LookupError where there is no such cohort or cell, or where the cell is None.
+        Raises LookupError if there is no such cohort or cell, or if the cell is None.
         """
         position = self._position(cohort)
         members = self._members[position]
@@ -131,14 +131,14 @@ class Retention(Insight):
 
 @dataclass(frozen=True, slots=True)
 class DayN:
-    """How many users came back a number of days after their first one."""
+    """How many users came back a number of days after their first day."""
 
     days: int
-    #: Users whose first day lies so many days, or more, before the last one.
+    #: Users whose first day is at least that many days before the last complete one.
     eligible: int
-    #: Those of them active on exactly that day after their first.
+    #: Those of them active exactly that many days after their first day.
     returned: int
-    #: Those of them active on that day or any later one.
+    #: Those of them active that many days after their first day, or later.
     returned_or_later: int
 
     @property
@@ -154,7 +154,7 @@ class DayN:
 
 @dataclass(frozen=True)
 class DayNRetention(Insight):
-    """Day-n retention, for each n that was asked for."""
+    """Day-n retention for each n."""
 
     tz: str
     days: tuple[DayN, ...]
@@ -174,7 +174,7 @@ class DayNRetention(Insight):
     ) -> ActiveUsers:
         """Return the users behind a number of day ``days``."""
         if days not in {each.days for each in self.days}:
-            raise LookupError(f"Day {days!r} was not asked for.")
+            raise LookupError(f"There is no day {days!r} in this insight.")
         cohorts = zip(self._members, range(days, len(self._active)), strict=False)
         if part == "eligible":
             return ActiveUsers.union(members for members, _ in cohorts)
@@ -191,14 +191,11 @@ def retention(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
     cohort: CohortBy = ...,
     mode: Mode = ...,
     reference: Reference = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Retention: ...
 
 
@@ -207,14 +204,11 @@ def retention(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
     cohort: CohortBy = ...,
     mode: Mode = ...,
     reference: Reference = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Segmented[Retention]: ...
 
 
@@ -231,42 +225,42 @@ def retention(
     by: By | None = None,
     exclusive: bool = False,
 ) -> Retention | Segmented[Retention]:
-    """Return how many users of each cohort were active in each period from theirs on.
+    """Return how many users of each cohort were active in their period and in each later one.
 
-    A cohort is the users first seen in a period, over all history, or with ``cohort="joined"``
-    those who registered in it, seen or not. A cell counts those of them active in the period so
-    many later; with ``mode="in_or_later"`` also who came only after it, up to ``end``, which is
-    *unbounded* or rolling retention. A share is of the whole cohort, or with
-    ``reference="previous"`` of the cell before. The period of a cell that is None is not over yet.
+    A cohort is the users first seen in a period, in all history; with ``cohort="joined"`` those who
+    registered in it, seen or not. The cell at an offset counts those of them active in the period
+    that many later. With ``mode="in_or_later"`` it also counts those who came only after that
+    period, up to ``end``: *unbounded* or rolling retention. The denominator of a share is the size
+    of the cohort; with ``reference="previous"`` it is the previous cell.
 
-    The other arguments are those of every insight, see :mod:`souvenirs.insights`. Raises
-    ValueError for a matrix of more than 500,000 cells too.
+    The other arguments are those of every insight, see :mod:`souvenirs.insights`. Raises ValueError
+    also for a matrix of more than 500,000 cells.
     """
     _checked_choice("cohort", cohort, CohortBy)
     _checked_choice("mode", mode, Mode)
     _checked_choice("reference", reference, Reference)
-    layout = lay(start, end, interval, tz)
-    periods = len(layout.periods)
+    timeline = timeline_of(start, end, interval, tz)
+    periods = len(timeline.periods)
     if periods * (periods + 1) // 2 > MAX_CELLS:
         raise ValueError(
             f"Retention of {periods:,} periods has more than {MAX_CELLS:,} cells: "
             "choose a shorter range or a longer interval."
         )
-    # Read once: a queryset is a query, and an iterator is empty after that.
+    # Evaluate it once: a queryset is a query, and an iterator can be read only once.
     group = None if users is None else ActiveUsers(users)
-    seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], group)
-    members = _joined(layout, group) if cohort == "joined" else _first_seen(seen, active)
+    seen, *active = active_users_each([(None, timeline.start_of(0)), *timeline.ranges], group)
+    members = _joined(timeline, group) if cohort == "joined" else _first_seen(seen, active)
 
     def make(sets: Sequence[ActiveUsers]) -> Retention:
         own, found = sets[:periods], sets[periods:]
         later = found if mode == "in" else _from_each_on(found)
         return Retention(
-            interval=layout.interval.name,
-            tz=str(layout.zone),
+            interval=timeline.interval.name,
+            tz=str(timeline.zone),
             cohort=cohort,
             mode=mode,
             reference=reference,
-            cohorts=tuple(_cohorts(layout.periods, own, later, knows_size=cohort == "joined")),
+            cohorts=tuple(_cohorts(timeline.periods, own, later, knows_size=cohort == "joined")),
             _members=tuple(own),
             _active=tuple(found),
         )
@@ -280,10 +274,8 @@ def day_n_retention(
     end: datetime | None = ...,
     *,
     days: Sequence[int] = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[Options],
 ) -> DayNRetention: ...
 
 
@@ -293,10 +285,8 @@ def day_n_retention(
     end: datetime | None = ...,
     *,
     days: Sequence[int] = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[Options],
 ) -> Segmented[DayNRetention]: ...
 
 
@@ -310,25 +300,25 @@ def day_n_retention(
     by: By | None = None,
     exclusive: bool = False,
 ) -> DayNRetention | Segmented[DayNRetention]:
-    """Return how many users came back n local days after the day when they were first seen.
+    """Return how many users came back n local days after the day on which they were first seen.
 
-    *Bounded* retention counts who was active on exactly that day, *unbounded* retention on it or
-    later, up to ``end``. Only users for whom that day has come count, and a day that is not over
-    yet has not. ``start`` and ``end`` choose the users by their first day, over all history.
+    *Bounded* retention counts users active on exactly that day, *unbounded* retention users active
+    on it or later, up to ``end``. Users whose day n is not over yet are left out. ``start`` and
+    ``end`` select users by their first day, in all history.
 
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     lengths = _checked_days(days)
-    layout = lay(start, end, "day", tz)
-    seen, *active = active_users_each([(None, layout.start_of(0)), *layout.ranges], users)
-    over = sum(period.complete for period in layout.periods)
+    timeline = timeline_of(start, end, "day", tz)
+    seen, *active = active_users_each([(None, timeline.start_of(0)), *timeline.ranges], users)
+    over = sum(period.complete for period in timeline.periods)
     members = _first_seen(seen, active)[:over]
 
     def make(sets: Sequence[ActiveUsers]) -> DayNRetention:
         own, found = sets[:over], sets[over:]
         later = _from_each_on(found)
         return DayNRetention(
-            tz=str(layout.zone),
+            tz=str(timeline.zone),
             days=tuple(_day_n(n, own, found, later) for n in lengths),
             _members=tuple(own),
             _active=tuple(found),
@@ -368,7 +358,7 @@ def _cohorts(
 
 
 def _first_seen(seen: ActiveUsers, active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
-    """Those of each period who are in none before it."""
+    """Return the users of each period who are in none before it."""
     first = []
     for users in active:
         first.append(users - seen)
@@ -377,14 +367,14 @@ def _first_seen(seen: ActiveUsers, active: Sequence[ActiveUsers]) -> list[Active
 
 
 def _from_each_on(active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
-    """Who was active in each period or in a later one."""
+    """Return the users active in each period or in a later one."""
     return list(accumulate(reversed(active), ActiveUsers.__or__))[::-1]
 
 
-def _joined(layout: Layout, group: ActiveUsers | None) -> list[ActiveUsers]:
-    """Who registered in each period, of the group."""
-    starts = [utc(checked(period.start, "start")) for period in layout.periods]
-    end = utc(checked(layout.periods[-1].end, "end")) if starts else utc(layout.now)
+def _joined(timeline: Timeline, group: ActiveUsers | None) -> list[ActiveUsers]:
+    """Return the users of the group who registered in each period."""
+    starts = [utc(checked(period.start, "start")) for period in timeline.periods]
+    end = utc(checked(timeline.periods[-1].end, "end")) if starts else utc(timeline.now)
     joined_in = [ActiveUsers(keys) for keys in joined_each(starts, end)]
     return joined_in if group is None else [each & group for each in joined_in]
 

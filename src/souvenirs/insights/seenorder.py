@@ -1,9 +1,9 @@
-"""Users in the order of when they were last seen, from one position up to another.
+"""Pages of users in the order in which they were last seen.
 
-Digests say who was seen in which month, day and hour. Gone through from the last one to the first,
-each user belongs to where they turn up first, and how many belong there says which positions these
-users have. Only what the wanted positions are in is looked at more closely, so that it matters
-little how many users there are, and not at all how long they have been there.
+Digests say which users were seen in each month, day and hour. Going through them from the latest to
+the earliest, each user belongs to the first cell that they appear in. The number of users that
+belong to a cell gives their positions in the order. Only the cells with the requested positions are
+divided further, so the cost hardly depends on how many users there are or how long ago they joined.
 """
 
 from __future__ import annotations
@@ -14,32 +14,41 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from ..calendar import DAY_LEVEL, HOUR_LEVEL, MICROSECOND, MONTH_LEVEL, checked, outward, utc
+from ..calendar import (
+    DAY_LEVEL,
+    HOUR_LEVEL,
+    MICROSECOND,
+    MONTH_LEVEL,
+    Bounds,
+    checked,
+    outward,
+    utc,
+)
 from ..counting import ActiveUsers
-from ..stores import Bounds, get_store
-from .lastseen import GRAIN, cells_over, last_seen_many
+from ..stores import get_store
+from .lastseen import SHORTEST_BUCKET, cells_over, last_seen_many
 
-#: The souvenirs of so many users are looked up sooner than digests that tell them apart.
-ENOUGH = 5_000
+#: For up to this many users, looking up souvenirs is faster than reading finer digests.
+FEW_USERS = 5_000
 
-#: As many days are gone through before months are: not much more is read then.
-FEW = timedelta(days=62)
+#: A range of up to this length is divided into days first, a longer one into months.
+SHORT_RANGE = timedelta(days=62)
 
-#: As many ranges as one reading takes in a moment.
-MOST_RANGES = 20_000
+#: The largest number of ranges in one reading.
+MAX_RANGES = 20_000
 
-#: The cells that those of a level are divided into.
+#: The level that cells of a level are divided into.
 FINER = {MONTH_LEVEL: DAY_LEVEL, DAY_LEVEL: HOUR_LEVEL}
 
-#: Instead of a level: whoever is seen later than now, and whoever never was.
-LATER, NEVER = 0, -1
+#: In place of a level: users seen after now, and users never seen.
+IN_THE_FUTURE, NEVER_SEEN = 0, -1
 
-#: The moment of who was never seen: before that of everybody else.
-UNSEEN = datetime.min.replace(tzinfo=UTC)
+#: Users never seen sort as if they were seen at this moment.
+MOMENT_IF_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-class Part(NamedTuple):
-    """Users who were last seen in a cell, or in a part of it, in no order."""
+class Band(NamedTuple):
+    """Users who were last seen in a cell, or in a part of it, unordered."""
 
     level: int
     start: datetime
@@ -57,47 +66,48 @@ def page_by_last_seen(
     has_never: bool = False,
     is_descending: bool = False,
 ) -> list[tuple[Hashable, datetime | None]]:
-    """Return users from one position up to another, and when each was last seen.
+    """Return the users at positions ``[first, last)`` of an order, and when each was last seen.
 
-    They are those last seen in ``[since, before)``, aware moments, of whom None leaves an end open,
-    or those of them in ``among``; with ``has_never`` also those of these who were never seen, who
-    come before all others. Who was seen at the same moment comes in the order of primary keys, and
-    the descending order is the other one backwards. Moments are those of
-    :func:`souvenirs.insights.last_seen_many`. Users who have been deleted are among them.
+    The order is that of the users last seen in ``[since, before)``, aware datetimes; None leaves an
+    end open. ``among`` restricts it to a group. With ``has_never`` the users of the group who were
+    never seen come before all others. Users last seen at the same moment come in the order of
+    primary keys. The descending order is the reverse. Moments are those of
+    :func:`souvenirs.insights.last_seen_many`. Deleted users are included.
     """
-    parts = _parts(since, before, among)
+    bands = _bands(since, before, among)
     if has_never and among is not None:
-        unseen = among - ActiveUsers.union(part.users for part in parts)
-        parts.append(Part(NEVER, UNSEEN, UNSEEN, unseen))
-    pruned = get_store().pruned(since, before) if parts else None
+        unseen = among - ActiveUsers.union(band.users for band in bands)
+        bands.append(Band(NEVER_SEEN, MOMENT_IF_NEVER, MOMENT_IF_NEVER, unseen))
+    pruned = get_store().pruned(since, before) if bands else None
     while True:
-        ordered = parts if is_descending else parts[::-1]
+        ordered = bands if is_descending else bands[::-1]
         inside, skipped = _around(ordered, first, last)
         first, last = first - skipped, last - skipped
-        parts = inside if is_descending else inside[::-1]
-        is_pruned = any(_overlaps(part, pruned) for part in parts)
-        if not is_pruned and sum(len(part.users) for part in parts) <= ENOUGH:
+        bands = inside if is_descending else inside[::-1]
+        is_pruned = any(_overlaps(band, pruned) for band in bands)
+        if not is_pruned and sum(len(band.users) for band in bands) <= FEW_USERS:
             break
-        finer = [part for part in parts if part.level in FINER]
-        if not finer or sum(map(_count_finer, finer)) > MOST_RANGES:
+        finer = [band for band in bands if band.level in FINER]
+        if not finer or sum(map(_count_finer, finer)) > MAX_RANGES:
             break
-        parts = _divided(parts)
-    moments = sorted(_moments(parts, pruned if is_pruned else None), reverse=is_descending)
+        bands = _divided(bands)
+    moments = sorted(_moments(bands, pruned if is_pruned else None), reverse=is_descending)
     return [
-        (key, None if moment is UNSEEN else outward(moment)) for moment, key in moments[first:last]
+        (key, None if moment is MOMENT_IF_NEVER else outward(moment))
+        for moment, key in moments[first:last]
     ]
 
 
-def _parts(
+def _bands(
     since: datetime | None, before: datetime | None, among: ActiveUsers | None
-) -> list[Part]:
-    """Everybody, by where they were last seen, the last ones first."""
+) -> list[Band]:
+    """Return all users by the cell in which they were last seen, the latest first."""
     origin = get_store().first()
     if origin is None:
         return []
     start = origin if since is None else max(origin, utc(since))
     end = utc(checked(timezone.now(), "now") if before is None else before)
-    level = DAY_LEVEL if end - start <= FEW else MONTH_LEVEL
+    level = DAY_LEVEL if end - start <= SHORT_RANGE else MONTH_LEVEL
     ranges = [
         (max(start, first), last if before is None else min(end, last))
         for first, last in cells_over(level, start, end)
@@ -105,92 +115,94 @@ def _parts(
     rest = max([start, end, *(last for _, last in ranges)]) if before is None else end
     *sets, later = get_store().users_each([*ranges, (rest, None)], rounded=True)
     taken = ActiveUsers.of(later)
-    parts = [] if before is not None else [Part(LATER, rest, rest, _common(taken, among))]
+    bands = [] if before is not None else [Band(IN_THE_FUTURE, rest, rest, _common(taken, among))]
     for (first, last), found in zip(reversed(ranges), reversed(sets), strict=True):
         users = ActiveUsers.of(found)
-        parts.append(Part(level, first, last, _common(users - taken, among)))
+        bands.append(Band(level, first, last, _common(users - taken, among)))
         taken |= users
-    return parts
+    return bands
 
 
 def _common(users: ActiveUsers, among: ActiveUsers | None) -> ActiveUsers:
     return users if among is None else users & among
 
 
-def _around(parts: Sequence[Part], first: int, last: int) -> tuple[list[Part], int]:
-    """The parts that have users in positions from one up to another, and how many come before."""
+def _around(bands: Sequence[Band], first: int, last: int) -> tuple[list[Band], int]:
+    """Return the bands with users at positions ``[first, last)``, and how many come before."""
     inside, skipped, at = [], 0, 0
-    for part in parts:
-        following = at + len(part.users)
+    for band in bands:
+        following = at + len(band.users)
         if following <= first:
             skipped = following
-        elif at < last and part.users:
-            inside.append(part)
+        elif at < last and band.users:
+            inside.append(band)
         at = following
     return inside, skipped
 
 
-def _overlaps(part: Part, pruned: Bounds | None) -> bool:
-    return pruned is not None and part.start < pruned[1] and pruned[0] < part.end
+def _overlaps(band: Band, pruned: Bounds | None) -> bool:
+    return pruned is not None and band.start < pruned[1] and pruned[0] < band.end
 
 
-def _count_finer(part: Part) -> int:
-    return round((part.end - part.start).total_seconds()) // FINER[part.level] + 2
+def _count_finer(band: Band) -> int:
+    return round((band.end - band.start).total_seconds()) // FINER[band.level] + 2
 
 
-def _divided(parts: Sequence[Part]) -> list[Part]:
-    """The same users by finer cells, all from one reading."""
+def _divided(bands: Sequence[Band]) -> list[Band]:
+    """Return the same users in bands of finer cells, from one reading."""
     ranges = [
         [
-            (max(part.start, first), min(part.end, last))
-            for first, last in cells_over(FINER[part.level], part.start, part.end)
+            (max(band.start, first), min(band.end, last))
+            for first, last in cells_over(FINER[band.level], band.start, band.end)
         ]
-        if part.level in FINER
+        if band.level in FINER
         else []
-        for part in parts
+        for band in bands
     ]
     sets = iter(get_store().users_each([each for some in ranges for each in some], rounded=True))
-    divided: list[Part] = []
-    for part, some in zip(parts, ranges, strict=True):
-        if part.level not in FINER:
-            divided.append(part)
+    divided: list[Band] = []
+    for band, some in zip(bands, ranges, strict=True):
+        if band.level not in FINER:
+            divided.append(band)
             continue
-        left, finer = part.users, FINER[part.level]
+        left, finer = band.users, FINER[band.level]
         found = [(bounds, ActiveUsers.of(next(sets))) for bounds in some]
         for (first, last), users in reversed(found):
-            divided.append(Part(finer, first, last, users & left))
+            divided.append(Band(finer, first, last, users & left))
             left -= users
     return divided
 
 
-def _moments(parts: Sequence[Part], pruned: Bounds | None) -> Iterator[tuple[datetime, Hashable]]:
-    """Generate when each of these users was last seen; UNSEEN for who never was."""
-    yield from ((UNSEEN, key) for part in parts if part.level == NEVER for key in part.users)
-    parts = [part for part in parts if part.level != NEVER]
-    everyone = ActiveUsers.union(part.users for part in parts)
-    if pruned is not None and not all(part.level == HOUR_LEVEL for part in parts):
-        # More of them than anybody looks at, over a long time.
+def _moments(bands: Sequence[Band], pruned: Bounds | None) -> Iterator[tuple[datetime, Hashable]]:
+    """Generate each of these users with the moment they were last seen."""
+    yield from (
+        (MOMENT_IF_NEVER, key) for band in bands if band.level == NEVER_SEEN for key in band.users
+    )
+    bands = [band for band in bands if band.level != NEVER_SEEN]
+    everyone = ActiveUsers.union(band.users for band in bands)
+    if pruned is not None and not all(band.level == HOUR_LEVEL for band in bands):
+        # Too many users and too long a time to divide the bands further.
         seen = last_seen_many(everyone)
         yield from ((utc(checked(each, "moment")), key) for key, each in seen.items() if each)
         return
-    # Souvenirs first: those that are deleted afterwards have been found.
+    # Souvenirs before digests: those that are pruned in between have been found.
     ends = get_store().last_each(everyone.pks)
-    for start, key in _pruned_starts([part for part in parts if _overlaps(part, pruned)]):
+    for start, key in _pruned_starts([band for band in bands if _overlaps(band, pruned)]):
         ends[key] = max(start, ends.get(key, start))
     yield from ((moment, key) for key, moment in ends.items())
 
 
-def _pruned_starts(parts: Sequence[Part]) -> Iterator[tuple[datetime, Hashable]]:
-    """Generate the start of each bucket whose souvenirs have been deleted, and each user in it.
+def _pruned_starts(bands: Sequence[Band]) -> Iterator[tuple[datetime, Hashable]]:
+    """Generate the start of each pruned bucket, and each user in it.
 
-    Who has a souvenir at the very start of another one is among them.
+    Also users with a souvenir at exactly the start of a bucket.
     """
     asked = [
-        (start, part.users)
-        for part in parts
-        for start, _ in cells_over(GRAIN, part.start, part.end)
+        (start, band.users)
+        for band in bands
+        for start, _ in cells_over(SHORTEST_BUCKET, band.start, band.end)
     ]
-    # A pruned bucket counts as where it starts: that is enough to ask for.
+    # The users of a pruned bucket count as seen at its start.
     instants = [(start, start + MICROSECOND) for start, _ in asked]
     for (start, among), found in zip(
         asked, get_store().users_each(instants, rounded=True), strict=True

@@ -1,39 +1,37 @@
-"""How many users were active, day by day, week by week, or in a window that trails behind."""
+"""Active users per period, or in a trailing window."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
+from ..calendar import Days, Period, Timeline
 from ..counting import ActiveUsers, By, active_users_each
-from .layout import Days, Layout, Period, lay, position_of
-from .results import Insight, Segmented, segmented
+from .results import Insight, PeriodOptions, Segmented, segmented
+from .timeline import position_of, timeline_of
 from .trailing import trailing_counts
 
-#: Days in the windows that have a name.
-WINDOWS = {"dau": 1, "wau": 7, "mau": 30}
+#: Lengths in days of the named windows.
+TRAILING_WINDOWS = {"dau": 1, "wau": 7, "mau": 30}
 
-#: The name of a window, its length in local days, or None for the period itself.
-Window = Literal["dau", "wau", "mau"] | int | timedelta | None
+#: The name or the length of a trailing window, in local days; None for the period itself.
+TrailingWindow = Literal["dau", "wau", "mau"] | int | timedelta | None
 
 ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Series(Insight):
-    """How many users were active, one value for each period.
-
-    A value is None where it is unknown: where its window ended before the first souvenir.
-    """
+    """The number of active users of each period; None if it is unknown, see :class:`Period`."""
 
     interval: str
-    #: Length of the trailing window in local days; None where each value is about its period.
+    #: Length of the trailing window in local days; None if each value is that of its period.
     window: int | None
     tz: str
     periods: tuple[Period, ...]
-    #: Where the window of each value starts; it ends where the period ends.
+    #: The start of the window of each value. The window ends with the period.
     starts: tuple[datetime, ...]
     values: tuple[int | None, ...]
     _parts: tuple[tuple[ActiveUsers, ...], ...] = field(repr=False, compare=False)
@@ -49,7 +47,7 @@ class Series(Insight):
         return {"interval": self.interval, "window": self.window, "tz": self.tz}
 
     def users(self, period: int | str | Period) -> ActiveUsers:
-        """Return the users behind the value of a period, given by position, label, or itself."""
+        """Return the users behind the value of a period: its position, its label or itself."""
         return ActiveUsers.union(self._parts[position_of(self.periods, period)])
 
 
@@ -58,12 +56,9 @@ def active_series(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
-    window: Window = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
+    window: TrailingWindow = ...,
     by: None = ...,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Series: ...
 
 
@@ -72,12 +67,9 @@ def active_series(
     start: datetime | None = ...,
     end: datetime | None = ...,
     *,
-    interval: str = ...,
-    window: Window = ...,
-    tz: str | tzinfo | None = ...,
-    users: Any = ...,
+    window: TrailingWindow = ...,
     by: By,
-    exclusive: bool = ...,
+    **options: Unpack[PeriodOptions],
 ) -> Segmented[Series]: ...
 
 
@@ -86,63 +78,65 @@ def active_series(
     end: datetime | None = None,
     *,
     interval: str = "day",
-    window: Window = None,
+    window: TrailingWindow = None,
     tz: str | tzinfo | None = None,
     users: Any = None,
     by: By | None = None,
     exclusive: bool = False,
 ) -> Series | Segmented[Series]:
-    """Return how many distinct users were active in each period, or in a window up to its end.
+    """Return the number of distinct users active in each period, or in a window up to its end.
 
-    Without ``window`` a value is about the period itself. With one, which is ``"dau"`` (1 day),
-    ``"wau"`` (7), ``"mau"`` (30), a number of days or a timedelta of whole days, it counts who was
-    active in the so many local days that end where the period ends: at the midnight after its last
-    day, or where ``end`` cuts it off. That definition is the same for every interval.
+    ``window`` is ``"dau"`` (1 day), ``"wau"`` (7), ``"mau"`` (30), a number of days or a timedelta
+    of whole days. A value is then the number of users active in that many local days up to the end
+    of the period: the midnight after its last day, or ``end`` if that cuts it off. This holds for
+    every interval. Without ``window`` a value is that of the period itself.
 
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     days = _days_in(window)
-    layout = lay(start, end, interval, tz)
+    timeline = timeline_of(start, end, interval, tz)
     if days is None:
-        spans = Days(layout.ranges, [(n, n + 1) for n in range(len(layout.periods))])
+        spans = Days(timeline.ranges, [(n, n + 1) for n in range(len(timeline.periods))])
     else:
-        spans = layout.days(before=days - 1)
+        spans = timeline.days(before=days - 1)
         spans = Days(spans.ranges, [(last - days, last) for _, last in spans.positions])
 
     def make(sets: Sequence[ActiveUsers]) -> Series:
-        return _series(layout, days, spans, sets)
+        return _series(timeline, days, spans, sets)
 
     return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
 
 
-def _series(layout: Layout, days: int | None, spans: Days, sets: Sequence[ActiveUsers]) -> Series:
+def _series(
+    timeline: Timeline, days: int | None, spans: Days, sets: Sequence[ActiveUsers]
+) -> Series:
     counts = trailing_counts(sets, spans.positions)
     return Series(
-        interval=layout.interval.name,
+        interval=timeline.interval.name,
         window=days,
-        tz=str(layout.zone),
-        periods=layout.periods,
+        tz=str(timeline.zone),
+        periods=timeline.periods,
         starts=tuple(spans.ranges[first][0] for first, _ in spans.positions),
         values=tuple(
             count if period.known else None
-            for period, count in zip(layout.periods, counts, strict=True)
+            for period, count in zip(timeline.periods, counts, strict=True)
         ),
         _parts=tuple(tuple(sets[first:last]) for first, last in spans.positions),
     )
 
 
-def _days_in(window: Window) -> int | None:
+def _days_in(window: TrailingWindow) -> int | None:
     if window is None:
         return None
     if isinstance(window, str):
-        days: Any = WINDOWS.get(window)
+        days: Any = TRAILING_WINDOWS.get(window)
     elif isinstance(window, timedelta):
         days = window // ONE_DAY if window % ONE_DAY == timedelta() else None
     else:
         days = window
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= 36_600:
         raise ValueError(
-            f"window must be {', '.join(map(repr, WINDOWS))} or a whole number of days from 1 to "
-            f"36,600, not {window!r}."
+            f"window must be {', '.join(map(repr, TRAILING_WINDOWS))} or a whole number of days "
+            f"from 1 to 36,600, not {window!r}."
         )
     return days

@@ -1,4 +1,4 @@
-"""Unions of the days in windows that move forward, with a few operations for each window."""
+"""Active users in trailing windows, with a few set operations per window."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from ..counting import ActiveUsers
 def trailing_counts(
     days: Sequence[ActiveUsers], windows: Iterable[tuple[int, int]]
 ) -> Iterator[int]:
-    """Generate how many users were active in each window ``[first, last)`` of the days.
+    """Generate the number of users active in each window ``[first, last)`` of the days.
 
-    Neither end of a window may be before that of the window before it. What reaches up to a pivot
-    is united once, from there backwards, and what comes after it as it comes: a year of thirty days
-    takes two unions a day, not thirty. A window of one day takes none.
+    Neither end of a window may be before that of the previous window. A window is the union of a
+    *head*, the days up to a pivot, and a *tail*, the days after it. Heads are built once per pivot,
+    backwards from it, and the tail grows as windows move on. So a window of thirty days takes about
+    two unions a day, not thirty, and a window of one day none.
     """
     pivot = 0
     heads: dict[int, ActiveUsers] = {}

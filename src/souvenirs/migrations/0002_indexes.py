@@ -3,9 +3,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Indexes that answer who was active in a range, and where a user was last seen, by themselves.
+    """Indexes that answer who was active in a range, and when a user was last seen, by themselves.
 
-    They come before the old ones go, so that reports stay fast in between.
+    They are created before the old ones are dropped, so that reports stay fast in between.
     """
 
     dependencies = [

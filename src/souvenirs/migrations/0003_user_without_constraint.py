@@ -7,7 +7,7 @@ from souvenirs.migrations._going_back import refuse_what_version_1_lacks
 
 
 class Migration(migrations.Migration):
-    """A user column that neither waits for the user's row nor fails without it."""
+    """A column of users without a constraint, so that no write waits for the user's row."""
 
     dependencies = [
         ("souvenirs", "0002_indexes"),

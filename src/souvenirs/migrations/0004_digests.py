@@ -6,7 +6,7 @@ from souvenirs.migrations._going_back import refuse_what_version_1_lacks
 
 
 class Migration(migrations.Migration):
-    """Digests, and which souvenirs are in them."""
+    """Digests, and which souvenirs have been digested."""
 
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -5,7 +5,7 @@ from souvenirs.migrations._going_back import refuse_what_version_1_lacks
 
 
 class Migration(migrations.Migration):
-    """An index of what is not digested yet."""
+    """An index of undigested souvenirs."""
 
     dependencies = [
         ("souvenirs", "0004_digests"),
@@ -16,6 +16,6 @@ class Migration(migrations.Migration):
             model_name="souvenir",
             index=FalseIndex(fields=["digested", "when", "user"], name="souvenirs_undigested"),
         ),
-        # First backwards: where 0004 cannot follow, this one is not undone either.
+        # Operations run in reverse order backwards: what cannot be undone later is refused now.
         migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]

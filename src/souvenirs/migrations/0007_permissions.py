@@ -4,7 +4,7 @@ from souvenirs.migrations._going_back import refuse_what_version_1_lacks
 
 
 class Migration(migrations.Migration):
-    """Who may see numbers, and who may see the people behind them; no table changes."""
+    """Permissions to see numbers, and to see the users behind them; no table changes."""
 
     dependencies = [
         ("souvenirs", "0006_bigautofield"),
@@ -21,6 +21,6 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        # First backwards: where those before cannot follow, this one is not undone either.
+        # Operations run in reverse order backwards: what cannot be undone later is refused now.
         migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]

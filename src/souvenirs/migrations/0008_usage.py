@@ -4,7 +4,7 @@ from souvenirs.migrations._going_back import refuse_what_version_1_lacks
 
 
 class Migration(migrations.Migration):
-    """The entry in the admin that leads to the pages; no table changes."""
+    """The admin's entry for the pages; no table changes."""
 
     dependencies = [
         ("souvenirs", "0007_permissions"),
@@ -24,6 +24,6 @@ class Migration(migrations.Migration):
             },
             bases=("souvenirs.souvenir",),
         ),
-        # First backwards: where those before cannot follow, this one is not undone either.
+        # Operations run in reverse order backwards: what cannot be undone later is refused now.
         migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]

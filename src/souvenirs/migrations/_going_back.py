@@ -1,4 +1,4 @@
-"""What stands in the way of version 1 is said before anything changes."""
+"""Going back to version 1 is refused before anything has changed, if it would lose data."""
 
 from django.apps.registry import Apps
 from django.conf import settings
@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 from django.db import connections, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-#: The last id of version 1, but on SQLite, where every integer has 64 bits.
+#: The greatest id of version 1, except on SQLite, where every integer has 64 bits.
 LAST_ID = 2**31 - 1
 
 
@@ -40,7 +40,7 @@ def _refuse_large_ids(apps: Apps, alias: str) -> None:
 def _refuse_pruned(apps: Apps, alias: str) -> None:
     try:
         digests = apps.get_model("souvenirs", "Digest")._base_manager.using(alias)
-    except LookupError:  # before there were any
+    except LookupError:  # before the migration that creates them
         return
     if digests.filter(is_pruned=True).exists():
         raise CommandError(

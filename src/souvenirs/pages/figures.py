@@ -14,9 +14,12 @@ from ..calendar import (
     HOUR_LEVEL,
     MONTH,
     Boundaries,
+    Timeline,
     calendar_start,
     checked,
     earlier,
+    interval_named,
+    is_known,
     local,
     next_month,
     outward,
@@ -26,19 +29,16 @@ from ..conf import conf
 from ..counting import ActiveUsers, accounts_as_of
 from ..insights import (
     Growth,
-    Layout,
-    Origin,
     Plan,
     Stickiness,
-    find_origin,
-    lay,
     plan_growth,
     plan_stickiness,
     ratio,
-    read,
+    results_of,
     trailing_counts,
 )
-from ..reports import calendar_monthly_usage
+from ..reports import calendar_monthly_usage, usage_row
+from ..stores import get_store
 from ..web import FOUR_WEEKS, WEEK, BusyHours, just_before, last_day_of, plan_busy_hours
 
 #: Users seen this recently are active now.
@@ -92,22 +92,23 @@ def overview(
     now = checked(timezone.now(), "now")
     moment, days = last_day_of(end or now, now, zone)
     start = earlier(checked(start, "start"), moment)
-    origin = find_origin()
+    first_souvenir = get_store().first()
 
-    def laid(interval: str) -> Layout:
-        return lay(outward(start), outward(moment), interval, zone, origin=origin)
+    def timeline(interval: str) -> Timeline:
+        unit = interval_named(interval)
+        return Timeline.of(unit, start, moment, zone, now=now, first_souvenir=first_souvenir)
 
     plans: list[Plan[Any]] = [
-        _plan_tiles(days, moment, origin),
-        plan_stickiness(laid(spread_over(start, moment))),
-        plan_growth(laid(interval)),
-        plan_busy_hours(days, origin),
+        _plan_tiles(days, moment, first_souvenir),
+        plan_stickiness(timeline(spread_over(start, moment))),
+        plan_growth(timeline(interval)),
+        plan_busy_hours(days, first_souvenir),
         Plan([(outward(now - NOW), outward(now))], lambda sets: len(sets[0])),
     ]
     # A report function of the site counts in its own way.
     if not conf.USAGE_REPORTS_FUNCTION:
-        plans.append(_plan_usage(laid("month"), users))
-    tiles, chart, growth, busy, active_now, *months = read(plans, users)
+        plans.append(_plan_usage(timeline("month"), users))
+    tiles, chart, growth, busy, active_now, *months = results_of(plans, users)
     return Overview(
         moment=moment,
         is_now=utc(moment) == utc(now),
@@ -131,7 +132,9 @@ def spread_over(start: datetime, end: datetime) -> str:
     return "week" if days <= MOST_POINTS * WEEK else "month"
 
 
-def _plan_tiles(days: Boundaries, moment: datetime, origin: Origin) -> Plan[tuple[Tile, ...]]:
+def _plan_tiles(
+    days: Boundaries, moment: datetime, first_souvenir: datetime | None
+) -> Plan[tuple[Tile, ...]]:
     """Plan the tiles at a moment in, or at the end of, day 0."""
     first = -2 * FOUR_WEEKS
     bounds = [days.boundary(number) for number in range(first, 1)] + [moment]
@@ -153,7 +156,7 @@ def _plan_tiles(days: Boundaries, moment: datetime, origin: Origin) -> Plan[tupl
     ]
 
     def known(until: datetime) -> bool:
-        return origin.first is not None and utc(origin.first) < utc(until)
+        return is_known(until, first_souvenir)
 
     def make(sets: Sequence[ActiveUsers]) -> tuple[Tile, ...]:
         count = len(bounds) - 1
@@ -222,7 +225,7 @@ def _plan_tiles(days: Boundaries, moment: datetime, origin: Origin) -> Plan[tupl
     return Plan([(outward(start) if start else None, outward(end)) for start, end in ranges], make)
 
 
-def _plan_usage(months: Layout, users: Any) -> Plan[list[dict[str, Any]]]:
+def _plan_usage(months: Timeline, users: Any) -> Plan[list[dict[str, Any]]]:
     """Plan the usage report of calendar months, in the form of :mod:`souvenirs.reports`."""
     among = None if users is None else ActiveUsers(users).users()
 
@@ -231,18 +234,9 @@ def _plan_usage(months: Layout, users: Any) -> Plan[list[dict[str, Any]]]:
         known = accounts_as_of(ends, among)
         report = []
         for period, active, accounts in zip(months.periods, sets, known, strict=True):
-            usage: dict[str, Any] = {
-                "period": {"start": period.start, "end": period.end},
-                "labels": {"calendar_year_month": period.label},
-                "usage": {
-                    "registered_users": accounts.registered,
-                    "activated_users": accounts.activated,
-                    "active_users": len(active) if period.known else None,
-                },
-            }
-            if not period.complete:
-                usage["complete"] = False
-            report.append(usage)
+            count = len(active) if period.known else None
+            usage = usage_row((period.start, period.end), count, accounts, period.complete)
+            report.append({**usage, "labels": {"calendar_year_month": period.label}})
         return report
 
     return Plan(months.ranges, make)

@@ -20,7 +20,6 @@ from django.utils.translation import gettext as _
 from ..calendar import checked, earlier, local, outward
 from ..counting import restricted
 from ..digests import status
-from ..insights import find_origin
 from ..insights import retention as retention_of
 from ..reports import (
     customer_monthly_usage,
@@ -29,7 +28,7 @@ from ..reports import (
     daily_usage,
 )
 from ..sets import CorruptDigest
-from ..stores import PrunedSpan
+from ..stores import PrunedSpan, get_store
 from ..web import (
     OF_DAYS,
     VIEW_PEOPLE,
@@ -324,7 +323,7 @@ def health(page: PageRequest) -> Context:
     progress = status()
     return {
         "tables": [
-            status_table(progress, find_origin(), page),
+            status_table(progress, get_store().first(), page),
             levels_table(progress.levels, page),
             checks_table(failed_checks(), page),
         ]

@@ -12,18 +12,18 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from ..calendar import checked, utc
-from ..conf import conf
+from ..conf import conf, is_window
 from ..models import Souvenir
 from ..sets import primary_key
 from ..signals import user_seen
 from ..stores import Sighting, Store, UserRange, get_store
-from .ratelimit import Window, bounds_of, gate, is_window, window_now, window_of
+from .ratelimit import Window, bounds_of, rate_limiter, window_now, window_of
 
 logger = logging.getLogger(__name__)
 
 Outcome = Literal["added", "rate-limited", "duplicated", "skipped"]
 
-#: How far ahead of this clock another one may be before its ``when`` is taken for a mistake.
+#: How far in the future a ``when`` may be, for clocks that differ.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
@@ -35,25 +35,26 @@ def souvenez(
 ) -> Outcome:
     """Leave a souvenir of ``user``, at most one per user and window.
 
-    ``user`` is a saved user or its primary key. ``when`` is an aware datetime (naive in the default
-    time zone where ``USE_TZ`` is False), now by default, at most a minute in the future; a past one
-    is limited in its own window. ``ratelimit`` is True for windows of
+    ``user`` is a saved user or its primary key. ``when`` is an aware datetime (if ``USE_TZ`` is
+    False, a naive one in the default time zone), by default now, at most a minute in the future; a
+    past one is limited in its own window. ``ratelimit`` is True for windows of
     ``SOUVENIRS_RATELIMIT_SECONDS``, a number of seconds, or False or 0 for no limit.
-    ``check_duplicate`` looks for a souvenir of the same user and moment first.
+    ``check_duplicate`` first looks for a souvenir of the same user and instant.
 
-    Returns ``"added"``; ``"rate-limited"``; ``"duplicated"``; or ``"skipped"`` where
+    Returns ``"added"``; ``"rate-limited"``; ``"duplicated"``; or ``"skipped"`` if
     ``SOUVENIRS_ENABLED`` is False or the transaction around the call is already broken, so that
-    nothing was sent. ``"added"`` inside a transaction is as durable as that transaction.
+    nothing was written. ``"added"`` inside a transaction is as durable as that transaction.
 
-    Raises ValueError or TypeError for a user or moment that cannot be recorded, and
-    ``django.db.Error`` where the database fails: the user's next call then tries again.
+    Raises ValueError or TypeError for a user or datetime that cannot be recorded,
+    ``ImproperlyConfigured`` for a setting with a wrong value, and ``django.db.Error`` if the
+    database fails: the user's next call then tries again.
     """
     attempt = _Attempt.of(user, when, ratelimit, check_duplicate)
     return attempt.settled() or attempt.record()
 
 
-def souvenez_on(request: HttpRequest, user: Any) -> Outcome:
-    """Leave a souvenir of ``user``, seen in ``request``; see :func:`souvenez`."""
+def souvenez_visit(request: HttpRequest, user: Any) -> Outcome:
+    """Leave a souvenir of the user of a request; see :func:`souvenez`."""
     attempt = _Attempt.of(user, None, True, False)._replace(request=request)
     return attempt.settled() or attempt.record()
 
@@ -70,7 +71,7 @@ async def asouvenez(
 
 
 class _Attempt(NamedTuple):
-    """One call of souvenez(), its arguments checked."""
+    """One call of souvenez(), with its arguments checked."""
 
     user: Hashable
     when: datetime | None
@@ -86,59 +87,59 @@ class _Attempt(NamedTuple):
         return cls(primary_key(user), moment, _window_seconds(ratelimit), check_duplicate)
 
     def settled(self) -> Outcome | None:
-        """The outcome, where this process knows it without asking anyone."""
+        """The outcome if it is known without the cache and the database, else None."""
         if not conf.ENABLED:
             return "skipped"
         if self.seconds:
             when, seconds = self.when, self.seconds
             window = window_now(seconds) if when is None else window_of(when, seconds)
-            if gate.remembers(self.user, window):
+            if rate_limiter.remembers(self.user, window):
                 return "rate-limited"
         return None
 
     def record(self) -> Outcome:
-        """Ask the cache and write; this may block."""
+        """Ask the cache and write to the database; this may block."""
         store = get_store()
         if not store.can_write():
             return "skipped"
         when = self.when or datetime.now(UTC)
         window = window_of(when, self.seconds) if self.seconds else None
         is_lasting = not store.can_be_undone()
-        promise = _Promise(self.user, window, when, self.request, is_claimed=is_lasting)
+        hook = _CommitHook(self.user, window, when, self.request, is_claimed=is_lasting)
         if window is None:
-            return self._write(store, promise)
-        if store.has_promised(promise):
+            return self._write(store, hook)
+        if store.has_promised(hook):
             return "rate-limited"
 
-        def was_left() -> bool:
+        def is_recorded() -> bool:
             return store.has_within(UserRange(self.user, *bounds_of(window)))
 
         if not is_lasting:
-            if gate.is_claimed(self.user, window, was_left):
+            if rate_limiter.is_claimed(self.user, window, is_recorded):
                 return "rate-limited"
-            return self._write(store, promise)
-        if not gate.admits(self.user, window, was_left):
+            return self._write(store, hook)
+        if not rate_limiter.admits(self.user, window, is_recorded):
             return "rate-limited"
         try:
-            return self._write(store, promise)
+            return self._write(store, hook)
         except BaseException:
-            gate.give_back(self.user, window)
+            rate_limiter.release(self.user, window)
             raise
 
-    def _write(self, store: Store, promise: _Promise) -> Outcome:
-        sighting = Sighting(promise.user, promise.when)
+    def _write(self, store: Store, hook: _CommitHook) -> Outcome:
+        sighting = Sighting(hook.user, hook.when)
         if self.check_duplicate and store.has(sighting):
-            store.on_commit(promise.limit)
+            store.on_commit(hook.limit)
             return "duplicated"
         store.add(sighting)
         logger.debug("Left a souvenir of user %s at %s.", *sighting)
-        store.on_commit(promise)
+        store.on_commit(hook)
         return "added"
 
 
 @dataclass(frozen=True)
-class _Promise:
-    """What follows once a souvenir is there for good. Two are equal where one is enough."""
+class _CommitHook:
+    """What follows the commit of a souvenir. Two are equal if one of them is enough."""
 
     user: Hashable
     window: Window | None
@@ -155,8 +156,8 @@ class _Promise:
     def limit(self) -> None:
         if self.window is not None:
             if not self.is_claimed:
-                gate.claim(self.user, self.window)
-            gate.remember(self.user, self.window)
+                rate_limiter.claim(self.user, self.window)
+            rate_limiter.remember(self.user, self.window)
 
 
 def _past(when: datetime) -> datetime:

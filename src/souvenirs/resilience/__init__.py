@@ -2,11 +2,11 @@
 
 from .breaker import cache_breaker, database_breaker
 from .caches import bounded_cache, has_timeout
-from .logs import RareLog
+from .logs import ThrottledLogger
 from .timeouts import bounded
 
 __all__ = [
-    "RareLog",
+    "ThrottledLogger",
     "bounded",
     "bounded_cache",
     "cache_breaker",

@@ -1,4 +1,4 @@
-"""Leave alone what makes requests wait."""
+"""Circuit breakers: what made a request wait is not used again for a while."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from time import monotonic
 from ..conf import conf
 
 
-class Breaker:
-    """Opens where something failed; for ``SOUVENIRS_BREAKER_SECONDS`` nobody asks that again.
+class CircuitBreaker:
+    """A circuit breaker of one process.
 
-    Then one caller may, and the others wait for what it finds. Belongs to one process. There is no
-    lock: a lock that another thread holds while the process forks is held for ever.
+    While it is open, one caller in ``SOUVENIRS_BREAKER_SECONDS`` may try again. There is no lock,
+    because a lock that another thread holds while the process forks is never released.
     """
 
     def __init__(self) -> None:
@@ -19,11 +19,11 @@ class Breaker:
 
     def reset(self) -> None:
         self._is_open = False
-        #: The moment of the next try, in a list: only one thread at a time can take it out.
+        #: The time of the next try, in a list so that only one thread at a time can take it.
         self._due: list[float] = []
 
     def allows(self) -> bool:
-        """Whether to ask now."""
+        """Whether the caller may try now."""
         if not self._is_open:
             return True
         try:
@@ -35,24 +35,24 @@ class Breaker:
         return now >= due
 
     def trip(self) -> None:
-        """It failed: leave it alone for a while."""
+        """Open, after a failure."""
         self._due = [monotonic() + conf.BREAKER_SECONDS]
         self._is_open = True
 
     def close(self) -> None:
-        """It answered: everybody may ask."""
+        """Close, after a success."""
         self._is_open = False
 
 
-_cache_breakers: dict[str, Breaker] = {}
+_cache_breakers: dict[str, CircuitBreaker] = {}
 
-#: Of whatever databases a souvenir needs.
-database_breaker = Breaker()
+#: The breaker of all databases that a souvenir needs.
+database_breaker = CircuitBreaker()
 
 
-def cache_breaker(alias: str) -> Breaker:
-    """Return the breaker of one of ``CACHES``, always the same one."""
-    return _cache_breakers.get(alias) or _cache_breakers.setdefault(alias, Breaker())
+def cache_breaker(alias: str) -> CircuitBreaker:
+    """Return the breaker of one of ``CACHES``."""
+    return _cache_breakers.get(alias) or _cache_breakers.setdefault(alias, CircuitBreaker())
 
 
 def reset() -> None:

@@ -1,4 +1,4 @@
-"""One line where there could be one for each request."""
+"""A logger for errors that could repeat with every request."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from time import monotonic
 
 from ..conf import conf
 
-_logs: list[RareLog] = []
+_logs: list[ThrottledLogger] = []
 
 
-class RareLog:
-    """Logs each kind of message once in ``SOUVENIRS_BREAKER_SECONDS``, and how often it was due."""
+class ThrottledLogger:
+    """Logs each message once in ``SOUVENIRS_BREAKER_SECONDS``, and how often it was left out."""
 
     def __init__(self, name: str) -> None:
         self.logger = logging.getLogger(name)
@@ -20,10 +20,10 @@ class RareLog:
         _logs.append(self)
 
     def exception(self, message: str, *args: object, level: int = logging.ERROR) -> None:
-        """Log a message and the exception being handled.
+        """Log a message with the exception being handled, unless it was logged a moment ago.
 
-        The message, before its arguments are put in, is its kind. It tells of ids, never of names,
-        sessions or addresses.
+        Messages are the same if they differ only in their arguments. They contain primary keys, but
+        no names, sessions or URLs.
         """
         now = monotonic()
         if now < self._due.get(message, 0):
@@ -32,7 +32,7 @@ class RareLog:
         self._due[message] = now + conf.BREAKER_SECONDS
         left_out = self._left_out.pop(message, 0)
         if left_out:
-            message += f" {left_out} like this were not logged."
+            message += f" {left_out} more were not logged."
         self.logger.log(level, message, *args, exc_info=True)
 
     def forget(self) -> None:
@@ -41,6 +41,6 @@ class RareLog:
 
 
 def reset() -> None:
-    """Log the next message of each kind."""
+    """Log each message again at its next occurrence."""
     for log in _logs:
         log.forget()

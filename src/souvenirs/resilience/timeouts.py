@@ -1,18 +1,17 @@
-"""A database that answers within ``SOUVENIRS_TIMEOUT``, or an error: as far as its engine can.
+"""Statements that the database answers within ``SOUVENIRS_TIMEOUT``, or that fail.
 
-The site's own connection is used, since a second one could wait for the first. What is changed for
-a statement of ours is undone after it, or ends with it, and costs no further round trip.
+They are sent on the site's own connection: a second one could wait for the first. Whatever is set
+for a statement ends with it, or is reset after it, and costs no further round trip.
 
-* PostgreSQL: the limit of a statement, sent with it. Not inside a host transaction, where it would
-  outlast the statement. A server that does not even say that time is up is given as long again,
-  with psycopg 3.3 or newer, and the connection to it is closed.
-* MariaDB: the limit of a statement, as part of it. MySQL has none for what writes. A silent server
-  is given up in the same way, with PyMySQL.
-* SQLite: how long to wait for another writer.
+* PostgreSQL: ``statement_timeout``, sent with the statement. Not inside a transaction of the site,
+  where it would outlast the statement. If the server does not answer within twice the time,
+  psycopg 3.3 or newer gives up and the connection is closed.
+* MariaDB: ``max_statement_time``, as part of the statement. MySQL has no such limit for writes. If
+  the server does not answer within twice the time, PyMySQL gives up and closes the connection.
+* SQLite: ``busy_timeout``, the time to wait for another writer.
 
-A connection that has to be made first may take two seconds on PostgreSQL and one on MariaDB and
-MySQL, the shortest time that their clients know, unless the site's own ``connect_timeout`` or pool
-says otherwise.
+A connection that has to be opened first may take two seconds on PostgreSQL and one on MariaDB and
+MySQL, the shortest timeouts of their clients, unless the site sets ``connect_timeout`` or a pool.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import cache, partial
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from time import monotonic
 from typing import Any, TypeAlias
 
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import conf
@@ -32,25 +31,25 @@ from .breaker import database_breaker
 
 Execute: TypeAlias = Callable[..., Any]
 
-#: Shortest time that the clients know for making a connection, in seconds.
+#: Shortest timeouts of the clients for opening a connection, in seconds.
 CONNECT_SECONDS = {"postgresql": 2, "mysql": 1}
 
-#: PQTRANS_ACTIVE of libpq: a statement is under way.
+#: PQTRANS_ACTIVE of libpq: a statement is being executed.
 POSTGRESQL_ACTIVE = 1
 
-#: Part of the limit after which an error is taken to have come from it.
+#: Part of the limit after which an error is taken for one of the limit's.
 NEARLY = 0.9
 
-#: What is sent with a limit; to save points and the like it would be foreign.
+#: First words of the statements that are sent with a limit. Savepoints and the like are not.
 LIMITED = ("INSERT", "SELECT")
 
 
 class bounded:
-    """A block within which the statements sent on these connections give up in time.
+    """A context manager for statements on these connections that must not wait long.
 
-    They raise ``django.db.OperationalError`` when it is up, and then the breaker of the database
-    opens; an error that comes at once closes it, since that costs nobody anything. Written out
-    instead of with generators, because every souvenir pays for it.
+    They raise ``django.db.OperationalError`` when the time is up, and then the breaker of the
+    database opens. An error that comes sooner closes it. A class instead of a generator, because
+    every souvenir pays for it.
     """
 
     def __init__(self, *connections: BaseDatabaseWrapper) -> None:
@@ -79,23 +78,27 @@ class bounded:
 
 
 def _connect(connection: BaseDatabaseWrapper) -> None:
-    patient = connection.settings_dict
-    options = patient.get("OPTIONS", {})
+    site_settings = connection.settings_dict
+    options = site_settings.get("OPTIONS", {})
     seconds = CONNECT_SECONDS.get(connection.vendor)
     if seconds is None or {"connect_timeout", "pool"} & options.keys():
         connection.ensure_connection()
         return
     limits = {"connect_timeout": seconds}
-    if _is_pymysql(connection) and "read_timeout" not in options:
-        # To this driver, a server that accepts and says nothing is connected.
+    if _uses(connection, "pymysql") and "read_timeout" not in options:
+        # connect_timeout of this driver ends before the server's greeting is read.
         limits["read_timeout"] = seconds
-    connection.settings_dict = {**patient, "OPTIONS": {**options, **limits}}
+    connection.settings_dict = {**site_settings, "OPTIONS": {**options, **limits}}
     try:
         connection.ensure_connection()
     finally:
-        connection.settings_dict = patient
+        connection.settings_dict = site_settings
     if "read_timeout" in limits:
-        vars(connection.connection)["_read_timeout"] = None
+        connection.connection._read_timeout = None
+
+
+def _uses(connection: Any, driver: str) -> bool:
+    return bool(connection.Database.__name__ == driver)
 
 
 class Limit(ABC):
@@ -103,6 +106,7 @@ class Limit(ABC):
 
     def __init__(self, connection: BaseDatabaseWrapper, seconds: float) -> None:
         self.connection: Any = connection
+        self.driver: Any = connection.connection
         self.seconds = seconds
         self.milliseconds = max(1, round(seconds * 1000))
 
@@ -119,93 +123,78 @@ class _PostgreSQL(Limit):
     def set(self) -> None:
         connection = self.connection
         self.is_set = not connection.in_atomic_block and connection.get_autocommit()
-        if not self.is_set:
-            return
-        self.setting = f"SET LOCAL statement_timeout = {self.milliseconds}"
-        self.driver = connection.connection
-        if _can_stop_waiting(type(self.driver)):  # type: ignore[arg-type]
-            self.driver.wait = partial(self.driver.wait, timeout=2 * self.seconds)
-        options = connection.settings_dict.get("OPTIONS", {})
-        by_server = options.get("server_side_binding", False)
-        self.wrapper = self.send_after if by_server else self.send_with
-        connection.execute_wrappers.append(self.wrapper)
+        if self.is_set:
+            self.prefix = f"SET LOCAL statement_timeout = {self.milliseconds}; "
+            self.wrapper = connection.execute_wrapper(
+                self.send if _uses(connection, "psycopg") else self.send_by_psycopg2
+            )
+            self.wrapper.__enter__()
 
     def undo(self) -> None:
-        if not self.is_set:
-            return
-        self.connection.execute_wrappers.remove(self.wrapper)
-        if vars(self.driver).pop("wait", None) and _is_active(self.driver):
-            # It was given up; whatever it may still say answers no later question.
-            self.connection.close()
+        if self.is_set:
+            self.wrapper.__exit__(None, None, None)
+            if self.driver.info.transaction_status == POSTGRESQL_ACTIVE:
+                # The statement was given up; its answer must not be taken for a later one's.
+                self.connection.close()
 
-    def send_with(self, execute: Execute, sql: str, *arguments: Any) -> Any:
-        """Send the limit in front of the statement."""
-        if not sql.startswith(LIMITED):
-            return execute(sql, *arguments)
-        result = execute(f"{self.setting}; {sql}", *arguments)
-        if _can_skip_results(type(self.driver)):  # type: ignore[arg-type]
-            arguments[-1]["cursor"].nextset()  # the limit's own comes first
-        return result
+    def send(self, execute: Execute, sql: str, params: Any, many: bool, context: Any) -> Any:
+        """Send the limit in front of the statement, and wait no longer than twice the limit."""
+        cursor = context["cursor"].cursor
+        is_limited = sql.startswith(LIMITED)
+        if is_limited:
+            if self.connection.settings_dict.get("OPTIONS", {}).get("server_side_binding"):
+                # A server that binds values accepts no two statements at once.
+                client_cursor = self.connection.Database.ClientCursor(self.driver)
+                sql, params = client_cursor.mogrify(sql, params), None
+            sql = self.prefix + sql
+        timeout = {"timeout": 2 * self.seconds} if _can_give_up(type(self.driver)) else {}  # type: ignore[arg-type]
+        self.connection.validate_no_broken_transaction()
+        with self.connection.wrap_database_errors, self.driver.lock:
+            self.driver.wait(cursor._execute_gen(sql, params, prepare=False), **timeout)
+        if is_limited:
+            cursor.nextset()  # the first result is that of the limit
+        return cursor
 
-    def send_after(self, execute: Execute, sql: str, *arguments: Any) -> Any:
-        """Send the limit and the statement one by one: a server that binds takes no two."""
-        if not sql.startswith(LIMITED) or self.connection.in_atomic_block:
-            return execute(sql, *arguments)
-        with transaction.atomic(using=self.connection.alias):
-            with self.connection.cursor() as cursor:
-                cursor.execute(self.setting)
-            return execute(sql, *arguments)
-
-
-def _is_active(driver: Any) -> bool:
-    return bool(driver.info.transaction_status == POSTGRESQL_ACTIVE)
-
-
-@cache
-def _can_stop_waiting(driver: Any) -> bool:
-    wait = getattr(driver, "wait", None)
-    return wait is not None and "timeout" in inspect.signature(wait).parameters
+    def send_by_psycopg2(self, execute: Execute, sql: str, *arguments: Any) -> Any:
+        """Send the limit in front of the statement; this driver returns the last result."""
+        return execute(self.prefix + sql if sql.startswith(LIMITED) else sql, *arguments)
 
 
 @cache
-def _can_skip_results(driver: Any) -> bool:
-    return bool(driver.__module__.partition(".")[0] == "psycopg")
+def _can_give_up(driver: Any) -> bool:
+    return "timeout" in inspect.signature(driver.wait).parameters
 
 
 class _MySQL(Limit):
     def set(self) -> None:
-        self.limits = self.connection.mysql_is_mariadb
-        if self.limits:
+        self.wrapper: AbstractContextManager[None] = nullcontext()
+        if self.connection.mysql_is_mariadb:
             self.prefix = f"SET STATEMENT max_statement_time={self.milliseconds / 1000} FOR "
-            self.connection.execute_wrappers.append(self.send)
-        self.driver = vars(self.connection.connection) if _is_pymysql(self.connection) else {}
-        self.patience = self.driver.get("_read_timeout")
-        # It closes the connection by itself when that time is up.
-        self.driver["_read_timeout"] = 2 * self.seconds
+            self.wrapper = self.connection.execute_wrapper(self.send)
+        self.wrapper.__enter__()
+        if _uses(self.connection, "pymysql"):
+            self.site_timeout = self.driver._read_timeout
+            # The driver closes the connection when that time is up.
+            self.driver._read_timeout = 2 * self.seconds
 
     def undo(self) -> None:
-        self.driver["_read_timeout"] = self.patience
-        if self.limits:
-            self.connection.execute_wrappers.remove(self.send)
+        if _uses(self.connection, "pymysql"):
+            self.driver._read_timeout = self.site_timeout
+        self.wrapper.__exit__(None, None, None)
 
     def send(self, execute: Execute, sql: str, *arguments: Any) -> Any:
         return execute(self.prefix + sql if sql.startswith(LIMITED) else sql, *arguments)
 
 
-def _is_pymysql(connection: Any) -> bool:
-    return bool(connection.vendor == "mysql" and connection.Database.__name__ == "pymysql")
-
-
 class _SQLite(Limit):
-    # Past Django's cursor, which would show these among the site's queries.
+    # Not by Django's cursor, which would show these statements among the site's queries.
 
     def set(self) -> None:
-        self.driver = self.connection.connection
-        (self.patience,) = self.driver.execute("PRAGMA busy_timeout").fetchone()
-        self.driver.execute(f"PRAGMA busy_timeout = {min(self.patience, self.milliseconds)}")
+        (self.site_timeout,) = self.driver.execute("PRAGMA busy_timeout").fetchone()
+        self.driver.execute(f"PRAGMA busy_timeout = {min(self.site_timeout, self.milliseconds)}")
 
     def undo(self) -> None:
-        self.driver.execute(f"PRAGMA busy_timeout = {self.patience}")
+        self.driver.execute(f"PRAGMA busy_timeout = {self.site_timeout}")
 
 
 LIMITS: dict[str, type[Limit]] = {"postgresql": _PostgreSQL, "mysql": _MySQL, "sqlite": _SQLite}

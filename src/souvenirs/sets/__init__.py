@@ -1,9 +1,8 @@
 """Sets of users: their primary keys, their numbers and the bytes they are stored as."""
 
 from .conditions import IsOneOf, one_of
-from .keys import Keys, keys_by, keys_in, packing, primary_key, unpacked
-from .numbers import FIRST_NUMBER, LAST_NUMBER, give_numbers, is_number, keys_of, numbers_of
-from .usersets import CorruptDigest, Label, UserSet, checksum_of
+from .keys import FIRST_NUMBER, Keys, is_number, keys_by, keys_in, packing, primary_key, unpacked
+from .usersets import LAST_NUMBER, CorruptDigest, Label, UserSet, checksum_of
 
 __all__ = [
     "FIRST_NUMBER",
@@ -14,12 +13,9 @@ __all__ = [
     "Label",
     "UserSet",
     "checksum_of",
-    "give_numbers",
     "is_number",
     "keys_by",
     "keys_in",
-    "keys_of",
-    "numbers_of",
     "one_of",
     "packing",
     "primary_key",

@@ -1,21 +1,19 @@
-"""Conditions on a column: it is a user of a set."""
+"""Conditions on a column: its value is in a set."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..sql import values_table
+from ..sql import Field, values_table
 from .usersets import UserSet
-
-Field: TypeAlias = "models.Field[Any, Any]"
 
 
 class IsOneOf(models.Func):
-    """A condition: the column is one of these values, however many they are."""
+    """A condition: the column has one of these values, of any number."""
 
     output_field = models.BooleanField()
     conditional = True
@@ -36,11 +34,11 @@ class IsOneOf(models.Func):
 def one_of(
     connection: BaseDatabaseWrapper, column: str, field: Field, values: Iterable[Any]
 ) -> tuple[str, list[Any]]:
-    """Return SQL, and its parameters, that says whether a column is one of these values."""
+    """Return SQL, and its parameters, that says whether a column has one of these values."""
     if isinstance(values, UserSet):
         if values.is_dense and connection.vendor in FLAG:
             return _is_flagged(connection.vendor, column, values)
-        # Numbers as they are: to prepare a million of them one by one takes seconds.
+        # Numbers as they are, because preparing a million of them one by one takes seconds.
         if connection.vendor == "sqlite":
             return f"{column} IN (SELECT value FROM json_each(%s))", [str(list(values))]
         if connection.vendor == "postgresql":
@@ -50,7 +48,7 @@ def one_of(
     return f"{column} IN (SELECT c0 FROM {table})", params
 
 
-#: Whether the flag of a number in a column is set, in a string of bytes or of bits.
+#: Whether the flag of the number in a column is set, in a string of bytes or of bits.
 FLAG = {
     "sqlite": "substr(%s, {column} + 1, 1) = x'01'",
     "postgresql": "get_bit(%s::bytea, {column}::int) = 1",
@@ -59,12 +57,12 @@ FLAG = {
 
 
 def _is_flagged(vendor: str, column: str, users: UserSet) -> tuple[str, list[Any]]:
-    """SQL that looks up the flag of a number, in whatever order the rows come.
+    """SQL that looks up the flag of a number.
 
-    A list of a million values would be made a table of, or be sorted, for each query.
+    From a list of a million values, an engine would build a table, or sort it, for each query.
     """
     flags = users.flags() if vendor == "sqlite" else users.bits()
-    # Outside of the string an engine would find an error, or look from its end.
+    # Outside of the string, an engine would raise an error, or count from its end.
     within = f"{column} BETWEEN 0 AND {users.max()}"
     flag = FLAG[vendor].format(column=column)
     return f"CASE WHEN {within} THEN {flag} ELSE 1 = 0 END", [flags]

@@ -1,4 +1,4 @@
-"""Primary keys: of a user, and of the rows of a queryset as a set, read in one piece."""
+"""Primary keys of users: of one user, and of all rows of a queryset as a set."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ from django.db import connections, models
 
 from .usersets import UserSet
 
-#: Keys from 0 up to here are numbers in sets, see :mod:`souvenirs.sets.numbers`.
-LIMIT = 2**31
+#: Integer keys below are their own numbers in sets; the numbers of other keys begin here, see
+#: :mod:`souvenirs.stores.numbers`.
+FIRST_NUMBER = 2**31
 
-#: As numbers where all of them are, and else as they are.
+#: Primary keys: as numbers if all of them are numbers, else as they are.
 Keys: TypeAlias = UserSet | frozenset[Hashable]
 
-#: All whole numbers of a group as one value, as the engine makes it fastest.
+#: All integers of a group as one value, in the engine's fastest way.
 PACKED = {
     "postgresql": "string_agg(int8send(k), ''::bytea)",
     "sqlite": "json_group_array(k)",
 }
+
+
+def is_number(key: Hashable) -> bool:
+    """Whether a primary key is its own number in sets."""
+    return type(key) is int and 0 <= key < FIRST_NUMBER
 
 
 def keys_in(rows: models.QuerySet[Any]) -> Keys:
@@ -52,21 +58,22 @@ def keys_by(rows: models.QuerySet[Any], group: models.Expression) -> dict[Any, K
 
 
 def packing(field: Any, connection: Any) -> str | None:
-    """Return SQL that packs the whole numbers of a column ``k``, whose values are of a field.
+    """Return SQL that packs the integers of a column ``k``, whose values are those of a field.
 
-    None where they are no whole numbers, or something else in Python, and where the engine cannot.
+    None for a field that is not of integers, in the database and in Python, and for engines that
+    have no such SQL.
     """
     is_whole = isinstance(field, models.IntegerField) and not field.get_db_converters(connection)
     return PACKED.get(connection.vendor) if is_whole else None
 
 
 def unpacked(packed: Any) -> Keys:
-    """Return the primary keys that have been packed; None is a pack of nobody."""
+    """Return the primary keys that have been packed; None is a pack of none."""
     return _keys(_numbers(packed))
 
 
 def _has_more_columns(rows: models.QuerySet[Any, Any]) -> bool:
-    """Whether there may be columns in SQL that nobody asked for, by which rows are in order."""
+    """Whether the SQL may have more columns, because rows are ordered by them."""
     return rows.ordered and bool(rows.query.distinct or rows.query.combinator)
 
 
@@ -103,14 +110,14 @@ def _keys(numbers: Collection[int]) -> Keys:
         users = UserSet.from_ids(array("I", numbers))
     except OverflowError:
         return frozenset(numbers)
-    return users if not users or users.max() < LIMIT else frozenset(users)
+    return users if not users or users.max() < FIRST_NUMBER else frozenset(users)
 
 
 def primary_key(user: Any) -> Hashable:
     """Return the primary key of a user, given as the user or as the key itself.
 
-    Raises ValueError for None, an anonymous user, a user not saved yet and a value that is no key
-    of the user model.
+    Raises ValueError for None, an anonymous user, a user that has not been saved and a value that
+    cannot be a primary key of the user model.
     """
     if user is None:
         raise ValueError("user is None: give a saved user or its primary key.")
@@ -123,7 +130,9 @@ def primary_key(user: Any) -> Hashable:
         key: Hashable = user.pk
         return key
     if isinstance(user, models.Model):
-        raise ValueError(f"{user!r} is no {_label()}: give a saved user or its primary key.")
+        raise ValueError(
+            f"{user!r} is not an instance of {_label()}: give a saved user or its primary key."
+        )
     return _as_key(user.pk)
 
 

@@ -4,27 +4,28 @@ A set is a 32-bit Roaring bitmap: two bytes for a user of a sparse set, one bit 
 this module knows that.
 
 The bytes are a header (format, number of users, checksum) and the bitmap in Roaring's portable
-format. With one bit flipped it is often a valid bitmap of other users, so nothing is decoded before
-its checksum has been verified. That covers the :class:`Label` too, the place where the bytes
-belong: in another place they do not match. It finds accidents, not forgeries.
+format. A bitmap with one bit flipped is often a valid bitmap of other users, so nothing is decoded
+before its checksum has been verified. That covers the :class:`Label` too, so that the bytes of
+another digest do not match. It detects accidents, not forgeries.
 """
 
 from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import NamedTuple
+from operator import and_, or_, sub, xor
+from typing import Any, NamedTuple
 
 from pyroaring import FrozenBitMap
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
-#: The greatest number that a user may have.
-MAX_ID = 2**32 - 1
+#: The greatest number of a user.
+LAST_NUMBER = 2**32 - 1
 
-#: As many numbers for each one in a set are few enough to write a flag for each.
+#: A set is dense if, up to its greatest number, at least one number in this many is in it.
 DENSE = 64
 
 FORMAT = b"USR\x01"
@@ -36,15 +37,15 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class CorruptDigest(ValueError):
-    """Stored bytes that are not, or are no longer, the set that belongs in their place."""
+    """The stored bytes of a digest are damaged, or those of another digest."""
 
 
 class Label(NamedTuple):
-    """Where a set is stored: what it says of its users, of which span, and written how often."""
+    """The digest in which a set is stored: its kind, its cell, and how often it was written."""
 
     kind: str
     level: int
-    #: Aware; the same instant in another time zone is the same place.
+    #: Aware, in any time zone.
     start: datetime
     version: int
 
@@ -69,16 +70,16 @@ class UserSet:
 
     @classmethod
     def from_ids(cls, ids: Iterable[int]) -> UserSet:
-        """Return the set of these numbers, in any order, repeated or not.
+        """Return the set of these numbers, which may come in any order and repeatedly.
 
-        An ``array("I")``, or a memoryview of one, is the fastest. Raises TypeError for what is not
-        an int (a bool and raw bytes are not), and ValueError for one out of range.
+        An ``array("I")``, or a memoryview of one, is the fastest. Raises TypeError for anything
+        but an int (bools and raw bytes included), and ValueError for a number out of range.
         """
         return cls._of(FrozenBitMap(_packed(ids)))
 
     @classmethod
     def union(cls, sets: Iterable[UserSet]) -> UserSet:
-        """Return everybody who is in any of the sets, much faster than one ``|`` after another."""
+        """Return the union of the sets, much faster than by one ``|`` after another."""
         bitmaps = [users._bitmap for users in sets]
         return cls._of(FrozenBitMap.union(*bitmaps)) if bitmaps else cls()
 
@@ -86,7 +87,7 @@ class UserSet:
     def from_bytes(cls, data: bytes | bytearray | memoryview, label: Label) -> UserSet:
         """Return the set that :meth:`to_bytes` wrote under an equal label.
 
-        Raises CorruptDigest for any other bytes, whatever they are, and nothing else.
+        Raises CorruptDigest, and nothing else, for any other bytes.
         """
         if len(data) < HEADER.size:
             raise _corrupt(label, f"{len(data)} bytes are too short for one")
@@ -112,22 +113,22 @@ class UserSet:
         return HEADER.pack(FORMAT, len(self), _checksum(label, len(self), body)) + body
 
     def max(self) -> int:
-        """Return the greatest number in the set; ValueError where it is empty."""
+        """Return the greatest number in the set; raises ValueError if it is empty."""
         return self._bitmap.max()
 
     def page(self, start: int, stop: int) -> list[int]:
-        """Return the numbers from one position up to another, without reading those before."""
+        """Return the numbers at positions ``start`` to ``stop - 1``; those before are not read."""
         return list(self._bitmap[start:stop])
 
     @property
     def is_dense(self) -> bool:
-        """Whether as many as one number of so many, up to the greatest, is in the set."""
+        """Whether the set is dense enough for :meth:`flags` and :meth:`bits`."""
         return bool(self._bitmap) and self._bitmap.max() < DENSE * len(self._bitmap)
 
     def flags(self) -> bytes:
-        """Return a byte for each number up to the greatest: 1 where it is in the set, 0 elsewhere.
+        """Return a byte for each number up to the greatest: 1 if it is in the set, else 0.
 
-        Only for a dense set, which takes little more room like that.
+        Only a dense set takes little more room like that.
         """
         flags = bytearray(self._bitmap.max() + 1)
         for number in self._bitmap:
@@ -135,7 +136,7 @@ class UserSet:
         return bytes(flags)
 
     def bits(self) -> bytes:
-        """Return :meth:`flags` as bits, eight to a byte, the least number in the lowest one."""
+        """Return :meth:`flags` as bits, eight to a byte, beginning with the lowest bit."""
         flags = self.flags()
         size = -(-len(flags) // 8)
         bits = 0
@@ -153,37 +154,34 @@ class UserSet:
         return self._bitmap.union_cardinality(other._bitmap)
 
     def isdisjoint(self, other: UserSet) -> bool:
-        """Return whether nobody is in both sets."""
+        """Whether no user is in both sets."""
         return not self._bitmap.intersect(other._bitmap)
 
     def __len__(self) -> int:
         return len(self._bitmap)
 
     def __contains__(self, user: object) -> bool:
-        return isinstance(user, int) and 0 <= user <= MAX_ID and user in self._bitmap
+        return isinstance(user, int) and 0 <= user <= LAST_NUMBER and user in self._bitmap
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._bitmap)
 
-    def __and__(self, other: UserSet) -> UserSet:
+    def _combined(self, operator: Callable[[Any, Any], Any], other: UserSet) -> UserSet:
         if not isinstance(other, UserSet):
             return NotImplemented
-        return self._of(self._bitmap & other._bitmap)
+        return self._of(operator(self._bitmap, other._bitmap))
+
+    def __and__(self, other: UserSet) -> UserSet:
+        return self._combined(and_, other)
 
     def __or__(self, other: UserSet) -> UserSet:
-        if not isinstance(other, UserSet):
-            return NotImplemented
-        return self._of(self._bitmap | other._bitmap)
+        return self._combined(or_, other)
 
     def __sub__(self, other: UserSet) -> UserSet:
-        if not isinstance(other, UserSet):
-            return NotImplemented
-        return self._of(self._bitmap - other._bitmap)
+        return self._combined(sub, other)
 
     def __xor__(self, other: UserSet) -> UserSet:
-        if not isinstance(other, UserSet):
-            return NotImplemented
-        return self._of(self._bitmap ^ other._bitmap)
+        return self._combined(xor, other)
 
     def __le__(self, other: UserSet) -> bool:
         if not isinstance(other, UserSet):
@@ -205,12 +203,12 @@ class UserSet:
 
 
 def checksum_of(label: Label, count: int) -> int:
-    """Return a checksum of a number of users stored beside its label, for use without the set.
+    """Return a checksum of the number of users of a digest, which can be read without the set.
 
-    It fits a signed 64-bit column.
+    It fits into a signed 64-bit column.
     """
     start = (label.start - EPOCH) // MICROSECOND
-    # The kind comes last: it alone has no fixed length.
+    # The kind comes last, because it has no fixed length.
     packed = struct.pack("<qqqq", label.level, start, label.version, count) + label.kind.encode()
     return int.from_bytes(xxh3_64_digest(packed), "big", signed=True)
 
@@ -233,7 +231,7 @@ def _packed(ids: Iterable[int]) -> array[int]:
     if isinstance(ids, memoryview) and ids.format == "I":
         return array("I", ids.tobytes())
     if isinstance(ids, bytes | bytearray | memoryview):
-        raise TypeError("Raw bytes are no user ids: read them with memoryview(...).cast('I').")
+        raise TypeError("Raw bytes are not user ids: read them with memoryview(...).cast('I').")
     members = list(ids)
     for kind in set(map(type, members)):
         if not issubclass(kind, int) or kind is bool:
@@ -242,7 +240,7 @@ def _packed(ids: Iterable[int]) -> array[int]:
     try:
         return array("I", members)
     except OverflowError:
-        stray = next(member for member in members if not 0 <= member <= MAX_ID)
+        stray = next(member for member in members if not 0 <= member <= LAST_NUMBER)
         raise ValueError(
-            f"A user id must be from 0 to {MAX_ID}, not {stray}: map other keys to that range."
+            f"A user id must be from 0 to {LAST_NUMBER}, not {stray}: map other keys to that range."
         ) from None

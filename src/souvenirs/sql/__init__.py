@@ -1,10 +1,11 @@
 """SQL that Django does not write: many values in one statement, partial indexes."""
 
 from .indexes import FalseIndex
-from .parameters import Rank, values_table
+from .parameters import Field, Rank, values_table
 
 __all__ = [
     "FalseIndex",
+    "Field",
     "Rank",
     "values_table",
 ]

@@ -1,4 +1,4 @@
-"""Indexes that the engines do not all have."""
+"""Indexes that not all engines have."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
 class FalseIndex(models.Index):
-    """An index of the rows whose first field is false, on the other fields.
+    """A partial index of the rows whose first field is false, on the other fields.
 
-    Where an engine has no partial index, it is one of all rows, on all fields.
+    On engines without partial indexes, an index of all rows on all fields.
     """
 
     def create_sql(

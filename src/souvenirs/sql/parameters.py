@@ -1,8 +1,8 @@
 """Any number of values in one query, in as few parameters as the engine allows.
 
-A report may ask about thousands of periods and a set may hold a million users. A parameter for
-each would run into the limits of every engine, so they travel as one array or one JSON document,
-which the engine reads as a table.
+A report may be of thousands of periods, and a set may hold a million users. A parameter for each
+would exceed the limits of every engine, so they are sent as one array or one JSON document, which
+the engine reads as a table.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ def values_table(
 ) -> tuple[str, list[Any]]:
     """Return SQL for a table ``v`` and its parameters.
 
-    Its columns are ``n``, the position of a row counted from 0, and ``c0``, ``c1``... with the
-    values, each prepared and typed as the field in its place would store it.
+    Its columns are ``n``, the position of the row counted from 0, and ``c0``, ``c1``... with the
+    values, each prepared and typed as by the field at its position. Raises NotSupportedError for
+    engines that the app does not support.
     """
     prepare = [field.get_db_prep_value for field in fields]
     prepared = [[prepare[i](value, connection) for i, value in enumerate(row)] for row in rows]
     types = [field.db_type(connection) for field in fields]
-    places = range(len(fields))
-    columns = ", ".join(f"c{i}" for i in places)
+    positions = range(len(fields))
+    columns = ", ".join(f"c{i}" for i in positions)
     if connection.vendor == "postgresql":
         arrays = ", ".join(f"%s::{db_type}[]" for db_type in types)
         table = f"unnest({arrays}) WITH ORDINALITY AS u({columns}, position)"
-        lists = [list(column) for column in zip(*prepared, strict=True)] or [[] for _ in places]
+        lists = [list(column) for column in zip(*prepared, strict=True)] or [[] for _ in positions]
         return f"(SELECT position - 1 AS n, {columns} FROM {table}) v", lists
     document = json.dumps(prepared, default=str)
     if connection.vendor == "sqlite":
-        extracts = ", ".join(f"json_extract(value, '$[{i}]') AS c{i}" for i in places)
+        extracts = ", ".join(f"json_extract(value, '$[{i}]') AS c{i}" for i in positions)
         return f"(SELECT key AS n, {extracts} FROM json_each(%s)) v", [document]
     if connection.vendor == "mysql":
-        # JSON_TABLE has no UUIDs, but their column reads them from text.
+        # JSON_TABLE has no UUIDs, but a column of UUIDs reads them from text.
         shown = ["char(36)" if db_type == "uuid" else db_type for db_type in types]
         paths = ", ".join(f"c{i} {db_type} PATH '$[{i}]'" for i, db_type in enumerate(shown))
         table = f"JSON_TABLE(%s, '$[*]' COLUMNS (position FOR ORDINALITY, {paths})) t"
@@ -52,20 +53,20 @@ def values_table(
 
 
 def _collation(db_type: str | None) -> str:
-    """Keys are compared as they are written; the column may have any collation of its own."""
+    """The collation that tells all keys apart; that of the user model's column may not."""
     return " COLLATE utf8mb4_bin" if str(db_type).startswith(("char", "varchar")) else ""
 
 
 class Rank(models.Func):
     """How many of these values, in ascending order, are less than or equal to the column.
 
-    A binary search: nothing is sent to the engine but comparisons of the column as it stands, so
-    that no time-zone table and no date function of the engine has a say.
+    A binary search, which only compares the column, so that it needs no time-zone table and no date
+    function of the engine.
     """
 
     output_field = models.IntegerField()
 
-    #: SQLite takes four times as long to read twice as many.
+    #: The greatest number of values: for twice as many, SQLite takes four times as long.
     LIMIT = 4_000
 
     def __init__(self, column: str, field: Field, values: Sequence[Any]) -> None:
@@ -94,7 +95,7 @@ class Rank(models.Func):
     def as_postgresql(
         self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, list[Any]]:
-        """That engine has such a search, and would compile one that is written out for seconds."""
+        """Return that engine's own search: it would compile the one written out for seconds."""
         column, _ = compiler.compile(self.source_expressions[0])
         values = [self.value_field.get_db_prep_value(each, connection) for each in self.values]
         db_type = self.value_field.db_type(connection)

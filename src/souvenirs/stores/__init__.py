@@ -1,28 +1,37 @@
 """Where souvenirs are kept and read back."""
 
-from .base import Bounds, Counted, Group, Range, Sighting, Store, UserRange
+from ..models import Digest
+from .base import Counted, Group, Range, Sighting, Store, UserRange
+from .digesttable import DigestTable, retried
+from .numbers import forget_number, give_numbers, numbers_of
 from .orm import OrmStore
-from .queries import USER, WHEN, Names, undigested_in
-from .reading import PrunedSpan, label_of
+from .queries import USER, undigested_in
+from .reading import PrunedSpan
+from .souvenirs import SouvenirQuerySet, claim, delete
 
 __all__ = [
     "USER",
-    "WHEN",
-    "Bounds",
     "Counted",
+    "Digest",
+    "DigestTable",
     "Group",
-    "Names",
     "PrunedSpan",
     "Range",
     "Sighting",
+    "SouvenirQuerySet",
     "Store",
     "UserRange",
+    "claim",
+    "delete",
+    "forget_number",
     "get_store",
-    "label_of",
+    "give_numbers",
+    "numbers_of",
+    "retried",
     "undigested_in",
 ]
 
 
-def get_store() -> Store:
-    """Return the store that the app uses."""
-    return OrmStore()
+def get_store(kind: str = Digest.ACTIVE) -> Store:
+    """Return the store that the app uses, for readings of one kind of digests."""
+    return OrmStore(kind)

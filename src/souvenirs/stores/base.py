@@ -1,4 +1,4 @@
-"""The verbs of a store: where souvenirs are left and read back.
+"""The verbs of a store: where souvenirs are kept and read back.
 
 Users are primary keys, moments are aware datetimes, ranges are half-open.
 """
@@ -13,18 +13,21 @@ from typing import Any, NamedTuple, TypeAlias
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Subquery
 
+from ..calendar import Bounds
 from ..sets import Keys
+from .digesttable import DigestTable
+from .souvenirs import SouvenirQuerySet
 
 
 class Sighting(NamedTuple):
-    """One user at one moment."""
+    """A user at a moment."""
 
     user: Any
     when: datetime
 
 
 class UserRange(NamedTuple):
-    """One user in ``[start, end)``."""
+    """A user in ``[start, end)``."""
 
     user: Any
     start: datetime
@@ -34,27 +37,34 @@ class UserRange(NamedTuple):
 #: ``[start, end)``; None leaves an end open.
 Range: TypeAlias = tuple[datetime | None, datetime | None]
 
-#: ``[start, end)``.
-Bounds: TypeAlias = tuple[datetime, datetime]
-
-#: Primary keys of the users to count; None for everybody.
+#: Primary keys of the users to count; None for all users.
 Group: TypeAlias = Collection[Hashable] | None
 
 
 class Counted(NamedTuple):
-    """How many users were seen in each range, and the earliest moment that is known."""
+    """The number of users seen in each range, and the earliest known moment."""
 
     counts: list[int]
     first: datetime | None
 
 
 class Store(ABC):
-    """What a place that keeps souvenirs can do."""
+    """Keeps souvenirs, and reads them back through digests of one kind."""
 
     @property
     @abstractmethod
     def alias(self) -> str:
         """The database in which souvenirs are left, by its name in ``DATABASES``."""
+
+    @property
+    @abstractmethod
+    def souvenirs(self) -> SouvenirQuerySet:
+        """All souvenirs, for :mod:`souvenirs.digests`: any store leaves them in that database."""
+
+    @property
+    @abstractmethod
+    def digests(self) -> DigestTable:
+        """The digests of this kind, for :mod:`souvenirs.digests` to keep up to date."""
 
     @abstractmethod
     def add(self, sighting: Sighting) -> None:
@@ -62,21 +72,21 @@ class Store(ABC):
 
     @abstractmethod
     def add_many(self, sightings: Iterable[Sighting]) -> None:
-        """Leave all of these souvenirs or, where one fails, none."""
+        """Leave all of these souvenirs or, if one fails, none."""
 
     @abstractmethod
     def can_write(self) -> bool:
-        """Whether a souvenir can be left now; False in a host transaction that is broken."""
+        """Whether a souvenir can be left now; False in a broken transaction of the host."""
 
     @abstractmethod
     def can_be_undone(self) -> bool:
-        """Whether a host transaction is under way, with which a souvenir may be rolled back."""
+        """Whether a souvenir left now would be rolled back with a transaction of the host."""
 
     @abstractmethod
     def on_commit(self, promise: Callable[[], object]) -> None:
-        """Call ``promise`` when that transaction has been committed; now where there is none.
+        """Call ``promise`` once that transaction is committed; now, if there is none.
 
-        It is dropped with the transaction, or the part of it, that is rolled back.
+        It is dropped if the transaction, or the savepoint that it was made in, is rolled back.
         """
 
     @abstractmethod
@@ -85,32 +95,32 @@ class Store(ABC):
 
     @abstractmethod
     def has(self, sighting: Sighting) -> bool:
-        """Whether a souvenir of that user at exactly that moment is there."""
+        """Whether there is a souvenir of that user at exactly that moment."""
 
     @abstractmethod
-    def has_within(self, span: UserRange) -> bool:
-        """Whether a souvenir of that user in that time is there and not deleted since."""
+    def has_within(self, user_range: UserRange) -> bool:
+        """Whether there is a souvenir of that user in that range that has not been deleted."""
 
     @abstractmethod
-    def occupied(self, spans: Sequence[UserRange]) -> set[int]:
-        """Return the positions of the spans that hold a souvenir."""
+    def occupied(self, user_ranges: Sequence[UserRange]) -> set[int]:
+        """Return the positions of those with a souvenir; see :meth:`has_within`."""
 
     @abstractmethod
     def first(self) -> datetime | None:
-        """Return the earliest moment that is known to have a souvenir; None where there is none.
+        """Return the earliest moment that is known to have a souvenir; None if there is none.
 
-        Where the earliest souvenirs have been deleted, that is the start of their bucket.
+        If the earliest souvenirs have been deleted, that is the start of their bucket.
         """
 
     @abstractmethod
     def moments(self, user: Any, start: datetime, end: datetime) -> list[datetime]:
-        """Return the moments, in order, of a user's souvenirs that have not been deleted."""
+        """Return the moments of a user's souvenirs that have not been deleted, in order."""
 
     @abstractmethod
     def first_each(self, users: Collection[Hashable]) -> dict[Hashable, datetime]:
         """Return the moment of each user's first souvenir that has not been deleted.
 
-        A user without one is left out.
+        Users without one are left out.
         """
 
     @abstractmethod
@@ -119,9 +129,9 @@ class Store(ABC):
 
     @abstractmethod
     def pruned(self, start: datetime | None, end: datetime | None) -> Bounds | None:
-        """Return where buckets whose souvenirs have been deleted start in ``[start, end)``.
+        """Return the range of the buckets that start in ``[start, end)`` and have been pruned.
 
-        That is from the start of the first to the end of the last; None where there is none.
+        That is from the start of the first to the end of the last; None if there is none.
         """
 
     @abstractmethod
@@ -131,6 +141,13 @@ class Store(ABC):
     @abstractmethod
     def has_digests(self) -> bool:
         """Whether anything has been digested."""
+
+    @abstractmethod
+    def souvenir_size(self) -> float | None:
+        """Return the bytes of an average souvenir, with its share of the indexes.
+
+        None if there is none, and if the engine does not tell.
+        """
 
     @abstractmethod
     def can_join(self, alias: str) -> bool:
@@ -157,12 +174,14 @@ class Store(ABC):
     def users_each(
         self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
     ) -> list[Keys]:
-        """Return the users seen in each range, or those of the group, in one reading of them all.
+        """Return the users seen in each range, or those of a group, from one reading.
 
-        Ranges may overlap and come in any order. With ``rounded``, whoever was seen in a bucket
-        whose souvenirs have been deleted counts as seen where it starts, and any range is answered.
+        Ranges may overlap and come in any order. Raises CorruptDigest for a digest that cannot be
+        read and whose souvenirs have been deleted, and PrunedSpan for a range that begins or ends
+        inside a bucket of which there is only a digest. With ``rounded``, the users of such a
+        bucket count as seen at its start, and any range is answered.
         """
 
     @abstractmethod
     def count_each(self, ranges: Sequence[Range], among: Group = None) -> Counted:
-        """Return how many users that are; see :meth:`users_each`."""
+        """Return the number of these users; see :meth:`users_each`."""

@@ -12,21 +12,26 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import OuterRef, Subquery
 from django.db.models.signals import post_save, pre_save
 
-from ..calendar import bound, outward, stored
+from ..calendar import Bounds, bound, outward
 from ..models import Digest, Souvenir
 from ..resilience import bounded
 from ..sets import Keys
-from ..sql import values_table
-from .base import Bounds, Counted, Group, Range, Sighting, Store, UserRange
-from .queries import PROBES, USER, WHEN, Names, ends_of, fetch, overview, pruned
+from .base import Counted, Group, Range, Sighting, Store, UserRange
+from .digesttable import DigestTable
+from .queries import USER, WHEN, Names, catalog, ends_of, occupied, pruned
 from .reading import Reading
+from .sizes import souvenir_size
+from .souvenirs import SouvenirQuerySet, souvenirs_in
 
 #: PQTRANS_INERROR of libpq.
 POSTGRESQL_IN_ERROR = 3
 
 
 class OrmStore(Store):
-    """The table ``souvenirs_souvenir``, in the database that the router names for it."""
+    """Souvenirs and digests in the database that the router names for them."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
 
     @cached_property
     def writer(self) -> BaseDatabaseWrapper:
@@ -41,6 +46,17 @@ class OrmStore(Store):
     @property
     def alias(self) -> str:
         return self.writer.alias
+
+    @property
+    def souvenirs(self) -> SouvenirQuerySet:
+        return souvenirs_in(self.alias)
+
+    @property
+    def digests(self) -> DigestTable:
+        return DigestTable(self.alias, self.kind)
+
+    def souvenir_size(self) -> float | None:
+        return souvenir_size(self.writer)
 
     def add(self, sighting: Sighting) -> None:
         connection = self.writer
@@ -61,7 +77,7 @@ class OrmStore(Store):
         return not (self.writer.in_atomic_block and _is_broken(self.writer))
 
     def can_be_undone(self) -> bool:
-        # As in Django's own rules for transactions, that of a TestCase around a test is none.
+        # As in Django's own rules for transactions, that of a TestCase does not count.
         blocks: list[Any] = self.writer.atomic_blocks
         return not all(block._from_testcase for block in blocks)
 
@@ -76,36 +92,22 @@ class OrmStore(Store):
         return any(entry[1] == promise for entry in waiting)
 
     def has(self, sighting: Sighting) -> bool:
-        return self._of(sighting.user).filter(when=outward(sighting.when)).exists()
+        return self.souvenirs.of_user(sighting.user).filter(when=outward(sighting.when)).exists()
 
-    def has_within(self, span: UserRange) -> bool:
-        within = {"when__gte": outward(span.start), "when__lt": outward(span.end)}
+    def has_within(self, user_range: UserRange) -> bool:
+        user, start, end = user_range
         with bounded(self.writer):
-            return self._of(span.user).filter(**within).exists()
+            of_user = self.souvenirs.of_user(user)
+            return of_user.filter(when__gte=outward(start), when__lt=outward(end)).exists()
 
-    def _of(self, user: Any) -> models.QuerySet[Souvenir]:
-        return Souvenir.objects.using(self.writer.alias).filter(user_id=user)
-
-    def occupied(self, spans: Sequence[UserRange]) -> set[int]:
-        connection = self.writer
-        rows = [(user, outward(start), outward(end)) for user, start, end in spans]
-        if connection.vendor == "mysql":
-            return _probe_each(connection, rows)
-        table, params = values_table(connection, [USER, WHEN, WHEN], rows)
-        names = Names(connection)
-        sql = (
-            f"SELECT DISTINCT v.n FROM {table} JOIN {names.souvenirs} s"
-            f" ON s.{names.user} = v.c0 AND s.{names.when} >= v.c1 AND s.{names.when} < v.c2"
-        )
-        return {int(n) for (n,) in fetch(connection, sql, params)}
+    def occupied(self, user_ranges: Sequence[UserRange]) -> set[int]:
+        return occupied(self.writer, user_ranges)
 
     def first(self) -> datetime | None:
-        return overview(self.reader, (0, 0)).first
+        return catalog(self.reader, self.kind).first
 
     def moments(self, user: Any, start: datetime, end: datetime) -> list[datetime]:
-        souvenirs = Souvenir.objects.using(self.reader.alias).filter(user_id=user)
-        souvenirs = souvenirs.filter(when__gte=bound(start), when__lt=bound(end)).order_by("when")
-        return [stored(when) for when in souvenirs.values_list("when", flat=True)]
+        return souvenirs_in(self.reader.alias).of_user(user).between(start, end).moments()
 
     def first_each(self, users: Collection[Hashable]) -> dict[Hashable, datetime]:
         return dict(ends_of(self.reader, list(users), is_last=False))
@@ -114,12 +116,10 @@ class OrmStore(Store):
         return dict(ends_of(self.reader, list(users), is_last=True))
 
     def pruned(self, start: datetime | None, end: datetime | None) -> Bounds | None:
-        return pruned(self.reader, start, end)
+        return pruned(self.reader, self.kind, start, end)
 
     def oldest_undigested(self) -> datetime | None:
-        undigested = Souvenir.objects.using(self.alias).filter(digested=False).order_by()
-        oldest = undigested.aggregate(first=models.Min("when"))["first"]
-        return None if oldest is None else stored(oldest)
+        return self.souvenirs.undigested().first_moment()
 
     def has_digests(self) -> bool:
         return Digest.objects.using(self.alias).exists()
@@ -147,10 +147,10 @@ class OrmStore(Store):
     def users_each(
         self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
     ) -> list[Keys]:
-        return Reading(self.reader, ranges, among, rounded=rounded).sets()
+        return Reading(self.reader, self.kind, ranges, among, rounded=rounded).sets()
 
     def count_each(self, ranges: Sequence[Range], among: Group = None) -> Counted:
-        return Reading(self.reader, ranges, among).counts()
+        return Reading(self.reader, self.kind, ranges, among).counts()
 
 
 def _insert(connection: BaseDatabaseWrapper, sighting: Sighting) -> None:
@@ -159,7 +159,7 @@ def _insert(connection: BaseDatabaseWrapper, sighting: Sighting) -> None:
         souvenir = Souvenir(user_id=sighting.user, when=when)
         souvenir.save(using=connection.alias, force_insert=True)
         return
-    # Nobody else wants to know: saving an object costs as much again as the INSERT itself.
+    # Without listeners, because saving an object costs as much again as the INSERT itself.
     values = [
         _key_field().get_db_prep_save(sighting.user, connection),
         WHEN.get_db_prep_save(when, connection),
@@ -176,39 +176,15 @@ def _insert_sql(alias: str) -> str:
 
 @cache
 def _key_field() -> models.Field[Any, Any]:
-    """The primary key of the user model, which Django finds anew for each value."""
+    """The primary key of the user model, which Django would look up for each value."""
     return USER.target_field  # type: ignore[no-any-return,attr-defined]
 
 
-def _probe_each(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> set[int]:
-    """Find the rows ``(user, start, end)`` that hold a souvenir, by one index probe each.
-
-    A join would have this engine read each user's whole history; constants make it use both
-    columns of the index.
-    """
-    names = Names(connection)
-    probe = (
-        f"(SELECT %s FROM {names.souvenirs} WHERE {names.user} = %s"
-        f" AND {names.when} >= %s AND {names.when} < %s LIMIT 1)"
-    )
-    fields = (USER, WHEN, WHEN)
-    found: set[int] = set()
-    for first in range(0, len(rows), PROBES):
-        chunk = rows[first : first + PROBES]
-        params: list[Any] = []
-        for n, row in enumerate(chunk, first):
-            values = zip(fields, row, strict=True)
-            params += [n, *(field.get_db_prep_value(value, connection) for field, value in values)]
-        sql = " UNION ALL ".join([probe] * len(chunk))
-        found.update(int(n) for (n,) in fetch(connection, sql, params))
-    return found
-
-
 def _is_broken(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the transaction under way can only be rolled back."""
+    """Whether the current transaction can only be rolled back."""
     if connection.needs_rollback:
         return True
     if connection.vendor != "postgresql":
         return False
-    # The server refuses everything after an error that the host caught without a savepoint.
+    # The server refuses everything after an error that was caught without a savepoint.
     return bool(connection.connection.info.transaction_status == POSTGRESQL_IN_ERROR)

@@ -1,4 +1,4 @@
-"""The questions that counting asks the engine, each in one statement whatever its length."""
+"""The statements of a reading, each of them one, however many ranges it is about."""
 
 from __future__ import annotations
 
@@ -18,49 +18,52 @@ from ..calendar import (
     HOUR_LEVEL,
     MONTH_LEVEL,
     SECOND,
+    Bounds,
     Cell,
     Span,
     bound,
     moment_of,
+    outward,
     stored,
 )
 from ..models import Digest, Souvenir
 from ..sets import Keys, packing, unpacked
 from ..sql import values_table
-from .base import Bounds
+from .base import UserRange
+from .digesttable import is_of_souvenirs
 
 USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")
 WHEN: models.Field[Any, Any] = Souvenir._meta.get_field("when")
 NUMBER: models.Field[Any, Any] = models.BigIntegerField()
 
-#: As many probes as make a query worth its parsing.
+#: Index probes in one statement.
 PROBES = 1_000
 
-#: Beyond the seconds of all buckets.
+#: Later than the start of any bucket.
 ENDLESS = 2**62
 
 
-class Known(NamedTuple):
-    """What is known of the digest of a day or a month without reading its users."""
+class DigestCount(NamedTuple):
+    """The number of users in a digest, which is known without reading them."""
 
     version: int
     users: int
     checksum: int
 
 
-class Overview(NamedTuple):
-    """The earliest moment that is known, and what there is to read."""
+class Catalog(NamedTuple):
+    """The earliest moment that is known, and the digests that may be read."""
 
     first: datetime | None
-    #: The lengths of buckets that have been digested.
+    #: The lengths of buckets that have a digest.
     levels: list[int]
-    #: Those that are not stale.
-    days: dict[Cell, Known]
-    months: dict[Cell, Known]
+    #: Days and months that are not stale.
+    days: dict[Cell, DigestCount]
+    months: dict[Cell, DigestCount]
 
 
-class Stored(NamedTuple):
-    """A digest as it is stored."""
+class DigestRow(NamedTuple):
+    """A digest as it is stored; the users in ``body`` have not been verified."""
 
     cell: Cell
     version: int
@@ -69,11 +72,11 @@ class Stored(NamedTuple):
 
 
 class NothingDigested(Exception):
-    """Nothing at all has been digested."""
+    """There are no digests of buckets."""
 
 
 class Names:
-    """The names of tables and columns as one engine wants them."""
+    """The names of tables and columns, quoted for an engine."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         quote = connection.ops.quote_name
@@ -81,16 +84,16 @@ class Names:
         self.souvenirs = quote(Souvenir._meta.db_table)
         self.digests = quote(Digest._meta.db_table)
         self.count = quote("count")
-        #: One row where anything has been digested. Days and months are there before that.
+        #: A row if anything of a kind, the one parameter, has been digested. The digests of days
+        #: and months are created before that.
         self.digested = (
-            f"(SELECT 1 FROM {self.digests}"
-            f" WHERE kind = '{Digest.ACTIVE}' AND level <= {HOUR_LEVEL} LIMIT 1)"
+            f"(SELECT 1 FROM {self.digests} WHERE kind = %s AND level <= {HOUR_LEVEL} LIMIT 1)"
         )
-        #: Of souvenirs ``s`` beside spans ``v``, as in the condition of the partial index.
+        #: A condition on souvenirs ``s`` beside ranges ``v``, as the partial index has it.
         self.undigested = "NOT s.digested"
         if connection.vendor == "mysql":
             # An index of all rows. Compared with a constant, only its first column would be used,
-            # and all undigested souvenirs be read again for each span.
+            # and all undigested souvenirs would be read again for each range.
             self.undigested = "s.digested >= v.n * 0 AND s.digested <= v.n * 0"
 
 
@@ -98,36 +101,39 @@ def users_in(
     connection: BaseDatabaseWrapper,
     undigested: Sequence[Bounds],
     edges: Sequence[Bounds],
-    beside_digests: bool,
+    unless_digested: str | None = None,
 ) -> Iterator[tuple[int, Keys]]:
-    """Generate who has an undigested souvenir in each of the former, and any in the latter.
+    """Generate the users with an undigested souvenir in each of the former, any in the latter.
 
-    Users come with the position of their span, counted through both; spans without any do not come.
-    With ``beside_digests`` it raises NothingDigested where that is so: :func:`count_souvenirs`
-    counts there.
+    Users come with the position of their range, counted through both; ranges without any are left
+    out. With a kind in ``unless_digested`` it raises NothingDigested if there is no digest of a
+    bucket: :func:`count_souvenirs` counts there.
     """
     names = Names(connection)
     pack = packing(USER.target_field, connection)  # type: ignore[attr-defined]
     selects: list[str] = []
     params: list[Any] = []
-    guard = [f"EXISTS {names.digested}"] if beside_digests else []
-    for first, spans, own in ((0, undigested, [names.undigested]), (len(undigested), edges, [])):
-        if spans:
-            table, values = _spans_table(connection, spans)
+    kinds = [] if unless_digested is None else [unless_digested]
+    guard = [f"EXISTS {names.digested}" for _ in kinds]
+    for first, ranges, own in ((0, undigested, [names.undigested]), (len(undigested), edges, [])):
+        if ranges:
+            table, values = _ranges_table(connection, ranges)
             conditions = [f"s.{names.when} >= v.c0", f"s.{names.when} < v.c1", *own, *guard]
             if pack is None:
                 columns = f"DISTINCT v.n + {first}, s.{names.user}"
                 select = _nested(connection.vendor, columns, table, names.souvenirs, conditions)
+                params += [*values, *kinds]
             else:
-                # No edge is longer than a bucket: hardly anybody is in one twice.
+                # No edge is longer than a bucket: hardly any user is in one twice.
                 users = f"SELECT {'DISTINCT' if own else ''} s.{names.user} AS k"
                 users += f" FROM {names.souvenirs} s WHERE {' AND '.join(conditions)}"
                 select = f"SELECT v.n + {first}, (SELECT {pack} FROM ({users}) d) FROM {table}"
+                params += [*kinds, *values]
             selects.append(select)
-            params += values
-    if beside_digests:
-        # Found by the same statement: digesting may begin right after it.
+    if kinds:
+        # In the same statement, because digesting may begin right after it.
         selects.append(f"SELECT -1, NULL FROM {names.digested} g")
+        params += kinds
     if not selects:
         return
     rows = fetch(connection, " UNION ALL ".join(selects), params)
@@ -139,14 +145,14 @@ def users_in(
             is_digested = True
         elif keys:
             yield int(position), keys
-    if beside_digests and not is_digested:
+    if kinds and not is_digested:
         raise NothingDigested
 
 
 def _gathered(
     connection: BaseDatabaseWrapper, rows: Iterable[tuple[Any, ...]]
 ) -> Iterator[tuple[int, Keys]]:
-    """Gather the users who come in rows of their own, those of a span together."""
+    """Gather the users of each range, which come one to a row."""
     members: dict[int, list[Any]] = {}
     for position, user in rows:
         members.setdefault(position, []).append(user)
@@ -156,10 +162,10 @@ def _gathered(
 
 
 def _nested(vendor: str, columns: str, table: str, source: str, conditions: list[str]) -> str:
-    """SQL that goes through the rows of ``table``, and by an index through ``source`` for each."""
+    """SQL that reads ``table`` row by row and, for each, ``source`` by an index."""
     within = " AND ".join(conditions)
     if vendor == "postgresql":
-        # OFFSET 0 keeps it from joining them in another way.
+        # OFFSET 0 keeps the planner from joining them in another way.
         found = f"(SELECT * FROM {source} s WHERE {within} OFFSET 0) s"
         return f"SELECT {columns} FROM {table}, LATERAL {found}"
     hint, join = ("STRAIGHT_JOIN", "JOIN") if vendor == "mysql" else ("", "CROSS JOIN")
@@ -167,11 +173,11 @@ def _nested(vendor: str, columns: str, table: str, source: str, conditions: list
 
 
 def undigested_in(
-    connection: BaseDatabaseWrapper, spans: Sequence[Bounds], limit: int
+    connection: BaseDatabaseWrapper, ranges: Sequence[Bounds], limit: int
 ) -> Iterator[tuple[int, int, Hashable]]:
-    """Generate the position of the span, the id and the user of so many undigested souvenirs."""
+    """Generate the position of the range, the id and the user of undigested souvenirs."""
     names = Names(connection)
-    table, params = _spans_table(connection, spans)
+    table, params = _ranges_table(connection, ranges)
     columns = f"v.n, s.id, s.{names.user}"
     conditions = [f"s.{names.when} >= v.c0", f"s.{names.when} < v.c1", names.undigested]
     sql = _nested(connection.vendor, columns, table, names.souvenirs, conditions)
@@ -181,24 +187,27 @@ def undigested_in(
         yield int(position), number, convert(user)
 
 
-def overview(connection: BaseDatabaseWrapper, stretch: Span) -> Overview:
-    """Return what is known before any digest is read, and of the days and months that start there.
+def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> Catalog:
+    """Return what there is to read of a kind, and the days and months that start in a span.
 
-    The earliest moment is that of the first souvenir, or the start of its bucket.
+    The earliest moment is that of the first souvenir, if it is folded from these, or the start of
+    the first bucket.
     """
     names = Names(connection)
-    active = f"FROM {names.digests} WHERE kind = '{Digest.ACTIVE}' AND level"
+    digests = f"FROM {names.digests} WHERE kind = %s AND level"
+    first = f"SELECT MIN({names.when}), 0, NULL, NULL, NULL, NULL FROM {names.souvenirs}"
     selects = [
-        f"SELECT MIN({names.when}), 0, NULL, NULL, NULL, NULL FROM {names.souvenirs}",
-        *(f"SELECT NULL, {level}, MIN(start), 0, 0, 0 {active} = {level}" for level in BUCKETS),
-        f"SELECT NULL, level, start, version, {names.count}, checksum {active}"
+        *([first] if is_of_souvenirs(kind) else []),
+        *(f"SELECT NULL, {level}, MIN(start), 0, 0, 0 {digests} = {level}" for level in BUCKETS),
+        f"SELECT NULL, level, start, version, {names.count}, checksum {digests}"
         f" IN ({DAY_LEVEL}, {MONTH_LEVEL}) AND start >= %s AND start < %s AND NOT is_stale"
         " ORDER BY 2, 3",
     ]
     levels: list[int] = []
     firsts: list[datetime] = []
-    fresh: dict[int, dict[Cell, Known]] = {DAY_LEVEL: {}, MONTH_LEVEL: {}}
-    for moment, level, start, *known in fetch(connection, " UNION ALL ".join(selects), stretch):
+    fresh: dict[int, dict[Cell, DigestCount]] = {DAY_LEVEL: {}, MONTH_LEVEL: {}}
+    params = [kind] * (len(BUCKETS) + 1) + list(span)
+    for moment, level, start, *count in fetch(connection, " UNION ALL ".join(selects), params):
         if moment is not None:
             firsts.append(stored(_converter(WHEN, connection)(moment)))
         elif start is not None and level in BUCKETS:
@@ -206,27 +215,27 @@ def overview(connection: BaseDatabaseWrapper, stretch: Span) -> Overview:
             firsts.append(moment_of(int(start)))
         elif start is not None:
             # Some drivers make decimals of numbers that come beside a NULL.
-            fresh[int(level)][Cell(int(level), int(start))] = Known(*map(int, known))
-    return Overview(min(firsts, default=None), levels, fresh[DAY_LEVEL], fresh[MONTH_LEVEL])
+            fresh[int(level)][Cell(int(level), int(start))] = DigestCount(*map(int, count))
+    return Catalog(min(firsts, default=None), levels, fresh[DAY_LEVEL], fresh[MONTH_LEVEL])
 
 
 def ends_of(
     connection: BaseDatabaseWrapper, users: Sequence[Hashable], is_last: bool
 ) -> Iterator[tuple[Hashable, datetime]]:
-    """Generate each user who has a souvenir, and the moment of the last or the first one.
+    """Generate each user who has a souvenir, with the moment of the last or the first one.
 
-    One probe of an index for each user, however long their history.
+    By one index probe for each user, however long their history.
     """
     names = Names(connection)
     end = f"ORDER BY s.{names.when} {'DESC' if is_last else 'ASC'} LIMIT 1"
     source = f"FROM {names.souvenirs} s WHERE s.{names.user} ="
     convert = _converter(WHEN, connection)
+    keys = [(user,) for user in users]
     if connection.vendor == "mysql":
-        # A key is compared with the column in the column's own collation only where it is constant.
-        probe = f"(SELECT %s, s.{names.when} {source} %s {end})"
-        rows = _probed(connection, probe, users)
+        # A key is compared with the column in the column's own collation only if it is constant.
+        rows = _probed(connection, f"(SELECT %s, s.{names.when} {source} %s {end})", [USER], keys)
     else:
-        table, params = values_table(connection, [USER], ((user,) for user in users))
+        table, params = values_table(connection, [USER], keys)
         probe = f"(SELECT s.{names.when} {source} v.c0 {end})"
         rows = fetch(connection, f"SELECT v.n, {probe} FROM {table}", params)
     for position, moment in rows:
@@ -234,21 +243,46 @@ def ends_of(
             yield users[int(position)], stored(convert(moment))
 
 
+def occupied(connection: BaseDatabaseWrapper, user_ranges: Sequence[UserRange]) -> set[int]:
+    """Return the positions of those in which the user has a souvenir."""
+    names = Names(connection)
+    fields = [USER, WHEN, WHEN]
+    values = [(user, outward(start), outward(end)) for user, start, end in user_ranges]
+    within = "s.{} = {} AND s.{} >= {} AND s.{} < {}"
+    if connection.vendor == "mysql":
+        # In a join, this engine would read each user's whole history.
+        within = within.format(names.user, "%s", names.when, "%s", names.when, "%s")
+        probe = f"(SELECT %s FROM {names.souvenirs} s WHERE {within} LIMIT 1)"
+        rows = _probed(connection, probe, fields, values)
+    else:
+        within = within.format(names.user, "v.c0", names.when, "v.c1", names.when, "v.c2")
+        table, params = values_table(connection, fields, values)
+        sql = f"SELECT DISTINCT v.n FROM {table} JOIN {names.souvenirs} s ON {within}"
+        rows = fetch(connection, sql, params)
+    return {int(position) for (position,) in rows}
+
+
 def _probed(
-    connection: BaseDatabaseWrapper, probe: str, users: Sequence[Hashable]
+    connection: BaseDatabaseWrapper,
+    probe: str,
+    fields: Sequence[models.Field[Any, Any]],
+    values: Sequence[Sequence[Any]],
 ) -> Iterator[tuple[Any, ...]]:
-    for first in range(0, len(users), PROBES):
-        chunk = users[first : first + PROBES]
+    """Generate the rows of a statement for each of several values, with their position."""
+    for first in range(0, len(values), PROBES):
+        chunk = values[first : first + PROBES]
         params: list[Any] = []
-        for position, user in enumerate(chunk, first):
-            params += [position, USER.get_db_prep_value(user, connection)]
+        for position, each in enumerate(chunk, first):
+            prepared = zip(fields, each, strict=True)
+            params += [position]
+            params += [field.get_db_prep_value(value, connection) for field, value in prepared]
         yield from fetch(connection, " UNION ALL ".join([probe] * len(chunk)), params)
 
 
 def pruned(
-    connection: BaseDatabaseWrapper, start: datetime | None, end: datetime | None
+    connection: BaseDatabaseWrapper, kind: str, start: datetime | None, end: datetime | None
 ) -> Bounds | None:
-    """Return from where to where buckets are pruned that start in ``[start, end)``."""
+    """Return the range of the pruned buckets that start in ``[start, end)``; None without any."""
     names = Names(connection)
     bounds = (
         -ENDLESS if start is None else _up(start),
@@ -258,15 +292,15 @@ def pruned(
     def found(order: str) -> list[Cell]:
         selects = [
             f"SELECT * FROM (SELECT level, start FROM {names.digests}"
-            f" WHERE kind = '{Digest.ACTIVE}' AND level = {level}"
+            f" WHERE kind = %s AND level = {level}"
             " AND start >= %s AND start < %s AND is_pruned"
             f" ORDER BY start {order} LIMIT 1) p{level}"
             for level in BUCKETS
         ]
-        rows = fetch(connection, " UNION ALL ".join(selects), bounds * len(BUCKETS))
+        rows = fetch(connection, " UNION ALL ".join(selects), (kind, *bounds) * len(BUCKETS))
         return [Cell(level, begin) for level, begin in rows]
 
-    # Pruning begins with the oldest. Where there is no pruned one at all, they are read once.
+    # Pruning begins with the oldest. Without any pruned one, all of them are read, but only once.
     first = min((cell.start for cell in found("ASC")), default=None)
     if first is None:
         return None
@@ -280,35 +314,33 @@ def _up(moment: datetime) -> int:
 
 def digests_in(
     connection: BaseDatabaseWrapper,
+    kind: str,
     cells: Collection[Cell],
     levels: Iterable[int],
     buckets: Sequence[Span],
-) -> Iterator[Stored]:
-    """Generate those days and months, and the buckets that start in those stretches, in order."""
+) -> Iterator[DigestRow]:
+    """Generate these days and months, and the buckets of these lengths that start in these spans.
+
+    They come in the order of their starts.
+    """
     names = Names(connection)
     wanted = [(level, start, end) for level in levels for start, end in joined(buckets)]
     for level in (DAY_LEVEL, MONTH_LEVEL):
-        stretches = ((cell.start, cell.end) for cell in cells if cell.level == level)
-        wanted += [(level, start, end) for start, end in joined(stretches)]
+        spans = ((cell.start, cell.end) for cell in cells if cell.level == level)
+        wanted += [(level, start, end) for start, end in joined(spans)]
     table, params = values_table(connection, [NUMBER, NUMBER, NUMBER], wanted)
     columns = "s.level, s.start, s.version, s.is_pruned, s.body"
-    conditions = [
-        f"s.kind = '{Digest.ACTIVE}'",
-        "s.level = v.c0",
-        "s.start >= v.c1",
-        "s.start < v.c2",
-    ]
-    sql = (
-        _nested(connection.vendor, columns, table, names.digests, conditions) + " ORDER BY s.start"
-    )
-    for level, start, *rest in fetch(connection, sql, params, is_binary=True):
-        yield Stored(Cell(level, start), *rest)
+    conditions = ["s.kind = %s", "s.level = v.c0", "s.start >= v.c1", "s.start < v.c2"]
+    sql = _nested(connection.vendor, columns, table, names.digests, conditions)
+    sql += " ORDER BY s.start"
+    for level, start, *rest in fetch(connection, sql, [*params, kind], is_binary=True):
+        yield DigestRow(Cell(level, start), *rest)
 
 
-def joined(stretches: Iterable[Span]) -> list[Span]:
-    """Return stretches in order, those that touch or overlap as one."""
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in order, those that touch or overlap as one."""
     whole: list[Span] = []
-    for start, end in sorted(stretches):
+    for start, end in sorted(spans):
         if whole and start <= whole[-1][1]:
             whole[-1] = (whole[-1][0], max(end, whole[-1][1]))
         else:
@@ -316,23 +348,25 @@ def joined(stretches: Iterable[Span]) -> list[Span]:
     return whole
 
 
-def count_souvenirs(connection: BaseDatabaseWrapper, spans: Sequence[Bounds]) -> list[int] | None:
-    """Return how many users have a souvenir in each span; None where anything has been digested.
+def count_souvenirs(
+    connection: BaseDatabaseWrapper, kind: str, ranges: Sequence[Bounds]
+) -> list[int] | None:
+    """Return how many users have a souvenir in each range; None if anything has been digested.
 
-    Spans may overlap and come in any order.
+    Ranges may overlap and come in any order.
     """
     names = Names(connection)
-    table, params = _spans_table(connection, spans)
+    table, params = _ranges_table(connection, ranges)
     guard = f"SELECT -1, COUNT(*) FROM {names.digested} g"
     sql = f"{_count_sql(connection.vendor, names, table)} UNION ALL {guard}"
-    counts = dict(fetch(connection, sql, params))
-    return None if counts[-1] else [counts.get(n, 0) for n in range(len(spans))]
+    counts = dict(fetch(connection, sql, [*params, kind]))
+    return None if counts[-1] else [counts.get(n, 0) for n in range(len(ranges))]
 
 
 def _count_sql(vendor: str, names: Names, table: str) -> str:
     user, when, souvenirs = names.user, names.when, names.souvenirs
     if vendor == "mysql":
-        # Only in a join does this engine choose the index range anew for each range.
+        # This engine chooses an index range for each row only in a join.
         return (
             f"SELECT STRAIGHT_JOIN v.n, COUNT(DISTINCT s.{user}) FROM {table}"
             f" JOIN {souvenirs} s ON s.{when} >= v.c0 AND s.{when} < v.c1 GROUP BY v.n"
@@ -343,8 +377,10 @@ def _count_sql(vendor: str, names: Names, table: str) -> str:
     )
 
 
-def _spans_table(connection: BaseDatabaseWrapper, spans: Sequence[Bounds]) -> tuple[str, list[Any]]:
-    rows = [(bound(start), bound(end)) for start, end in spans]
+def _ranges_table(
+    connection: BaseDatabaseWrapper, ranges: Sequence[Bounds]
+) -> tuple[str, list[Any]]:
+    rows = [(bound(start), bound(end)) for start, end in ranges]
     return values_table(connection, [WHEN, WHEN], rows)
 
 
@@ -354,19 +390,19 @@ def fetch(
     params: Sequence[Any],
     is_binary: bool = False,
 ) -> Iterator[tuple[Any, ...]]:
-    """Generate the rows of a statement of our own."""
+    """Generate the rows of a statement."""
     with _binary_cursor(connection) if is_binary else connection.cursor() as cursor:
         cursor.execute(sql, params)
         yield from cursor
 
 
 def _binary_cursor(connection: Any) -> CursorWrapper:
-    """A cursor that has large bytes sent as they are, and not as twice as many digits."""
+    """A cursor that receives bytes as they are, and not as twice as many hexadecimal digits."""
     cursor: CursorWrapper = connection.cursor()
     if type(connection.connection).__module__.partition(".")[0] == "psycopg":
         import psycopg
 
-        # Only a cursor whose parameters are bound by the server can do this.
+        # Only a cursor whose parameters the server binds can do this.
         cursor.cursor = psycopg.Cursor(connection.connection)
         cursor.cursor.format = psycopg.pq.Format.BINARY
     return cursor
@@ -375,7 +411,7 @@ def _binary_cursor(connection: Any) -> CursorWrapper:
 def _converter(
     field: models.Field[Any, Any], connection: BaseDatabaseWrapper
 ) -> Callable[[Any], Any]:
-    """What makes a value of ours of one that came from the engine past the ORM."""
+    """Return the function that converts values that the engine returned past the ORM."""
     column = getattr(field, "target_field", field)
     expression = Col("", column)
     steps = [

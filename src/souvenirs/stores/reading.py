@@ -1,12 +1,12 @@
-"""Who was active in each of several ranges, from digests and from what is not digested.
+"""Which users were active in each of several ranges, from digests and undigested souvenirs.
 
-Souvenirs are read first and digests second, on one connection: what is digested in between is then
-found twice, which changes no set, and not missed. A day or a month that is not stale by then holds
-whatever had been digested before. So all that was committed when a reading began is in its answer,
-whoever records, digests, prunes or erases meanwhile.
+Souvenirs are read first and digests second, on one connection: a souvenir that is digested in
+between is found twice, which changes no set, and never missed. A day or a month that is not stale
+by then holds whatever had been digested before. So everything that was committed when a reading
+began is in its answer, whatever is recorded, digested, pruned or erased meanwhile.
 
-However many the ranges, there are at most three queries: the souvenirs, an overview, and the
-digests; none of the last where the counts in the overview are the answer. Where nothing has been
+There are at most three queries, however many ranges: the souvenirs, a catalog of digests, and the
+digests. The last is not needed if the counts in the catalog are the answer. If nothing has been
 digested yet, the engine counts the souvenirs.
 """
 
@@ -24,6 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..calendar import (
     DAY_LEVEL,
     HOUR_LEVEL,
+    Bounds,
     Cell,
     Span,
     cell_of,
@@ -33,8 +34,7 @@ from ..calendar import (
     split_at_hours,
     utc,
 )
-from ..models import Digest
-from ..resilience import RareLog
+from ..resilience import ThrottledLogger
 from ..sets import (
     FIRST_NUMBER,
     LAST_NUMBER,
@@ -44,13 +44,13 @@ from ..sets import (
     UserSet,
     checksum_of,
     is_number,
-    keys_of,
-    numbers_of,
 )
 from . import queries
-from .base import Bounds, Counted, Group, Range
+from .base import Counted, Group, Range
+from .digesttable import is_of_souvenirs
+from .numbers import keys_of, numbers_of
 
-logger = RareLog(__name__)
+logger = ThrottledLogger(__name__)
 
 T = TypeVar("T")
 
@@ -63,72 +63,70 @@ class PrunedSpan(ValueError):
     """A range begins or ends inside a bucket whose souvenirs have been deleted."""
 
 
-class Distrusted(Exception):
-    """A digest cannot be used; what it was made of can, unless that has been deleted."""
+class UnusableDigest(Exception):
+    """A digest is corrupt or gone: its parts or its souvenirs are read, unless they are gone."""
 
     def __init__(self, cell: Cell, reason: str) -> None:
         super().__init__(reason)
         self.cell = cell
 
 
-class Found(NamedTuple):
-    """Users that souvenirs say were active, and the positions of the ranges that want them."""
+class SouvenirUsers(NamedTuple):
+    """Users found in souvenirs, and the positions of the ranges that they belong to."""
 
-    users: Keys
-    places: list[int]
+    keys: Keys
+    positions: list[int]
 
 
-class Plan(NamedTuple):
-    """What a range is made of: whole cells, and stretches of buckets where there is none."""
+class Cover(NamedTuple):
+    """What covers the whole hours of a range: days and months, and the gaps left to buckets."""
 
     cells: list[Cell]
-    free: list[Span]
+    gaps: list[Span]
 
 
-class Taker(NamedTuple):
-    """A stretch of buckets, and the position of the range that wants those inside it."""
+class BucketRequest(NamedTuple):
+    """A span in which the range at a position needs the buckets that lie inside it."""
 
     start: int
     end: int
-    place: int
-
-
-def label_of(cell: Cell, version: int) -> Label:
-    """Return where a digest of active users is stored."""
-    return Label(Digest.ACTIVE, cell.level, moment_of(cell.start), version)
+    position: int
 
 
 class Reading:
     """One reading of several ranges ``[start, end)``; None leaves an end open.
 
-    With ``among``, primary keys, only these users are found. A corrupt digest is not used: what it
-    was made of is read instead. Raises CorruptDigest where that has been deleted, and PrunedSpan
-    for a range that would have to be answered by souvenirs of these users that have been. With
-    ``rounded`` it takes these to have been where their bucket starts.
+    The users are those of digests of one kind and, if that is the kind that souvenirs are folded
+    into, of souvenirs. With ``among``, primary keys, only these users are found. A corrupt digest
+    is not used: its parts or its souvenirs are read instead. Raises CorruptDigest if these have
+    been deleted, and PrunedSpan for a range that needs deleted souvenirs of these users. With
+    ``rounded``, such users count as seen where their bucket starts.
     """
 
     def __init__(
         self,
         connection: BaseDatabaseWrapper,
+        kind: str,
         ranges: Sequence[Range],
         among: Group = None,
         *,
         rounded: bool = False,
     ) -> None:
-        self.connection = connection
+        self.connection, self.kind = connection, kind
+        self.has_souvenirs = is_of_souvenirs(kind)
         self.rounded = rounded
         self.ranges = [
             (utc(start or FIRST_MOMENT), utc(end or LAST_MOMENT)) for start, end in ranges
         ]
-        self.outlines = [split_at_hours(*each) for each in self.ranges]
+        self.splits = [split_at_hours(*each) for each in self.ranges]
         self.among = among
-        self.distrusted: set[Cell] = set()
-        #: The numbers of keys that are none themselves, and the keys of those given for now.
+        self.unusable: set[Cell] = set()
+        #: The numbers of keys that are not numbers, and the keys of those lent for this reading.
         self.numbers: dict[Hashable, int] | None = None
         self.lent: dict[int, Hashable] = {}
 
     def counts(self) -> Counted:
-        """Return how many users were active in each range."""
+        """Return how many users were active in each range, and the earliest known moment."""
         return self._read(self._counts)
 
     def sets(self) -> list[Keys]:
@@ -139,171 +137,194 @@ class Reading:
         while True:
             try:
                 return answer()
-            except Distrusted as found:
-                if found.cell in self.distrusted:
+            except UnusableDigest as found:
+                if found.cell in self.unusable:
                     raise CorruptDigest(str(found)) from found
                 logger.exception("%s Until digest_souvenirs --rebuild, it is not used.", found)
-                self.distrusted.add(found.cell)
+                self.unusable.add(found.cell)
 
     def _counts(self) -> Counted:
+        is_countable = self.has_souvenirs and self.among is None
         try:
-            found = self._found(beside_digests=self.among is None)
+            found = self._found(unless_digested=self.kind if is_countable else None)
         except queries.NothingDigested:
-            bare = queries.count_souvenirs(self.connection, self.ranges)
-            # None: somebody has begun to digest meanwhile.
-            return self._counts() if bare is None else Counted(bare, self._overview().first)
-        overview = self._overview()
-        plans = self._plans(overview)
-        touched = {place for each in found for place in each.places}
+            bare = queries.count_souvenirs(self.connection, self.kind, self.ranges)
+            # None: digesting has begun meanwhile.
+            return self._counts() if bare is None else Counted(bare, self._catalog().first)
+        catalog = self._catalog()
+        covers = self._covers(catalog)
+        touched = {position for each in found for position in each.positions}
         stored: dict[int, int] = {}
         if self.among is None:
-            for place, (cells, free) in enumerate(plans):
-                if len(cells) == 1 and not (free or place in touched or self._edges(place)):
-                    stored[place] = _stored_count(cells[0], overview)
-        sets = self._united(found, plans, overview, skipped=stored.keys())
+            for position, (cells, gaps) in enumerate(covers):
+                rest = gaps or position in touched or self._edges(position)
+                if len(cells) == 1 and not rest:
+                    stored[position] = self._stored_count(cells[0], catalog)
+        sets = self._united(found, covers, catalog, skipped=stored.keys())
         counts = [stored[n] if n in stored else len(users) for n, users in enumerate(sets)]
-        return Counted(counts, overview.first)
+        return Counted(counts, catalog.first)
 
     def _sets(self) -> list[Keys]:
         if not self.ranges:
             return []
         found = self._found()
-        overview = self._overview()
-        return self._named(self._united(found, self._plans(overview), overview))
+        catalog = self._catalog()
+        return self._named(self._united(found, self._covers(catalog), catalog))
 
-    def _found(self, beside_digests: bool = False) -> list[Found]:
-        """Those whom the digests may not know of."""
+    def _found(self, unless_digested: str | None = None) -> list[SouvenirUsers]:
+        """Users whom the digests may not know of."""
+        if not self.has_souvenirs:
+            return []
         segments = _segments(self.ranges)
-        takers: list[list[int]] = [[] for _ in segments]
+        positions: list[list[int]] = [[] for _ in segments]
         first_of = {start: n for n, (start, _) in enumerate(segments)}
-        for place, (start, end) in enumerate(self.ranges):
+        for position, (start, end) in enumerate(self.ranges):
             for n in range(first_of.get(start, 0), len(segments) if start < end else 0):
                 if segments[n][0] >= end:
                     break
-                takers[n].append(place)
-        edges = [(edge, place) for place in range(len(self.ranges)) for edge in self._edges(place)]
-        takers += [[place] for _, place in edges]
-        spans = [edge for edge, _ in edges]
-        found = queries.users_in(self.connection, segments, spans, beside_digests)
-        return [Found(users, takers[position]) for position, users in found]
+                positions[n].append(position)
+        edges = [(edge, n) for n in range(len(self.ranges)) for edge in self._edges(n)]
+        positions += [[position] for _, position in edges]
+        bounds = [edge for edge, _ in edges]
+        found = queries.users_in(self.connection, segments, bounds, unless_digested)
+        return [SouvenirUsers(users, positions[n]) for n, users in found]
 
-    def _edges(self, place: int) -> list[Bounds]:
-        """Where a range needs its souvenirs themselves: at its ends, and for corrupt buckets."""
-        start, end = self.ranges[place]
-        edges = list(self.outlines[place].edges)
-        for cell in self.distrusted:
+    def _edges(self, position: int) -> list[Bounds]:
+        """Where a range needs all of its souvenirs: at its ends, and for unusable buckets."""
+        start, end = self.ranges[position]
+        edges = list(self.splits[position].edges)
+        for cell in self.unusable:
             within = max(start, moment_of(cell.start)), min(end, moment_of(cell.end))
             if cell.level < DAY_LEVEL and within[0] < within[1]:
                 edges.append(within)
         return edges
 
-    def _overview(self) -> queries.Overview:
-        hours = [each.hours for each in self.outlines]
-        return queries.overview(
-            self.connection,
-            (
-                min((start for start, _ in hours), default=0),
-                max((end for _, end in hours), default=0),
-            ),
+    def _catalog(self) -> queries.Catalog:
+        hours = [each.hours for each in self.splits]
+        first = min((start for start, _ in hours), default=0)
+        return queries.catalog(
+            self.connection, self.kind, (first, max((end for _, end in hours), default=0))
         )
 
-    def _plans(self, overview: queries.Overview) -> list[Plan]:
-        months = [cell for cell in overview.months if cell not in self.distrusted]
-        days = [cell for cell in overview.days if cell not in self.distrusted]
-        plans = []
-        for each in self.outlines:
-            cells, gaps = fill(each.hours, months)
-            free: list[Span] = []
-            for gap in gaps:
+    def _covers(self, catalog: queries.Catalog) -> list[Cover]:
+        months = [cell for cell in catalog.months if cell not in self.unusable]
+        days = [cell for cell in catalog.days if cell not in self.unusable]
+        covers = []
+        for each in self.splits:
+            cells, without_months = fill(each.hours, months)
+            gaps: list[Span] = []
+            for gap in without_months:
                 inside, left = fill(gap, days)
                 cells += inside
-                free += left
-            plans.append(Plan(cells, free))
-        return plans
+                gaps += left
+            covers.append(Cover(cells, gaps))
+        return covers
 
     def _united(
         self,
-        found: list[Found],
-        plans: list[Plan],
-        overview: queries.Overview,
+        found: list[SouvenirUsers],
+        covers: list[Cover],
+        catalog: queries.Catalog,
         skipped: Collection[int] = (),
     ) -> list[UserSet]:
-        """The users in each range, as numbers; nobody in those that are skipped."""
+        """The users in each range, as numbers; no users in those that are skipped."""
         parts: list[list[UserSet]] = [[] for _ in self.ranges]
-        for users, places in self._digests(plans, overview, skipped):
-            for place in places:
-                parts[place].append(users)
-        # Whoever is in a digest had a number before that was read: now all of these are known.
-        self._give_numbers([each.users for each in found])
-        for keys, places in found:
+        for users, positions in self._digests(covers, catalog, skipped):
+            for position in positions:
+                parts[position].append(users)
+        # A user in a digest was given a number before that was read: all of these are known now.
+        self._learn_numbers([each.keys for each in found])
+        for keys, positions in found:
             users = self._numbered(keys)
-            for place in places:
-                parts[place].append(users)
+            for position in positions:
+                parts[position].append(users)
         group = None if self.among is None else self._numbered(self.among)
         united = []
-        for place in range(len(parts)):
-            users = UserSet.union(parts[place])
-            parts[place] = []
+        for position in range(len(parts)):
+            users = UserSet.union(parts[position])
+            parts[position] = []
             united.append(users if group is None else users & group)
         return united
 
     def _digests(
-        self, plans: list[Plan], overview: queries.Overview, skipped: Collection[int]
+        self, covers: list[Cover], catalog: queries.Catalog, skipped: Collection[int]
     ) -> Iterator[tuple[UserSet, list[int]]]:
-        """Generate the digests that are needed, each with the ranges that need it."""
-        takers: dict[Cell, list[int]] = {}
-        stretches: list[Taker] = []
-        for place, plan in enumerate(plans):
-            if place in skipped:
+        """Generate the users of each digest that is needed, with the ranges that need it."""
+        positions_of: dict[Cell, list[int]] = {}
+        requests: list[BucketRequest] = []
+        for position, cover in enumerate(covers):
+            if position in skipped:
                 continue
-            for cell in plan.cells:
-                takers.setdefault(cell, []).append(place)
-            stretches += [Taker(*stretch, place) for stretch in plan.free]
-            for start, _ in self.outlines[place].edges:
+            for cell in cover.cells:
+                positions_of.setdefault(cell, []).append(position)
+            requests += [BucketRequest(*gap, position) for gap in cover.gaps]
+            for start, _ in self.splits[position].edges:
                 hour = cell_of(HOUR_LEVEL, second_of(start))
-                stretches.append(Taker(hour.start, hour.end, place))
-        if not takers and not (stretches and overview.levels):
+                requests.append(BucketRequest(hour.start, hour.end, position))
+        if not positions_of and not (requests and catalog.levels):
             return
-        sweep = Sweep(stretches)
-        missing = set(takers)
-        asked = [(start, end) for start, end, _ in stretches]
-        for stored in queries.digests_in(self.connection, takers, overview.levels, asked):
-            missing.discard(stored.cell)
-            if stored.cell.level < DAY_LEVEL:
-                places = self._buckets_takers(stored, sweep.over(stored.cell.start))
+        sweep = SweepLine(requests)
+        missing = set(positions_of)
+        spans = [(start, end) for start, end, _ in requests]
+        for row in queries.digests_in(
+            self.connection, self.kind, positions_of, catalog.levels, spans
+        ):
+            missing.discard(row.cell)
+            if row.cell.level < DAY_LEVEL:
+                positions = self._positions_of_bucket(row, sweep.over(row.cell.start))
             else:
-                places = takers.get(stored.cell, [])
-            if places:
-                yield _users_of(stored), places
+                positions = positions_of.get(row.cell, [])
+            if positions:
+                yield self._users_of(row), positions
         for cell in missing:
-            raise Distrusted(cell, f"The digest of {cell} is gone.")
+            raise UnusableDigest(cell, f"The digest of {cell} is gone.")
 
-    def _buckets_takers(self, stored: queries.Stored, over: list[Taker]) -> list[int]:
-        cell = stored.cell
+    def _positions_of_bucket(
+        self, row: queries.DigestRow, requests: list[BucketRequest]
+    ) -> list[int]:
+        cell = row.cell
+        is_alone = row.is_pruned or not self.has_souvenirs
         first, last = moment_of(cell.start), moment_of(cell.end)
-        if cell in self.distrusted:
-            if over and stored.is_pruned:
-                raise Distrusted(cell, f"The digest of {cell} and its souvenirs are gone.")
+        if cell in self.unusable:
+            if requests and is_alone:
+                raise UnusableDigest(cell, f"The digest of {cell} and its souvenirs are gone.")
             return []
-        places = []
-        for taker in over:
-            start, end = self.ranges[taker.place]
+        positions = []
+        for request in requests:
+            start, end = self.ranges[request.position]
             if start <= first and last <= end:
-                places.append(taker.place)
-            elif stored.is_pruned and self.rounded:
+                positions.append(request.position)
+            elif is_alone and self.rounded:
                 if start <= first < end:
-                    places.append(taker.place)
-            elif stored.is_pruned and start < last and first < end and self._concerns(stored):
+                    positions.append(request.position)
+            elif is_alone and start < last and first < end and self._concerns(row):
+                what = "The souvenirs of {} have been deleted, and only their digest is left"
+                if not self.has_souvenirs:
+                    what = f"The {self.kind!r} digest of {{}} cannot be split"
                 raise PrunedSpan(
-                    f"The souvenirs of {cell} have been deleted, and only their digest is "
-                    f"left: give a start and an end that lie on a multiple of {cell.level} "
-                    "seconds in UTC."
+                    f"{what.format(cell)}: give a start and an end that lie on a multiple of "
+                    f"{cell.level} seconds in UTC."
                 )
-        return places
+        return positions
 
-    def _concerns(self, stored: queries.Stored) -> bool:
-        """Whether somebody who is asked for is in a digest."""
-        return self._group is None or not self._group.isdisjoint(_users_of(stored))
+    def _concerns(self, row: queries.DigestRow) -> bool:
+        """Whether one of the wanted users is in a digest."""
+        return self._group is None or not self._group.isdisjoint(self._users_of(row))
+
+    def _stored_count(self, cell: Cell, catalog: queries.Catalog) -> int:
+        known = (catalog.days if cell.level == DAY_LEVEL else catalog.months)[cell]
+        if known.checksum != checksum_of(self._label(cell, known.version), known.users):
+            raise UnusableDigest(cell, f"The stored count of {cell} is corrupt.")
+        return known.users
+
+    def _users_of(self, row: queries.DigestRow) -> UserSet:
+        try:
+            return UserSet.from_bytes(row.body, self._label(row.cell, row.version))
+        except CorruptDigest as error:
+            raise UnusableDigest(row.cell, str(error)) from error
+
+    def _label(self, cell: Cell, version: int) -> Label:
+        return Label(self.kind, cell.level, moment_of(cell.start), version)
 
     @cached_property
     def _group(self) -> UserSet | None:
@@ -311,8 +332,8 @@ class Reading:
             return self.among
         return UserSet.from_ids(numbers_of(self.among, self.connection.alias).values())
 
-    def _give_numbers(self, keys: list[Keys]) -> None:
-        """Find the numbers of these keys and of the group; who has none is lent one for now."""
+    def _learn_numbers(self, keys: list[Keys]) -> None:
+        """Look up the numbers of these keys and of the group; lend numbers to those without."""
         groups = [*keys, self.among or frozenset()]
         wanted = frozenset().union(*(each for each in groups if not isinstance(each, UserSet)))
         self.numbers = None if all(map(is_number, wanted)) else self._lent_numbers(wanted)
@@ -331,30 +352,27 @@ class Reading:
     def _named(self, sets: list[UserSet]) -> list[Keys]:
         if all(not users or users.max() < FIRST_NUMBER for users in sets):
             return list(sets)
-        everybody = UserSet.union(sets)
-        keys = keys_of(
-            (number for number in everybody if number not in self.lent), self.connection.alias
-        )
-        keys.update(self.lent)
+        stored = (number for number in UserSet.union(sets) if number not in self.lent)
+        keys = keys_of(stored, self.connection.alias) | self.lent
         return [frozenset(keys[number] for number in users if number in keys) for users in sets]
 
 
-class Sweep:
-    """The stretches that lie over each of many seconds, which have to come in ascending order."""
+class SweepLine:
+    """The requests over each of several seconds, which have to be asked in ascending order."""
 
-    def __init__(self, stretches: list[Taker]) -> None:
-        self.coming = deque(sorted(stretches))
-        self.current: list[Taker] = []
+    def __init__(self, requests: list[BucketRequest]) -> None:
+        self.coming = deque(sorted(requests))
+        self.current: list[BucketRequest] = []
 
-    def over(self, second: int) -> list[Taker]:
+    def over(self, second: int) -> list[BucketRequest]:
         while self.coming and self.coming[0].start <= second:
             self.current.append(self.coming.popleft())
-        self.current = [taker for taker in self.current if second < taker.end]
+        self.current = [request for request in self.current if second < request.end]
         return self.current
 
 
 def _segments(ranges: Sequence[Bounds]) -> list[Bounds]:
-    """The stretches between all starts and ends, in order, where there is a range over them."""
+    """The parts between all starts and ends that lie in some range, in order."""
     steps: dict[datetime, int] = {}
     for start, end in ranges:
         steps[start] = steps.get(start, 0) + 1
@@ -366,17 +384,3 @@ def _segments(ranges: Sequence[Bounds]) -> list[Bounds]:
         if depth:
             segments.append((start, end))
     return segments
-
-
-def _stored_count(cell: Cell, overview: queries.Overview) -> int:
-    known = (overview.days if cell.level == DAY_LEVEL else overview.months)[cell]
-    if known.checksum != checksum_of(label_of(cell, known.version), known.users):
-        raise Distrusted(cell, f"The stored count of {cell} is corrupt.")
-    return known.users
-
-
-def _users_of(stored: queries.Stored) -> UserSet:
-    try:
-        return UserSet.from_bytes(stored.body, label_of(stored.cell, stored.version))
-    except CorruptDigest as error:
-        raise Distrusted(stored.cell, str(error)) from error

@@ -16,16 +16,18 @@ from ..calendar import (
     MICROSECOND,
     START_OF_TIME,
     Boundaries,
-    calendar_start,
+    calendar_boundaries,
     checked,
     earlier,
+    is_known,
     local,
     outward,
     utc,
 )
 from ..conf import conf
 from ..counting import ActiveUsers
-from ..insights import Origin, Plan, find_origin, read
+from ..insights import Plan, results_of
+from ..stores import get_store
 from .fields import InvalidParameter
 
 #: The earliest end of a range with a month before it, whatever the time zone.
@@ -54,7 +56,7 @@ def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
     """Return the busy hours of the four whole weeks before the last day of a range."""
     _, days = last_day_of(end, checked(timezone.now(), "now"), zone)
     busy: BusyHours
-    [busy] = read([plan_busy_hours(days, find_origin())], users)
+    [busy] = results_of([plan_busy_hours(days, get_store().first())], users)
     return busy
 
 
@@ -71,16 +73,15 @@ def last_day_of(end: datetime, now: datetime, zone: tzinfo) -> tuple[datetime, B
             zone=str(zone),
             value=moment.date().isoformat(),
         )
-    day = calendar_start(outward(just_before(moment, zone)), DAY, zone)
-    return moment, Boundaries(day, DAY, zone)
+    return moment, calendar_boundaries(outward(just_before(moment, zone)), DAY, zone)
 
 
 def just_before(moment: datetime, zone: tzinfo) -> datetime:
     """Return the last microsecond before a moment; its date differs if the clock skips a day."""
-    return local(utc(moment) - MICROSECOND, START_OF_TIME, zone)
+    return local(utc(moment) - MICROSECOND, zone)
 
 
-def plan_busy_hours(days: Boundaries, origin: Origin) -> Plan[BusyHours]:
+def plan_busy_hours(days: Boundaries, first_souvenir: datetime | None) -> Plan[BusyHours]:
     """Plan the hours of the four weeks before day 0 of the grid."""
     order = tuple((conf.WEEK_START - 1 + n) % WEEK + 1 for n in range(WEEK))
     start, end = days.boundary(-FOUR_WEEKS), days.boundary(0)
@@ -98,7 +99,7 @@ def plan_busy_hours(days: Boundaries, origin: Origin) -> Plan[BusyHours]:
 
     def make(sets: Sequence[ActiveUsers]) -> BusyHours:
         means = None
-        if origin.first is not None and utc(origin.first) < utc(end):
+        if is_known(end, first_souvenir):
             totals = {weekday: [0] * 24 for weekday in order}
             for position, users in enumerate(sets):
                 totals[weekdays[position // 24]][position % 24] += len(users)

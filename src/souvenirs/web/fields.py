@@ -19,7 +19,7 @@ from django.utils.translation import gettext_noop
 
 from ..calendar import utc
 from ..counting import segment_names
-from ..insights import WINDOWS
+from ..insights import TRAILING_WINDOWS
 
 #: The maximum length of a parameter.
 MAX_LENGTH = 200
@@ -137,10 +137,10 @@ class TrailingDaysField(IntegerField):
     )
 
     def to_python(self, value: Any) -> int:
-        return WINDOWS[value] if value in WINDOWS else super().to_python(value)
+        return TRAILING_WINDOWS[value] if value in TRAILING_WINDOWS else super().to_python(value)
 
     def schema(self) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string", "enum": list(WINDOWS)}, super().schema()]}
+        return {"anyOf": [{"type": "string", "enum": list(TRAILING_WINDOWS)}, super().schema()]}
 
 
 class TimeZoneField(ParameterField):

@@ -16,16 +16,14 @@ from django.utils.translation import gettext_noop
 
 from ..calendar import (
     INTERVALS,
-    MICROSECOND,
     Boundaries,
     TooManyPeriods,
-    calendar_start,
+    calendar_boundaries,
     checked,
     local,
     utc,
 )
-from ..conf import conf
-from ..counting import SETTING, date_joined_field, segment_names
+from ..counting import BY_SETTING, date_joined_field, segment_names
 from ..insights import CohortBy, Mode, Reference
 from ..reports import takes_users
 from ..sql import Rank
@@ -226,7 +224,7 @@ class QueryForm(forms.Form):
             raise InvalidParameter(
                 "cohort", gettext_noop("The user model of this site has no date of registration.")
             )
-        if by == SETTING and not segment_names():
+        if by == BY_SETTING and not segment_names():
             raise InvalidParameter("by", gettext_noop("SOUVENIRS_SEGMENTS is empty."))
         if by == BY_GROUP:
             try:
@@ -331,17 +329,18 @@ def check_report(parameters: Parameters) -> None:
 
 def _periods_in(data: Mapping[str, Any]) -> int:
     start, end = data.get("start"), data.get("end")
-    if start is None or end is None or utc(start) == utc(end):
+    if start is None or end is None:
         return 0
-    step = INTERVALS[data["interval"]].step
+    step, zone = INTERVALS[data["interval"]].step, data["zone"]
+    subscription = data.get("subscription_start")
     try:
-        anchor = data.get("subscription_start") or calendar_start(
-            start, step, data["zone"], conf.WEEK_START
+        boundaries = (
+            Boundaries(subscription, step, zone)
+            if subscription
+            else calendar_boundaries(start, step, zone)
         )
     except ValueError:
         raise InvalidParameter(
             "from", gettext_noop("%(name)s is out of range: its period starts before the year 1.")
         ) from None
-    grid = Boundaries(checked(anchor, "from"), step, data["zone"])
-    first, last = grid.number(start), grid.number(utc(end) - MICROSECOND)
-    return max(0, last + 1 - max(0, first))
+    return len(boundaries.numbers(start, end))

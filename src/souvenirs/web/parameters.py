@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from ..calendar import INTERVALS
-from ..counting import SETTING
+from ..counting import BY_SETTING
 from .fields import (
     BooleanField,
     ChoiceField,
@@ -102,7 +102,7 @@ ZONE = TimeZoneField(
 SEGMENT = SegmentField(label=_("Segment"), help_text="Only the users of this segment.")
 BY = ChoiceField(
     help_text="Adds rows for each segment, or for each group of users, to those for everyone.",
-    choices=plain(SETTING, BY_GROUP),
+    choices=plain(BY_SETTING, BY_GROUP),
 )
 EXCLUSIVE = BooleanField(
     help_text="With by: whether a user counts in the first of their segments only.",

@@ -1,4 +1,4 @@
-"""The command that report commands are made from."""
+"""The base of the commands that report usage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from souvenirs import reports
 from souvenirs.calendar import outward
 from souvenirs.stores import get_store
 
-from ._helpers import ReadingCommand, errors_in_words, parse_date, parse_segments, parse_zone
+from ._errors import command_errors
+from ._options import add_options, parse_date, parse_range, parse_segments, parse_zone
+from ._reading import ReadingCommand
 
 Report = tuple[list[str], list[Any]]
 
@@ -22,7 +24,7 @@ UNITS = ["daily", "weekly", "monthly", "quarterly", "yearly"]
 
 
 class ReportRow(list[Any]):
-    """The cells of a line, and the usage that they show."""
+    """The cells of a line, and the usage that they are taken from."""
 
     def __init__(self, cells: Iterable[Any], usage: reports.Usage) -> None:
         super().__init__(cells)
@@ -32,31 +34,34 @@ class ReportRow(list[Any]):
 class ReportCommand(ReadingCommand):
     """Base of commands that report usage by period.
 
-    ``handle()`` returns ``(headers, rows)``; a subclass shows them. The report ``monthly`` comes
-    from the method ``monthly_report(options)``, which returns headers and ascending rows, and so on
-    for any report that a subclass adds an option for.
+    ``handle()`` returns ``(headers, rows)``, which a subclass outputs. The option ``report`` names
+    the report: ``"monthly"`` calls ``monthly_report(options)``, which returns headers and rows in
+    ascending order. A subclass adds a report with such a method and an option that sets ``report``.
 
-    With the option ``by_segment``, which it leaves to subclasses to add, the rows of each segment
-    follow those of everyone, and their first cell is its name, which is None for everyone.
+    A subclass may add the options ``--segment``, ``--by-segment`` and ``--exclusive``. With
+    ``by_segment``, the rows of everyone come first and those of each segment follow; the first
+    cell of each row is the name of its segment, None for everyone.
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--subscription-start",
             metavar="DATE",
-            help="lay the periods from this date, when a customer's subscription started",
+            help="report periods of a subscription that started on this date",
         )
         parser.add_argument(
             "--calendar",
             action="store_true",
-            help="lay the periods by the calendar instead; from the first souvenir or --after",
+            help="report periods of the calendar instead",
         )
-        parser.add_argument(
-            "--after", metavar="DATE", help="leave out periods that end by then (inclusive)"
-        )
-        parser.add_argument("--before", metavar="DATE", help="end there (exclusive) instead of now")
-        parser.add_argument(
-            "--tz", metavar="ZONE", help="time zone of the periods, like Europe/Paris"
+        add_options(
+            parser,
+            "--after",
+            "--before",
+            "--tz",
+            after="; the first period is shown in full (default: the start of the subscription or "
+            "the first souvenir)",
+            before=" (default: now)",
         )
         for unit in UNITS:
             parser.add_argument(
@@ -72,10 +77,10 @@ class ReportCommand(ReadingCommand):
             const=1,
             type=int,
             metavar="NUM",
-            help="show only the last NUM periods (1 without a number)",
+            help="show only the last NUM periods (default: all; 1 if NUM is omitted)",
         )
         parser.add_argument(
-            "--ascending", action="store_true", help="show the earliest period first, not last"
+            "--ascending", action="store_true", help="show the earliest period first"
         )
         parser.add_argument(
             "--datefmt",
@@ -85,7 +90,7 @@ class ReportCommand(ReadingCommand):
         parser.add_argument(
             "--date",
             choices=["start", "end"],
-            help="which end of a day a daily report shows (default: end; start with --calendar)",
+            help="date shown for a day, its start or its end (default: end; start with --calendar)",
         )
 
     def execute(self, *args: Any, **options: Any) -> str | None:
@@ -100,7 +105,7 @@ class ReportCommand(ReadingCommand):
         report = options["report"] or "monthly"
         self._check(report, options)
         method: Callable[[dict[str, Any]], Report] = getattr(self, f"{report}_report")
-        with errors_in_words():
+        with command_errors():
             headers, rows = method(options)
         shown: list[Any] = []
         for _, of_segment in groupby(rows, key=_segment_of):
@@ -117,12 +122,10 @@ class ReportCommand(ReadingCommand):
         if calendar and anchor is not None:
             raise CommandError("Cannot use --calendar and --subscription-start together.")
         if report == "weekly" and not calendar:
-            raise CommandError("weekly report requires --calendar.")
-        after, before = options["after"], options["before"]
-        if after is not None and before is not None and after > before:
-            raise CommandError(f"--after {after} is later than --before {before}.")
+            raise CommandError("The weekly report requires --calendar.")
+        parse_range(options, parse_zone(options.get("tz")))
         if report in UNITS and not calendar and anchor is None:
-            raise CommandError(f"{report} report requires --subscription-start or --calendar.")
+            raise CommandError(f"The {report} report requires --subscription-start or --calendar.")
 
     def daily_report(self, options: dict[str, Any]) -> Report:
         shown = options.get("date") or ("start" if options.get("calendar") else "end")
@@ -183,7 +186,7 @@ class ReportCommand(ReadingCommand):
 
 UNIT_NOTES = {"weekly": " (with --calendar)", "monthly": " (default)"}
 
-#: What a period is called, in a subscription and in the calendar.
+#: The labels of periods of a subscription and of the calendar.
 LABELS = {
     "weekly": ("", "calendar_year_week"),
     "monthly": ("year_month", "calendar_year_month"),
@@ -212,6 +215,6 @@ def _counts(usage: reports.Usage) -> list[int | None]:
 
 
 def _first_souvenir() -> datetime:
-    """Where a calendar starts by itself; without souvenirs, with the period that holds now."""
+    """The first souvenir; without souvenirs, an instant in the current period."""
     first = get_store().first()
     return timezone.now() - timedelta(microseconds=1) if first is None else outward(first)

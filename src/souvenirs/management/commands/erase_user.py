@@ -6,13 +6,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from souvenirs.digests import erase_user
 
-from ._helpers import counted, errors_in_words, user_key
+from .._terminal import pluralize
+from ._errors import command_errors
+from ._options import parse_user
 
 
 class Command(BaseCommand):
     help = (
-        "Takes a user, who may have been deleted, out of all souvenirs and digests. Counts of the "
-        "past change accordingly."
+        "Erases a user from all souvenirs and digests, so that past counts change. The account "
+        "may already have been deleted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,20 +28,20 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        key = user_key(options["user"])
+        key = parse_user(options["user"])
         if options["interactive"] and not self._is_confirmed(key):
             raise CommandError("Nothing was erased.")
-        with errors_in_words():
+        with command_errors():
             erased = erase_user(key)
         self.stdout.write(
-            f"Erased {counted(erased.souvenirs, 'souvenir')}, and user {key} from "
-            f"{counted(erased.digests, 'digest')}."
+            f"Erased {pluralize(erased.souvenirs, 'souvenir')}, and user {key} from "
+            f"{pluralize(erased.digests, 'digest')}."
         )
 
     def _is_confirmed(self, key: Any) -> bool:
         question = (
-            f"This takes user {key} out of all souvenirs and digests, so that counts of the past "
-            "change.\nIt cannot be undone. Type 'yes' to go on: "
+            f"This erases user {key} from all souvenirs and digests, so that past counts change.\n"
+            "It cannot be undone. Type 'yes' to continue: "
         )
         try:
             return input(question) == "yes"

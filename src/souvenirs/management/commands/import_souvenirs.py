@@ -1,58 +1,53 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import (
-    BaseCommand,
-    CommandError,
-    CommandParser,
-)
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from souvenirs.conf import conf
-from souvenirs.importing import BAD_LINE, Importer, Stopped, Summary, readers
+from souvenirs.importing import (
+    BAD_LINE,
+    FORMATS,
+    TABLES,
+    Importer,
+    Reading,
+    Stopped,
+    Summary,
+    format_of,
+    open_readings,
+    parser_of,
+)
 
-from ._helpers import Progress, counted, errors_in_words, parse_range, parse_zone
-
-#: What a file's name, without .gz, tells of its format.
-FORMATS = {
-    "csv": re.compile(r"\.csv$"),
-    "json": re.compile(r"\.(jsonl|ndjson|json)$"),
-    "log": re.compile(r"([._-]|^)log([._-]|$)"),
-}
-
-Readings = Iterable[tuple[int, readers.Reading]]
-
-TABLES: dict[str, Callable[[], Readings]] = {
-    "last_login": readers.last_logins,
-    "admin_log": readers.admin_log,
-}
+from .._terminal import Progress, pluralize
+from ._errors import command_errors
+from ._options import add_options, parse_range, parse_zone
 
 
 class Source(NamedTuple):
-    """What is read: its name, the kind of its units, and the field by which it names users.
+    """Something to import.
 
-    ``opened`` gives its readings and a function that tells how much of ``size`` is behind them.
+    ``unit`` is what it consists of, ``lookup`` the field by which it identifies users. ``opened``
+    yields its readings, and a function that returns how much of ``size`` has been read.
     """
 
     name: str
     unit: str
     lookup: str
     size: int
-    opened: AbstractContextManager[tuple[Readings, Callable[[], int]]]
+    opened: AbstractContextManager[tuple[Iterator[tuple[int, Reading]], Callable[[], int]]]
 
 
 class Command(BaseCommand):
     help = (
-        "Brings in history from CSV, JSON lines and web access logs, plain or gzipped, or from "
-        "what Django already knows. One souvenir per user and window, as in live recording; what "
-        "is there is left alone, so that a run can be repeated, also after it was interrupted."
+        "Imports history from CSV files, JSON lines and web access logs, plain or gzipped, or from "
+        "Django's own tables. Adds one souvenir per user and window, like live recording, and "
+        "never changes existing ones, so it is safe to run again, even after an interruption."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -63,58 +58,51 @@ class Command(BaseCommand):
             "--from",
             dest="table",
             choices=sorted(TABLES),
-            help="read each user's last login, or the log of the admin, instead of files",
+            help="import the last login of each user, or the admin log, instead of files",
         )
         parser.add_argument(
             "--format",
             choices=sorted(FORMATS),
-            help="format of the files, where their names do not tell",
+            help="format of the files (default: by their names)",
         )
         parser.add_argument(
             "--columns",
             metavar="NAME,NAME",
-            help="columns of a CSV file without a heading, user_id and when among them",
+            help="columns of a CSV file without a header row, including user_id and when",
         )
         parser.add_argument(
             "--user-regex",
             metavar="REGEX",
-            help="find the user in a log line by the first group of REGEX "
-            "(default: the authenticated user of the log)",
+            help="identify the user of a log line by the first group of REGEX "
+            "(default: the authenticated user of the line)",
         )
         parser.add_argument(
             "--lookup",
             metavar="FIELD",
-            help="field by which the files name users "
-            "(default: the primary key; in logs the username field)",
+            help="field by which the files identify users "
+            "(default: the primary key; in logs, the username)",
         )
         parser.add_argument(
             "--window",
             type=float,
             metavar="SECONDS",
-            help="one souvenir per user in so many seconds, 0 for every moment "
+            help="length of the window in which a user gets one souvenir, 0 to keep every moment "
             "(default: SOUVENIRS_RATELIMIT_SECONDS)",
         )
-        parser.add_argument("--after", metavar="DATE", help="leave out what is earlier (inclusive)")
-        parser.add_argument("--before", metavar="DATE", help="leave out what is later (exclusive)")
-        parser.add_argument(
-            "--tz", metavar="ZONE", help="time zone of times without one (default: the site's)"
-        )
-        parser.add_argument(
-            "--dry-run", action="store_true", help="write nothing; say what would be added"
-        )
+        add_options(parser, "--after", "--before", "--tz", "--dry-run")
         parser.add_argument(
             "--strict",
             action="store_true",
-            help="stop at the first line that cannot be read, after importing those before it",
+            help="stop at the first bad line, after importing the lines before it",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         files, table = options["files"], options["table"]
         if bool(files) == bool(table):
-            raise CommandError("Give the files to import, or --from last_login or admin_log.")
+            raise CommandError("Specify files to import, or --from last_login or admin_log.")
         zone = parse_zone(options["tz"])
         window = self._window(options["window"])
-        after, before = parse_range(options, "after", "before", zone)
+        after, before = parse_range(options, zone)
         sources = [self._file(name, options, zone) for name in files] or [self._table(table)]
         with closing(
             Importer(window, after, before, options["dry_run"], options["strict"])
@@ -137,30 +125,18 @@ class Command(BaseCommand):
 
     def _file(self, name: str, options: dict[str, Any], zone: tzinfo) -> Source:
         if Path(name).is_dir():
-            raise CommandError(f"{name} is a directory: name the files in it.")
+            raise CommandError(f"{name} is a directory: specify the files in it.")
         if name != "-" and not os.access(name, os.R_OK):
-            raise CommandError(f"There is no file {name} that can be read.")
-        form = options["format"] or self._format(name)
-        with errors_in_words():
-            parser = self._parser(form, options, zone)
+            raise CommandError(f"{name} does not exist or cannot be read.")
+        form = options["format"] or format_of(Path(name).name)
+        if form is None:
+            raise CommandError(f"The format of {name} is not clear from its name: use --format.")
+        columns = options["columns"].split(",") if options["columns"] else None
+        with command_errors():
+            parser = parser_of(form, zone, columns, options["user_regex"])
         lookup = self._lookup(options["lookup"], form)
         size = 0 if name == "-" else Path(name).stat().st_size
-        return Source(name, "line", lookup, size, _opened(name, parser))
-
-    def _format(self, name: str) -> str:
-        plain = Path(name).name.lower().removesuffix(".gz")
-        for form, pattern in FORMATS.items():
-            if pattern.search(plain):
-                return form
-        raise CommandError(f"The name {name} does not tell its format: add --format.")
-
-    def _parser(self, form: str, options: dict[str, Any], zone: tzinfo) -> readers.Parser:
-        if form == "log":
-            return readers.log_parser(options["user_regex"])
-        if form == "json":
-            return readers.json_parser(zone)
-        columns = options["columns"]
-        return readers.csv_parser(columns.split(",") if columns else None, zone)
+        return Source(name, "line", lookup, size, open_readings(name, parser))
 
     def _lookup(self, given: str | None, form: str) -> str:
         user_model = get_user_model()
@@ -171,7 +147,7 @@ class Command(BaseCommand):
         return lookup
 
     def _import(self, source: Source, importer: Importer) -> None:
-        progress = Progress(self.stderr, source.size, f"{source.unit}s")
+        progress = Progress(self.stderr, source.size, source.unit)
         with source.opened as (readings, position):
             try:
                 for summary in importer.run(source.name, readings, source.lookup):
@@ -184,19 +160,13 @@ class Command(BaseCommand):
 
     def _report(self, source: Source, summary: Summary, dry_run: bool) -> None:
         added = "Would add" if dry_run else "Added"
-        self.stdout.write(f"{source.name}: read {counted(summary.read, source.unit)}.")
-        self.stdout.write(f"  {added} {counted(summary.added, 'souvenir')}.")
-        if summary.known:
-            self.stdout.write(f"  {summary.known:,} in a window that has a souvenir.")
+        self.stdout.write(f"{source.name}: read {pluralize(summary.read, source.unit)}.")
+        self.stdout.write(f"  {added} {pluralize(summary.added, 'souvenir')}.")
+        if summary.repeated:
+            self.stdout.write(f"  Skipped {summary.repeated:,}: the window already has a souvenir.")
         for reason, count in summary.skipped.most_common():
             self.stdout.write(f"  Skipped {count:,}: {reason}.")
         for text in summary.bad_lines:
             self.stdout.write(f"    {text}")
-        if summary.skipped[BAD_LINE] > len(summary.bad_lines):
-            self.stdout.write("    ...")
-
-
-@contextmanager
-def _opened(name: str, parser: readers.Parser) -> Iterator[tuple[Readings, Callable[[], int]]]:
-    with readers.open_text(name) as (lines, position):
-        yield readers.read_lines(lines, parser), position
+        if more := summary.skipped[BAD_LINE] - len(summary.bad_lines):
+            self.stdout.write(f"    ... and {pluralize(more, 'more bad line')}.")

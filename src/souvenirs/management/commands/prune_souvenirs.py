@@ -8,16 +8,19 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from souvenirs.conf import conf
-from souvenirs.digests import NotInDigest, Pruner, bytes_of_souvenir
+from souvenirs.digests import NotInDigest, Pruner
 from souvenirs.sets import CorruptDigest
+from souvenirs.stores import get_store
 
-from ._helpers import Progress, counted, interruptible
+from .._terminal import Progress, pluralize
+from ._errors import command_errors, interruptible
+from ._options import add_options
 
 
 class Command(BaseCommand):
     help = (
-        "Deletes old souvenirs that are in digests. Counts stay exact where ranges begin and end "
-        "with a bucket, and others are refused there. What is deleted does not come back."
+        "Deletes old souvenirs that are in digests. This cannot be undone. Counts stay exact for "
+        "ranges that start and end on a bucket boundary; other ranges are refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,14 +28,14 @@ class Command(BaseCommand):
             "--older-than",
             type=float,
             metavar="DAYS",
-            help="delete what is older than so many days (default: SOUVENIRS_KEEP_DAYS)",
+            help="delete souvenirs older than this many days (default: SOUVENIRS_KEEP_DAYS)",
         )
-        parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+        add_options(parser, "--dry-run")
 
     def handle(self, *args: Any, **options: Any) -> None:
         pruner = Pruner(_horizon(options["older_than"]))
-        size = bytes_of_souvenir()
-        progress = Progress(self.stderr, pruner.waiting(), "souvenirs")
+        size = get_store().souvenir_size()
+        progress = Progress(self.stderr, pruner.waiting(), "souvenir")
         souvenirs = 0
         try:
             with interruptible():
@@ -41,30 +44,32 @@ class Command(BaseCommand):
                     progress.update(souvenirs + pruner.left, souvenirs)
         except (CorruptDigest, NotInDigest) as error:
             raise CommandError(
-                f"{error} Run manage.py digest_souvenirs --rebuild, then this again."
+                f"{error} Run manage.py digest_souvenirs --rebuild, then prune again."
             ) from error
         finally:
             progress.finish()
             self._report("Would delete" if options["dry_run"] else "Deleted", souvenirs, size)
             if pruner.left:
                 self.stdout.write(
-                    f"Left alone {counted(pruner.left, 'souvenir')} of hours that are not wholly "
-                    "digested: run manage.py digest_souvenirs, then this again."
+                    f"Kept {pluralize(pruner.left, 'souvenir')} from hours that are not fully "
+                    "digested: run manage.py digest_souvenirs, then prune again."
                 )
 
     def _report(self, deleted: str, souvenirs: int, size: float | None) -> None:
-        # Without the space that never breaks.
         room = f", about {filesizeformat(souvenirs * size)}" if souvenirs and size else ""
-        self.stdout.write(f"{deleted} {counted(souvenirs, 'souvenir')}{room}.".replace("\xa0", " "))
+        line = f"{deleted} {pluralize(souvenirs, 'souvenir')}{room}."
+        self.stdout.write(line.replace("\xa0", " "))  # filesizeformat() writes no-break spaces
 
 
 def _horizon(days: float | None) -> datetime:
-    """The moment before which souvenirs are too old."""
+    """The instant before which souvenirs are deleted."""
     option = "--older-than"
     if days is None:
-        days, option = conf.KEEP_DAYS, "SOUVENIRS_KEEP_DAYS"
+        option = "SOUVENIRS_KEEP_DAYS"
+        with command_errors():
+            days = conf.KEEP_DAYS
     if days is None:
-        raise CommandError("Give --older-than DAYS, or set SOUVENIRS_KEEP_DAYS.")
+        raise CommandError("Use --older-than DAYS, or set SOUVENIRS_KEEP_DAYS.")
     try:
         if days >= 0:
             return timezone.now() - timedelta(days=days)

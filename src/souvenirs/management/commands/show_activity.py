@@ -6,15 +6,15 @@ from typing import Any
 
 from souvenirs.insights import Stickiness, stickiness
 
-from ._insights import PeriodCommand, Table, label, number
-from ._pictures import BOLD, GREEN, Look, Value, painted, percent, resampled, sparkline, with_bars
+from .._terminal import GREEN, Display, TextTable, Value, number, percent, resampled
+from ._periods import PeriodCommand, label
 
 
 class Command(PeriodCommand):
     help = (
-        "Shows how many users were active by day, week, month, quarter or year: in the period, and "
-        "in the 1, 7 and 30 days up to its end (dau, wau, mau). Stickiness is the mean of the "
-        "daily actives over the actives of the period."
+        "Shows how many users were active in each day, week, month, quarter or year, and in the "
+        "1, 7 and 30 days up to its end (dau, wau, mau). Stickiness is the mean of the daily "
+        "active users divided by the active users of the period."
     )
     interval = "day"
 
@@ -23,7 +23,7 @@ class Command(PeriodCommand):
     ) -> Any:
         return stickiness(start, end, **keywords)
 
-    def table(self, insight: Stickiness, options: dict[str, Any]) -> Table:
+    def table(self, insight: Stickiness, options: dict[str, Any]) -> TextTable:
         rows = [
             {
                 insight.interval: label(each.period),
@@ -37,34 +37,33 @@ class Command(PeriodCommand):
             for each in insight.periods
         ]
         headers = [insight.interval, *COLUMNS[insight.interval == "day"]]
-        return Table(headers, [[row[header] for header in headers] for row in rows])
+        return TextTable(headers, [[row[header] for header in headers] for row in rows])
 
-    def most(self, insight: Stickiness) -> float:
+    def maximum(self, insight: Stickiness) -> float:
         return max((each.active or 0 for each in insight.periods), default=0)
 
     def picture(
-        self, insight: Stickiness, options: dict[str, Any], look: Look, most: float
+        self, insight: Stickiness, options: dict[str, Any], display: Display, maximum: float
     ) -> Iterable[str]:
         for name in ("dau", "wau", "mau"):
             values = [getattr(each, name) for each in insight.periods]
-            yield from _summary(name, values, look)
+            yield from _summary(name, values, display)
         yield ""
-        laid = self.laid_out(self.table(insight, options), look)
-        yield painted(laid.header, BOLD, look)
-        yield from with_bars(laid, [each.active for each in insight.periods], most, look)
+        fitted = self.fitted(self.table(insight, options), display)
+        yield from fitted.with_bars([each.active for each in insight.periods], maximum, display)
 
 
-#: Without what is the same for each day.
+#: By whether the periods are days, whose active users are the dau.
 COLUMNS = {
     True: ["dau", "wau", "mau", "dau/mau"],
     False: ["active", "dau", "wau", "mau", "stickiness", "dau/mau"],
 }
 
 
-def _summary(name: str, values: list[Value], look: Look) -> Iterable[str]:
-    """A line with the course of the values, the last one and the highest."""
+def _summary(name: str, values: list[Value], display: Display) -> Iterable[str]:
+    """A line with a sparkline of the values, the last one and the maximum; none if all are None."""
     known = [value for value in values if value is not None]
     if known:
         words = f"  {known[-1]:,}, at most {max(known):,}"
-        drawn = sparkline(resampled(values, max(1, look.width - len(words) - 5)), look)
-        yield f"{name}  {painted(drawn, GREEN, look)}{words}"
+        drawn = display.sparkline(resampled(values, max(1, display.width - len(words) - 5)))
+        yield f"{name}  {display.painted(drawn, GREEN)}{words}"

@@ -6,16 +6,16 @@ from typing import Any
 
 from souvenirs.insights import Growth, growth
 
-from ._insights import UNKNOWN, PeriodCommand, Table, label, number
-from ._pictures import BOLD, CYAN, GREEN, RED, Look, chart, painted
+from .._terminal import BOLD, CYAN, GREEN, NO_VALUE, RED, Display, TextTable, column_chart, number
+from ._periods import PeriodCommand, label
 
 
 class Command(PeriodCommand):
     help = (
-        "Shows where the active users of each day, week, month, quarter or year come from: new, "
-        "retained from the period before, or resurrected, which is seen before but not then; and "
-        "how many of that period have gone (churned). Net is new + resurrected - churned, the "
-        "quick ratio (new + resurrected) / churned."
+        "Shows how the number of active users changes from each day, week, month, quarter or year "
+        "to the next: who is new, retained from the previous period, resurrected (seen earlier, "
+        "but not in the previous period) or churned (active in the previous period only). Net is "
+        "new + resurrected - churned, the quick ratio is (new + resurrected) / churned."
     )
 
     def insight(
@@ -23,47 +23,50 @@ class Command(PeriodCommand):
     ) -> Any:
         return growth(start, end, **keywords)
 
-    def table(self, insight: Growth, options: dict[str, Any]) -> Table:
+    def table(self, insight: Growth, options: dict[str, Any]) -> TextTable:
         parts = ("active", "new", "retained", "resurrected", "churned")
         rows = [
             [
                 label(each.period),
                 *[number(getattr(each, part)) for part in parts],
-                UNKNOWN if each.net is None else f"{each.net:+}" if each.net else "0",
-                UNKNOWN if each.quick_ratio is None else f"{each.quick_ratio:.2f}",
+                NO_VALUE if each.net is None else f"{each.net:+}" if each.net else "0",
+                NO_VALUE if each.quick_ratio is None else f"{each.quick_ratio:.2f}",
             ]
             for each in insight.periods
         ]
-        return Table([insight.interval, *parts, "net", "quick ratio"], rows)
+        return TextTable([insight.interval, *parts, "net", "quick ratio"], rows)
 
     def picture(
-        self, insight: Growth, options: dict[str, Any], look: Look, most: float
+        self, insight: Growth, options: dict[str, Any], display: Display, maximum: float
     ) -> Iterable[str]:
         above = [(each.new, each.resurrected) for each in insight.periods]
-        yield _legend(look)
+        yield _legend(display)
         labels = [label(each.period) for each in insight.periods]
-        yield from chart(above, [each.churned for each in insight.periods], labels, look)
+        yield from column_chart(above, [each.churned for each in insight.periods], labels, display)
         yield ""
-        laid = self.laid_out(self.table(insight, options), look)
-        yield painted(laid.header, BOLD, look)
-        for row, each in zip(laid.rows, insight.periods, strict=True):
-            yield _coloured(row, laid.places, each.net or 0, look)
+        fitted = self.fitted(self.table(insight, options), display)
+        yield display.painted(fitted.header, BOLD)
+        for row, each in zip(fitted.rows, insight.periods, strict=True):
+            yield _coloured(row, fitted.columns, each.net or 0, display)
 
 
-#: Position of the column that says whether it is getting better.
+#: Position of the column ``net``.
 NET = 6
 
 
-def _coloured(row: str, places: list[tuple[int, int]], net: int, look: Look) -> str:
-    if not net or len(places) <= NET:
+def _coloured(row: str, columns: list[tuple[int, int]], net: int, display: Display) -> str:
+    """A row with a coloured ``net``, if it is shown and not 0."""
+    if not net or len(columns) <= NET:
         return row
-    start, end = places[NET]
-    return row[:start] + painted(row[start:end], GREEN if net > 0 else RED, look) + row[end:]
+    start, end = columns[NET]
+    return row[:start] + display.painted(row[start:end], GREEN if net > 0 else RED) + row[end:]
 
 
-def _legend(look: Look) -> str:
-    new, back, gone = ("█", "█" if look.colour else "▒", "█") if look.blocks else ("#", "+", "x")
+def _legend(display: Display) -> str:
+    new, resurrected, churned = "█", "█" if display.colour else "▒", "█"
+    if not display.blocks:
+        new, resurrected, churned = "#", "+", "x"
     return (
-        f"{painted(new, GREEN, look)} new  {painted(back, CYAN, look)} resurrected"
-        f"  {painted(gone, RED, look)} churned (below)"
+        f"{display.painted(new, GREEN)} new  {display.painted(resurrected, CYAN)} resurrected"
+        f"  {display.painted(churned, RED)} churned (below)"
     )

@@ -3,23 +3,30 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, get_args
 
 from django.core.management.base import CommandError, CommandParser
 
-from souvenirs.insights import DayNRetention, Period, Retention, day_n_retention, retention
-from souvenirs.insights.retention import CohortBy, Mode, Reference
+from souvenirs.insights import (
+    CohortBy,
+    DayNRetention,
+    Mode,
+    Period,
+    Reference,
+    Retention,
+    day_n_retention,
+    retention,
+)
 
-from ._insights import UNFINISHED, UNKNOWN, PeriodCommand, Table, label, number
-from ._pictures import BOLD, Look, Value, painted, percent, shaded, with_bars
+from .._terminal import BOLD, NO_VALUE, Display, TextTable, Value, number, percent
+from ._periods import UNFINISHED, PeriodCommand, label
 
-#: Options of the triangle, with their defaults.
-TRIANGLE = {"cohort": "first_seen", "mode": "in", "reference": "first"}
+#: Options that ``--day-n`` has no use for.
+TRIANGLE_OPTIONS = ("cohort", "mode", "reference")
 
 MEAN = "mean"
-
-PLAIN = Look()
 
 #: Columns before the cells: the cohort and its size.
 LEADING = 2
@@ -27,8 +34,8 @@ LEADING = 2
 
 class Command(PeriodCommand):
     help = (
-        "Shows who comes back: for the users first seen in each day, week, month, quarter or year "
-        "how many of them were active in it, in the next one, and so on."
+        "Shows how many users come back: of the users first seen in each day, week, month, quarter "
+        "or year, the percentage active 0, 1, 2 and more periods later."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,32 +43,35 @@ class Command(PeriodCommand):
         parser.add_argument(
             "--cohort",
             metavar="KIND",
-            help=f"what makes a cohort: {' or '.join(get_args(CohortBy))} (default: first_seen)",
+            help="date that assigns users to a cohort: "
+            f"{' or '.join(get_args(CohortBy))} (default: first_seen)",
         )
         parser.add_argument(
             "--mode",
             metavar="MODE",
-            help=f"when they come: {' or '.join(get_args(Mode))} (default: in)",
+            help="count users active in each period, or in it or later: "
+            f"{' or '.join(get_args(Mode))} (default: in)",
         )
         parser.add_argument(
             "--reference",
             metavar="CELL",
-            help=f"what a share is of: {' or '.join(get_args(Reference))} (default: first)",
+            help="denominator of the percentages, the users of the "
+            f"{' or '.join(get_args(Reference))} cell (default: first)",
         )
         parser.add_argument(
-            "--counts", action="store_true", help="show numbers of users instead of shares"
+            "--counts", action="store_true", help="show numbers of users instead of percentages"
         )
         parser.add_argument(
             "--day-n",
             metavar="1,7,30",
-            help="instead, how many came back exactly so many days after their first day, and then "
-            "or later",
+            help="show how many users were active on these days after their first one, and how "
+            "many then or later, instead of cohorts",
         )
 
     def insight(
         self, options: dict[str, Any], start: datetime, end: datetime | None, **keywords: Any
     ) -> Any:
-        chosen = {name: options[name] for name in TRIANGLE if options[name] is not None}
+        chosen = {name: options[name] for name in TRIANGLE_OPTIONS if options[name] is not None}
         if options["day_n"] is None:
             return retention(start, end, **keywords, **chosen)
         unused = [*chosen, *[name for name in ("interval", "counts") if options[name]]]
@@ -75,12 +85,12 @@ class Command(PeriodCommand):
             return []
         return [cohort.period for cohort in insight.cohorts]
 
-    def table(self, insight: Retention | DayNRetention, options: dict[str, Any]) -> Table:
+    def table(self, insight: Retention | DayNRetention, options: dict[str, Any]) -> TextTable:
         if isinstance(insight, DayNRetention):
             return _day_n_table(insight)
-        return _triangle(insight, options["counts"], [])
+        return _triangle(insight, options["counts"])
 
-    def most(self, insight: Retention | DayNRetention) -> float:
+    def maximum(self, insight: Retention | DayNRetention) -> float:
         """The highest share but that of the first column, which would leave the others pale."""
         if isinstance(insight, DayNRetention):
             return max(each.share or 0 for each in insight.days)
@@ -91,31 +101,26 @@ class Command(PeriodCommand):
         self,
         insight: Retention | DayNRetention,
         options: dict[str, Any],
-        look: Look,
-        most: float,
+        display: Display,
+        maximum: float,
     ) -> Iterable[str]:
         if isinstance(insight, DayNRetention):
-            yield from self._day_n_picture(insight, look, most)
+            fitted = self.fitted(_day_n_table(insight), display)
+            yield from fitted.with_bars([each.share for each in insight.days], maximum, display)
             return
-        shares = _relative(insight, most)
-        yield from textwrap.wrap(_title(insight, options["counts"]), look.width)
-        beside = [] if look.colour else shares
-        table = _triangle(insight, options["counts"], beside, look)
-        laid = self.laid_out(table, look, gap=1)
-        yield painted(laid.header, BOLD, look)
-        for row, cells in zip(laid.rows, shares, strict=False):
-            yield _painted_row(row, laid.places, cells, look)
-
-    def _day_n_picture(self, insight: DayNRetention, look: Look, most: float) -> Iterable[str]:
-        laid = self.laid_out(_day_n_table(insight), look)
-        yield painted(laid.header, BOLD, look)
-        yield from with_bars(laid, [each.share for each in insight.days], most, look)
+        yield from textwrap.wrap(_title(insight, options["counts"]), display.width)
+        shares = _scaled_shares(insight, maximum)
+        table = _triangle(insight, options["counts"])
+        if not display.colour:
+            table = _with_levels(table, shares, display)
+        fitted = self.fitted(table, display, gap=1)
+        yield display.painted(fitted.header, BOLD)
+        for row, cells in zip(fitted.rows, shares, strict=False):
+            yield _with_background(row, fitted.columns, cells, display)
 
 
-def _triangle(
-    insight: Retention, counts: bool, beside: list[list[Value]], look: Look = PLAIN
-) -> Table:
-    """The table of cohorts; with a level beside each cell where ``beside`` has shares."""
+def _triangle(insight: Retention, counts: bool) -> TextTable:
+    """A row for each cohort, and one for the means of shares."""
     offsets = max((len(cohort.cells) for cohort in insight.cohorts), default=0)
     rows = []
     for position, cohort in enumerate(insight.cohorts):
@@ -124,41 +129,48 @@ def _triangle(
     if not counts and rows:
         sizes = [cohort.size for cohort in insight.cohorts if cohort.size is not None]
         rows.append([MEAN, str(sum(sizes)), *map(percent, insight.mean())])
-    for row, shares in zip(rows, beside, strict=False):
-        row[LEADING:] = [
-            shaded(cell, share, look) for cell, share in zip(row[LEADING:], shares, strict=True)
-        ]
-    return Table([insight.interval, "users", *map(str, range(offsets))], rows)
+    return TextTable([insight.interval, "users", *map(str, range(offsets))], rows)
 
 
 def _cell(insight: Retention, position: int, offset: int, counts: bool) -> str:
     users = insight.cohorts[position].cells[offset]
     if users is None:
         over = insight.cohorts[position + offset].period.complete
-        return UNKNOWN if over else UNFINISHED
+        return NO_VALUE if over else UNFINISHED
     return str(users) if counts else percent(insight.share(position, offset))
 
 
-def _relative(insight: Retention, most: float) -> list[list[Value]]:
-    """How strong each cell is drawn, row by row, and below them that of the means."""
+def _scaled_shares(insight: Retention, maximum: float) -> list[list[Value]]:
+    """The shares of each cohort and the means, from 0 to 1 for the maximum."""
     rows = [
         [insight.share(position, offset) for offset in range(len(cohort.cells))]
         for position, cohort in enumerate(insight.cohorts)
     ]
     return [
-        [None if share is None else min(1, share / most) for share in row]
+        [None if share is None else min(1, share / maximum) for share in row]
         for row in [*rows, list(insight.mean())]
     ]
 
 
-def _painted_row(row: str, places: list[tuple[int, int]], shares: list[Value], look: Look) -> str:
-    """A line of the triangle with its cells on backgrounds that touch each other."""
-    if not look.colour:
+def _with_levels(table: TextTable, shares: list[list[Value]], display: Display) -> TextTable:
+    """The table with a level beside each cell."""
+    rows = [
+        [*row[:LEADING], *map(display.shaded, row[LEADING:], each)]
+        for row, each in zip(table.rows, shares, strict=False)
+    ]
+    return replace(table, rows=rows)
+
+
+def _with_background(
+    row: str, columns: list[tuple[int, int]], shares: list[Value], display: Display
+) -> str:
+    """A row of the triangle with its cells on backgrounds that leave no gap."""
+    if not display.colour:
         return row
-    (_, edge), *cells = places[LEADING - 1 :]
+    (_, edge), *cells = columns[LEADING - 1 :]
     parts = [row[:edge]]
     for (_, end), share in zip(cells, shares, strict=False):
-        parts.append(shaded(row[edge:end], share, look))
+        parts.append(display.shaded(row[edge:end], share))
         edge = end
     return "".join(parts)
 
@@ -166,13 +178,13 @@ def _painted_row(row: str, places: list[tuple[int, int]], shares: list[Value], l
 def _title(insight: Retention, counts: bool) -> str:
     unit = insight.interval
     seen = "first seen" if insight.cohort == "first_seen" else "registered"
-    whole = "them" if insight.reference == "first" else f"those of the {unit} before"
-    what = "how many of them" if counts else f"the % of {whole} who"
-    when = f"so many {unit}s later" + (" or after that" if insight.mode == "in_or_later" else "")
+    whole = "them" if insight.reference == "first" else f"those active the {unit} before"
+    what = "how many of them" if counts else f"the percentage of {whole} who"
+    when = f"N {unit}s later" + (" or after that" if insight.mode == "in_or_later" else "")
     return f"Users {seen} in each {unit}, and {what} were active {when}:"
 
 
-def _day_n_table(insight: DayNRetention) -> Table:
+def _day_n_table(insight: DayNRetention) -> TextTable:
     rows = [
         [
             str(each.days),
@@ -184,14 +196,14 @@ def _day_n_table(insight: DayNRetention) -> Table:
         ]
         for each in insight.days
     ]
-    return Table(["day", "users", "on it", "share", "or later", "share"], rows)
+    return TextTable(["day", "users", "on it", "share", "or later", "share"], rows)
 
 
 def _days(text: str) -> list[int]:
-    """The days that a person wrote. Raises CommandError for what is no list of them."""
+    """The numbers in a list such as ``1,7,30``; raises CommandError for anything else."""
     parts = str(text).split(",")
     if not all(re.fullmatch(r"[1-9][0-9]{0,5}", part.strip()) for part in parts):
         raise CommandError(
-            f"--day-n {str(text)[:100]!r} is not a list of days: write it like 1,7,30."
+            f"--day-n {str(text)[:100]!r} is not a list of days: use a format such as 1,7,30."
         )
     return [int(part) for part in parts]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,10 +9,12 @@ from django.core.management.base import CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from tabulate import tabulate
 
+from souvenirs.csvfiles import write_csv
+
+from .._terminal import NO_VALUE, printable
 from ._commands import ReportCommand, ReportRow
-from ._helpers import add_by_segment, add_segment
-from ._insights import EVERYONE, OVERLAP, UNFINISHED, csv_cell
-from ._pictures import printable
+from ._options import add_format_options, add_options
+from ._periods import EVERYONE, OVERLAP_NOTE, UNFINISHED, UNFINISHED_NOTE
 
 
 class Command(ReportCommand):
@@ -24,11 +25,8 @@ class Command(ReportCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        add_segment(parser)
-        add_by_segment(parser)
-        formats = parser.add_mutually_exclusive_group()
-        formats.add_argument("--csv", action="store_true", help="output CSV instead of a table")
-        formats.add_argument("--json", action="store_true", help="output JSON instead of a table")
+        add_options(parser, "--segment", "--by-segment", "--exclusive")
+        add_format_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         headers, rows = super().handle(*args, **options)
@@ -36,20 +34,16 @@ class Command(ReportCommand):
             entries = [_entry(headers, row) for row in rows]
             return json.dumps(entries, cls=DjangoJSONEncoder, indent=2)
         if options.get("csv"):
-            writer = csv.writer(self.stdout)
-            writer.writerow(headers)
-            if options.get("by_segment"):
-                rows = [[csv_cell(row[0]), *row[1:]] for row in rows]
-            writer.writerows(rows)
+            write_csv(self.stdout, headers, rows)
             return None
         self.notes.extend(_notes(rows))
         if not options.get("by_segment"):
-            return tabulate([_marked(row) for row in rows], headers, missingval="-")
+            return tabulate([_marked(row) for row in rows], headers, missingval=NO_VALUE)
         if not options.get("exclusive"):
-            self.notes.append(OVERLAP)
+            self.notes.append(OVERLAP_NOTE)
         named = [[_name(row[0]), *_marked(row, 1)] for row in rows]
-        # A name that is a number is a name.
-        return tabulate(named, headers, missingval="-", disable_numparse=[0])
+        # The name of a segment may be digits, which are still a name.
+        return tabulate(named, headers, missingval=NO_VALUE, disable_numparse=[0])
 
 
 def _name(segment: str | None) -> str:
@@ -57,16 +51,16 @@ def _name(segment: str | None) -> str:
 
 
 def _notes(rows: list[Any]) -> Iterator[str]:
-    """What the marks and the gaps of a table mean, for stderr."""
+    """What the marks and the missing numbers of a table mean."""
     usages = [row.usage for row in rows if isinstance(row, ReportRow)]
     if any(not _is_complete(usage) for usage in usages):
-        yield f"{UNFINISHED} not over yet"
+        yield UNFINISHED_NOTE
     if any(usage["usage"]["active_users"] is None for usage in usages):
         yield "Active users are unknown before the first souvenir."
     if any(usage["usage"]["registered_users"] is None for usage in usages):
         yield (
             f"Registered and activated users are unknown: {get_user_model()._meta.label} has no "
-            "field date_joined. SOUVENIRS_DATE_JOINED_FIELD can name another one."
+            "field date_joined. Set SOUVENIRS_DATE_JOINED_FIELD to the name of another one."
         )
 
 
@@ -75,7 +69,7 @@ def _is_complete(usage: dict[str, Any]) -> bool:
 
 
 def _marked(row: list[Any], first: int = 0) -> list[Any]:
-    """The cells of a line from the one that names the period, with a mark if that is not over."""
+    """The cells from the period's on, with a mark on that one if the period is not over yet."""
     cells = row[first:]
     if isinstance(row, ReportRow) and not _is_complete(row.usage):
         return [f"{cells[0]}{UNFINISHED}", *cells[1:]]

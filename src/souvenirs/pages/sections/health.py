@@ -11,14 +11,13 @@ from django.utils.translation import gettext as _
 from ...api import HEALTH
 from ...calendar import checked, local
 from ...digests import Level, Status
-from ...insights import Origin
 from ..formats import minute, number, stretched
 from ..links import PageRequest
 from ..tables import Column, Download, PageTable, TableCell, header, numbers
 from .common import downloads
 
 
-def status_table(progress: Status, origin: Origin, page: PageRequest) -> PageTable:
+def status_table(progress: Status, first_souvenir: datetime | None, page: PageRequest) -> PageTable:
     """Return the table of digesting progress."""
     zone = page.parameters.zone
 
@@ -26,7 +25,7 @@ def status_table(progress: Status, origin: Origin, page: PageRequest) -> PageTab
         return _("none") if moment is None else minute(local(checked(moment, "moment"), zone))
 
     entries = {
-        _("History begins"): written(origin.first),
+        _("History begins"): written(first_souvenir),
         _("Digested up to"): written(progress.digested_until),
         _("Undigested souvenirs"): number(progress.souvenirs_waiting),
         _("Oldest undigested souvenir"): written(progress.oldest_waiting),

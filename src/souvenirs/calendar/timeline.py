@@ -1,0 +1,194 @@
+"""From a range and an interval to periods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from .instants import MICROSECOND, Bounds, checked, instant_before, local, outward, utc
+from .intervals import Interval
+from .limit import MAX_PERIODS, check_period_count
+from .periods import DAY, Boundaries, calendar_boundaries, earlier
+
+
+class NumberedPeriod(NamedTuple):
+    """A period by its number, see :class:`Boundaries`, cut off where a range ends.
+
+    ``start`` and ``end`` are aware datetimes in the zone of the boundaries.
+    """
+
+    number: int
+    start: datetime
+    end: datetime
+    #: See :class:`Period`.
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A calendar period, ``[start, end)``, cut off where the range ends.
+
+    Two words mean the same everywhere in the project:
+
+    * A period is *complete* if it is over, up to its own end: one that is not over stays incomplete
+      where a range cuts it off in the past.
+    * A period is *known* if it ends after the first souvenir. Nothing was recorded before, so a
+      count of users active in an unknown period is None, not 0. The first souvenir stays the same
+      when souvenirs are digested or pruned.
+    """
+
+    start: datetime
+    end: datetime
+    label: str
+    complete: bool
+    known: bool
+
+    def row(self) -> dict[str, Any]:
+        """Return the columns that every row about a period begins with."""
+        return {
+            "label": self.label,
+            "start": self.start,
+            "end": self.end,
+            "complete": self.complete,
+        }
+
+
+def is_known(end: datetime, first_souvenir: datetime | None) -> bool:
+    """Whether a period with this end is known, see :class:`Period`; aware datetimes."""
+    return first_souvenir is not None and utc(first_souvenir) < utc(end)
+
+
+def periods_in(
+    boundaries: Boundaries,
+    start: datetime | None,
+    end: datetime,
+    now: datetime,
+    recent: int | None = None,
+) -> Iterator[NumberedPeriod]:
+    """Return the periods from the one that holds ``start``, or from the anchor, up to ``end``.
+
+    Only the last ``recent`` of them if it is given. ``start``, ``end`` and ``now`` are aware; none
+    is before the anchor. Raises TooManyPeriods at the call.
+    """
+    numbers = boundaries.numbers(start, end)
+    if recent is not None:
+        numbers = numbers[-recent:]
+    check_period_count(len(numbers))
+    return (
+        NumberedPeriod(
+            number,
+            begin,
+            local(earlier(following, end), boundaries.zone),
+            complete=utc(following) <= utc(now),
+        )
+        for number, begin, following in (boundaries.spans(numbers.start, end) if numbers else ())
+    )
+
+
+@dataclass(frozen=True)
+class Days:
+    """Consecutive local days, and the positions ``[first, last)`` of each period among them."""
+
+    ranges: list[Bounds]
+    positions: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The calendar periods of a range."""
+
+    interval: Interval
+    zone: tzinfo
+    periods: tuple[Period, ...]
+    #: The moment of the question.
+    now: datetime
+    _boundaries: Boundaries
+    _first: int
+
+    @classmethod
+    def of(
+        cls,
+        interval: Interval,
+        start: datetime | None,
+        end: datetime | None,
+        tz: str | tzinfo | None,
+        *,
+        now: datetime,
+        first_souvenir: datetime | None,
+    ) -> Timeline:
+        """Return the periods from the one that holds ``start`` up to ``end``, aware datetimes.
+
+        Without a start they begin with the period of the first souvenir; without an end they go up
+        to ``now``. Raises ValueError for an unknown time zone or too many periods.
+        """
+        end = end or now
+        if start is None:
+            start = earlier(first_souvenir or end, instant_before(end))
+        boundaries = calendar_boundaries(start, interval.step, tz)
+        periods = tuple(
+            Period(
+                outward(period.start),
+                outward(period.end),
+                str(interval.label(boundaries.wall(period.number))),
+                period.complete,
+                is_known(period.end, first_souvenir),
+            )
+            for period in periods_in(boundaries, start, end, now)
+        )
+        return cls(interval, boundaries.zone, periods, now, boundaries, boundaries.number(start))
+
+    @property
+    def ranges(self) -> list[Bounds]:
+        return [(period.start, period.end) for period in self.periods]
+
+    def start_of(self, position: int) -> datetime:
+        """Return where the period at a position starts; negative ones are before the range."""
+        return outward(self._boundaries.boundary(self._first + position))
+
+    def known(self) -> Timeline:
+        """Return the same without the unknown periods, which come first."""
+        unknown = sum(not period.known for period in self.periods)
+        return replace(self, periods=self.periods[unknown:], _first=self._first + unknown)
+
+    def before(self) -> Bounds:
+        """Return the period before the first one; not a day that the time zone skipped."""
+        start = self.start_of(0)
+        previous = self.start_of(-1)
+        return previous if previous != start else self.start_of(-2), start
+
+    def has_begun(self, day: Bounds) -> bool:
+        """Whether a day has begun; one that the time zone skipped never has."""
+        start, end = day
+        return start != end and utc(checked(start, "start")) < utc(self.now)
+
+    def days(self, before: int = 0) -> Days:
+        """Return the local days of the periods and ``before`` days before them.
+
+        A day that the time zone skipped, like 30 December 2011 on Samoa, starts where it ends.
+        Raises ValueError for more than 100,000 days.
+        """
+        if not self.periods:
+            return Days([], [])
+        end = checked(self.periods[-1].end, "end")
+        # From the wall clock, not from the boundary: if the clock skips midnight, the day starts
+        # later than midnight.
+        first = self._boundaries.wall(self._first).replace(tzinfo=self.zone)
+        days = Boundaries(first, DAY, self.zone)
+        positions = [
+            (
+                days.number(checked(period.start, "start")) + before,
+                days.number(utc(checked(period.end, "end")) - MICROSECOND) + 1 + before,
+            )
+            for period in self.periods
+        ]
+        count = positions[-1][1] - before
+        if count > MAX_PERIODS:
+            raise ValueError(
+                f"The range has {count:,} days, more than {MAX_PERIODS:,}: choose a shorter range."
+            )
+        bounds = [days.boundary(number) for number in range(-before, count + 1)]
+        bounds = [outward(local(earlier(bound, end), self.zone)) for bound in bounds]
+        return Days(list(pairwise(bounds)), positions)

@@ -1,0 +1,54 @@
+"""Expressions for querysets of users."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..sets import one_of
+from ..stores import USER, Store, get_store
+
+
+class WasSeen(models.Func):
+    """A condition: the user was seen in ``[start, end)``, aware datetimes; None leaves an end open.
+
+    It uses the index on users and moments, user by user, so the cost of a page depends only on the
+    users on that page. Pruned souvenirs and those in another database are replaced by a set of
+    users, read just before the query is sent; a bucket that is pruned in between is missed. The
+    users of a pruned bucket count as seen at its start.
+    """
+
+    output_field = models.BooleanField()
+    conditional = True
+
+    def __init__(self, start: datetime | None, end: datetime | None) -> None:
+        super().__init__(models.F("pk"))
+        self.start, self.end = start, end
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, list[Any]]:
+        column, _ = compiler.compile(self.source_expressions[0])
+        store = get_store()
+        if not store.can_join(connection.alias):
+            users = self._users(store, self.start, self.end)
+            return one_of(connection, column, USER, users)
+        sql, params = store.seen_sql(connection, column, (self.start, self.end))
+        pruned = store.pruned(self.start, self.end)
+        if pruned is None:
+            return sql, params
+        # Souvenirs that are left in that span are matched twice, which changes nothing.
+        start, end = pruned
+        if self.end is not None:
+            end = min(self.end, end)
+        among, values = one_of(connection, column, USER, self._users(store, start, end))
+        return f"({sql} OR {among})", [*params, *values]
+
+    @staticmethod
+    def _users(store: Store, start: datetime | None, end: datetime | None) -> Collection[Hashable]:
+        [users] = store.users_each([(start, end)], rounded=True)
+        return users

@@ -1,0 +1,71 @@
+"""The users that a source identifies by a field."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db import models
+
+#: How many names are remembered.
+REMEMBERED = 100_000
+
+
+class Unidentified(NamedTuple):
+    """Why a name does not identify a user."""
+
+    reason: str
+
+
+UNKNOWN_USER = Unidentified("unknown user")
+SHARED_NAME = Unidentified("several users with this name")
+
+
+class Users:
+    """The primary keys of users by name, looked up once for each name.
+
+    ``field`` is the field of the user model that holds the names.
+    """
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self._keys: dict[str, Hashable | Unidentified] = {}
+
+    def __getitem__(self, name: str) -> Hashable | Unidentified:
+        """Return the primary key of a user that has been looked up."""
+        return self._keys[name]
+
+    def look_up(self, names: set[str]) -> None:
+        """Look up the names that are not known yet, by one query."""
+        if len(self._keys) > REMEMBERED:
+            self._keys.clear()
+        spellings: dict[Any, list[str]] = {}
+        for name in names - self._keys.keys():
+            self._keys[name] = UNKNOWN_USER
+            spellings.setdefault(self._value(name), []).append(name)
+        spellings.pop(None, None)
+        if not spellings:
+            return
+        users = get_user_model()._default_manager.filter(**{f"{self._field}__in": list(spellings)})
+        # As an expression: some versions of Django omit a field that is named twice.
+        for value, pk in users.order_by().values_list(models.F(self._field), "pk"):
+            for name in spellings.get(value, ()):  # the database may ignore case
+                is_first = self._keys[name] is UNKNOWN_USER
+                self._keys[name] = pk if is_first else SHARED_NAME
+
+    def _value(self, name: str) -> Any:
+        """The value of the field for a name; None if the field cannot hold it."""
+        meta = get_user_model()._meta
+        column: Any = meta.pk if self._field == "pk" else meta.get_field(self._field)
+        column = getattr(column, "target_field", column)
+        try:
+            value = column.to_python(name)
+            if isinstance(column, models.IntegerField):
+                column.run_validators(value)  # these know the range of the database
+            elif "\0" in name or not name.encode():
+                return None
+        except (ValueError, ValidationError):
+            return None
+        return value

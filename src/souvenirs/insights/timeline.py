@@ -1,0 +1,46 @@
+"""The periods that an insight is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+
+from django.utils import timezone
+
+from ..calendar import Period, Timeline, checked, checked_range, interval_named
+from ..stores import get_store
+
+
+def timeline_of(
+    start: datetime | None,
+    end: datetime | None,
+    interval: str,
+    tz: str | tzinfo | None,
+) -> Timeline:
+    """Return the periods of a range as of now, see :meth:`souvenirs.calendar.Timeline.of`.
+
+    Raises ValueError also for an unknown interval, a naive datetime under ``USE_TZ`` and a start
+    later than the end.
+    """
+    return Timeline.of(
+        interval_named(interval),
+        *checked_range(start, end),
+        tz,
+        now=checked(timezone.now(), "now"),
+        first_souvenir=get_store().first(),
+    )
+
+
+def position_of(periods: Sequence[Period], which: int | str | Period) -> int:
+    """Return the position of a period that is given by position, by label or as such.
+
+    Raises LookupError if there is no such period.
+    """
+    if isinstance(which, int):
+        if not -len(periods) <= which < len(periods):
+            raise IndexError(f"There is no period {which}: there are {len(periods):,}.")
+        return which % len(periods)
+    for position, period in enumerate(periods):
+        if which in (period, period.label):
+            return position
+    raise KeyError(f"There is no period {which!r}.")

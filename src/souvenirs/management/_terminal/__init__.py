@@ -1,0 +1,28 @@
+"""Tables, charts and progress as text, on a terminal or off it."""
+
+from .columns import column_chart
+from .display import BLOCKS, BOLD, CYAN, GREEN, RED, Display, can_encode, printable, resampled
+from .numbers import NO_VALUE, Value, number, percent, pluralize
+from .progress import Progress
+from .tables import FittedTable, TextTable
+
+__all__ = [
+    "BLOCKS",
+    "BOLD",
+    "CYAN",
+    "GREEN",
+    "NO_VALUE",
+    "RED",
+    "Display",
+    "FittedTable",
+    "Progress",
+    "TextTable",
+    "Value",
+    "can_encode",
+    "column_chart",
+    "number",
+    "percent",
+    "pluralize",
+    "printable",
+    "resampled",
+]

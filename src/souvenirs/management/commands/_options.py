@@ -1,0 +1,162 @@
+"""The options that several commands share: their declarations and their parsers.
+
+A parser takes what was typed, or what a project's own code gave to ``call_command()``, and raises
+CommandError with one sentence for anything else.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from argparse import ArgumentTypeError
+from collections.abc import Hashable
+from datetime import datetime, tzinfo
+from typing import Any
+
+import dateutil.parser
+from dateutil.parser import UnknownTimezoneWarning
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from souvenirs.calendar import INTERVALS, checked, outward, utc, zone_named
+from souvenirs.counting import BY_SETTING, restricted, segment_names
+from souvenirs.sets import primary_key
+
+from ._errors import command_errors
+
+#: The interval that each unit in a length such as ``12w`` stands for.
+UNITS = {name[0]: name for name in INTERVALS}
+UNITS_HELP = "days (d), weeks (w), months (m), quarters (q) or years (y)"
+
+#: Each option, as ``add_argument()`` takes it.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--after": {"metavar": "DATE", "help": "start of the range, inclusive"},
+    "--before": {"metavar": "DATE", "help": "end of the range, exclusive"},
+    "--tz": {
+        "metavar": "ZONE",
+        "help": "time zone of periods and of times without a UTC offset, such as Europe/Paris "
+        "(default: TIME_ZONE)",
+    },
+    "--last": {
+        "metavar": "12w",
+        "help": f"number of calendar {UNITS_HELP} to show, up to and including the current one",
+    },
+    "--interval": {"metavar": "UNIT", "help": f"length of a period: {', '.join(INTERVALS)}"},
+    "--segment": {"metavar": "NAME", "help": "only users in this segment of SOUVENIRS_SEGMENTS"},
+    "--by-segment": {
+        "action": "store_true",
+        "help": "report everyone, then each segment of SOUVENIRS_SEGMENTS; segments can overlap",
+    },
+    "--exclusive": {
+        "action": "store_true",
+        "help": "with --by-segment: count each user only in the first segment they belong to",
+    },
+    "--csv": {"action": "store_true", "help": "output CSV instead of a table"},
+    "--json": {"action": "store_true", "help": "output JSON instead of a table"},
+    "--dry-run": {"action": "store_true", "help": "change nothing, only report what would be done"},
+}
+
+
+def add_options(parser: Any, *names: str, **notes: str) -> None:
+    """Add shared options to a parser or a group; a note is appended to the help of its option."""
+    for name in names:
+        note = notes.get(name[2:], "")
+        parser.add_argument(name, **{**OPTIONS[name], "help": OPTIONS[name]["help"] + note})
+
+
+def add_format_options(parser: Any) -> None:
+    """Add the formats to choose from instead of a table."""
+    add_options(parser.add_mutually_exclusive_group(), "--csv", "--json")
+
+
+def parse_zone(name: str | None) -> tzinfo:
+    """Return the time zone of that name, or the current one for None."""
+    if name is None:
+        return timezone.get_current_timezone()
+    with command_errors():
+        return zone_named(name)
+
+
+def parse_date(value: str | datetime | None, option: str, zone: tzinfo) -> datetime | None:
+    """Return the instant of a date, on the wall clock of ``zone`` unless it has a UTC offset.
+
+    Omitted parts are the first possible: ``2016`` is 2016-01-01 00:00. The result is aware, or
+    naive in the default time zone if ``USE_TZ`` is False; a datetime is returned as it is.
+    """
+    if value is None or isinstance(value, datetime):
+        return value
+    try:
+        moment = _parsed(str(value))
+        moment = moment if moment.tzinfo else timezone.make_aware(moment, zone)
+        return outward(checked(moment, option))
+    except (ValueError, OverflowError, TypeError, UnknownTimezoneWarning):
+        raise CommandError(
+            f"{option} {str(value)[:100]!r} is not a date: use a format such as 2016-01-31."
+        ) from None
+
+
+def _parsed(text: str) -> datetime:
+    """The date in a text; ValueError if it depends on the default, as without a year."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnknownTimezoneWarning)
+        one, other = (
+            dateutil.parser.parse(text, default=datetime(year, 1, 1))  # noqa: DTZ001
+            for year in (2000, 2004)
+        )
+    if one != other:
+        raise ValueError
+    return one
+
+
+def parse_range(
+    options: dict[str, Any], zone: tzinfo, first: str = "after", last: str = "before"
+) -> tuple[datetime | None, datetime | None]:
+    """Return the aware start and end given by the options of these names; None if left out."""
+    start, end = (parse_date(options[name], f"--{name}", zone) for name in (first, last))
+    with command_errors():
+        start = None if start is None else checked(start, f"--{first}")
+        end = None if end is None else checked(end, f"--{last}")
+    if start is not None and end is not None and utc(start) > utc(end):
+        raise CommandError(f"--{first} {start} is later than --{last} {end}.")
+    return start, end
+
+
+def parse_length(text: str, option: str) -> tuple[int, str]:
+    """Return the number and the interval of a length: ``12w`` is ``(12, "week")``."""
+    match = re.fullmatch(r"([1-9][0-9]{0,5})([a-z])", str(text).strip())
+    if match is None or match[2] not in UNITS:
+        raise CommandError(
+            f"{option} {str(text)[:100]!r} is not a length of time: "
+            "use a format such as 30d, 12w, 12m, 8q or 5y."
+        )
+    return int(match[1]), UNITS[match[2]]
+
+
+def parse_segments(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what the options about segments mean as arguments of an insight or a report."""
+    if options["exclusive"] and not options["by_segment"]:
+        raise CommandError("--exclusive requires --by-segment.")
+    if options["by_segment"] and not segment_names():
+        raise CommandError("--by-segment requires segments in SOUVENIRS_SEGMENTS.")
+    return {
+        "users": restricted(None, options["segment"]),
+        "by": BY_SETTING if options["by_segment"] else None,
+        "exclusive": options["exclusive"],
+    }
+
+
+def parse_user(text: str) -> Hashable:
+    """Return the primary key of a user, who need not exist."""
+    with command_errors():
+        return primary_key(text)
+
+
+def positive(text: str) -> float:
+    """Return a number above 0; an argparse type."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise ArgumentTypeError(f"must be a number greater than 0, not {text!r}")
+    return number

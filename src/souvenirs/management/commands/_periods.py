@@ -1,0 +1,163 @@
+"""The base of the commands that show an insight by calendar period."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from datetime import datetime, tzinfo
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from souvenirs.calendar import (
+    MICROSECOND,
+    START_OF_TIME,
+    calendar_boundaries,
+    checked,
+    interval_named,
+    outward,
+    utc,
+    zone_for,
+)
+from souvenirs.insights import Insight, Period, Segmented
+from souvenirs.stores import get_store
+
+from .._terminal import BOLD, Display, TextTable, printable
+from ._insights import InsightCommand
+from ._options import add_options, parse_length, parse_range, parse_segments, parse_zone
+
+#: Marks a period that is not over yet.
+UNFINISHED = "*"
+UNFINISHED_NOTE = f"{UNFINISHED} not over yet"
+EVERYONE = "everyone"
+OVERLAP_NOTE = "Segments can overlap, so their numbers need not add up to those of everyone."
+
+#: How many periods are shown without --after and --last.
+RECENT = {"day": 30, "week": 12, "month": 12, "quarter": 12, "year": 10}
+
+
+class PeriodCommand(InsightCommand):
+    """Base of commands that show an insight by calendar period, and by segment.
+
+    ``interval`` is the length of a period without ``--interval`` and ``--last``.
+    """
+
+    interval = "month"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_options(
+            parser,
+            "--after",
+            "--before",
+            "--last",
+            "--interval",
+            after="; the first period is shown in full (default: the last "
+            f"{RECENT[self.interval]} {self.interval}s, but none before the first souvenir)",
+            before=" (default: now)",
+            interval=f" (default: the unit of --last, otherwise {self.interval})",
+        )
+        super().add_arguments(parser)
+        add_options(parser, "--by-segment", "--exclusive")
+
+    def answer(self, options: dict[str, Any]) -> Insight:
+        interval, start, end = self._range(options)
+        keywords = {"interval": interval, "tz": options["tz"], **parse_segments(options)}
+        return self.insight(options, start, end, **keywords)
+
+    @abstractmethod
+    def insight(
+        self, options: dict[str, Any], start: datetime, end: datetime | None, **keywords: Any
+    ) -> Insight:
+        """Return the insight; ``keywords`` are its arguments."""
+
+    @abstractmethod
+    def table(self, insight: Any, options: dict[str, Any]) -> TextTable:
+        """Return the table for an output that is not a terminal."""
+
+    @abstractmethod
+    def picture(
+        self, insight: Any, options: dict[str, Any], display: Display, maximum: float
+    ) -> Iterable[str]:
+        """Generate the lines for a terminal, drawn to the scale of ``maximum``."""
+
+    def maximum(self, insight: Any) -> float:
+        """Return the highest value drawn; the pictures of all segments share one scale."""
+        return 0
+
+    def periods(self, insight: Any) -> Iterable[Period]:
+        """Return the periods of an insight."""
+        return [each.period for each in insight.periods]
+
+    def show(self, answer: Any, options: dict[str, Any]) -> Iterable[str]:
+        parts = {"": answer}
+        if isinstance(answer, Segmented):
+            parts = {EVERYONE: answer.everyone, **answer}
+        self._explain(next(iter(parts.values())))
+        if isinstance(answer, Segmented) and not options["exclusive"]:
+            self.note(OVERLAP_NOTE)
+        if self.display is None:
+            return self._plain(parts, options)
+        maximum = max(map(self.maximum, parts.values()))
+        lines: list[str] = []
+        for name, insight in parts.items():
+            if name:
+                gap = [""] if lines else []
+                lines += [*gap, self.display.painted(printable(name), BOLD)]
+            lines += self.picture(insight, options, self.display, maximum)
+        return lines
+
+    def _plain(self, parts: Mapping[str, Any], options: dict[str, Any]) -> list[str]:
+        tables = {name: self.table(insight, options) for name, insight in parts.items()}
+        if "" in tables:
+            return tables[""].lines()
+        rows = [[printable(name), *row] for name, table in tables.items() for row in table.rows]
+        return TextTable(["segment", *tables[EVERYONE].headers], rows, names=2).lines()
+
+    def _explain(self, insight: Any) -> None:
+        """Add the notes about marks and missing numbers."""
+        periods = self.periods(insight)
+        if any(not period.complete for period in periods):
+            self.note(UNFINISHED_NOTE)
+        if any(not period.known for period in periods):
+            self.note("Numbers are unknown before the first souvenir.")
+
+    def _range(self, options: dict[str, Any]) -> tuple[str, datetime, datetime | None]:
+        """The interval, the start and the end."""
+        zone = None if options["tz"] is None else parse_zone(options["tz"])
+        start, end = parse_range(options, parse_zone(options["tz"]))
+        last = options["last"]
+        if last is not None and start is not None:
+            raise CommandError("Cannot use --after and --last together.")
+        count, unit = (None, self.interval) if last is None else parse_length(last, "--last")
+        interval = unit if options["interval"] is None else options["interval"]
+        interval = interval_named(interval).name
+        if start is None:
+            until = timezone.now() if end is None else end
+            if count is None:
+                start = start_of_last(RECENT[interval], interval, until, zone)
+                start = _not_before_history(start, until)
+            else:
+                start = start_of_last(count, unit, until, zone)
+        return interval, start, end
+
+
+def start_of_last(count: int, interval: str, until: datetime, zone: tzinfo | None) -> datetime:
+    """Return the start of the last ``count`` calendar periods that begin before ``until``."""
+    end = checked(until, "--before")
+    last = max(utc(end), START_OF_TIME + MICROSECOND) - MICROSECOND
+    boundaries = calendar_boundaries(last, interval_named(interval).step, zone_for(end, zone))
+    return outward(boundaries.boundary(1 - count))
+
+
+def _not_before_history(start: datetime, until: datetime) -> datetime:
+    """The start, or the first souvenir if that is in the range and later."""
+    first = get_store().first()
+    if first is None or not utc(checked(start, "start")) < first < utc(checked(until, "end")):
+        return start
+    return outward(first)
+
+
+def label(period: Period) -> str:
+    """Return the label of a period, marked if it is not over yet."""
+    return period.label if period.complete else f"{period.label}{UNFINISHED}"

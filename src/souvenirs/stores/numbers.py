@@ -1,0 +1,57 @@
+"""The table of numbers by which sets know users whose primary keys are not numbers themselves.
+
+A primary key like a UUID or text is given a number from ``FIRST_NUMBER`` on, so that no two users
+ever share one. Numbers are given while digesting, never while counting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from typing import Any
+
+from django.db import models
+
+from ..models import UserNumber
+from ..sets import FIRST_NUMBER, IsOneOf, is_number
+
+KEY = UserNumber._meta.get_field("user")
+NUMBER: models.IntegerField[int, int] = models.IntegerField()
+
+
+def give_numbers(keys: Collection[Any], alias: str) -> None:
+    """Give each of these users a number, in a transaction of its own."""
+    others = sorted({key for key in keys if not is_number(key)}, key=str)
+    known = numbers_of(others, alias)
+    missing = [UserNumber(user_id=key) for key in others if key not in known]
+    if missing:
+        UserNumber.objects.using(alias).bulk_create(
+            missing, ignore_conflicts=True, batch_size=5_000
+        )
+
+
+def numbers_of(keys: Collection[Hashable], alias: str) -> Mapping[Hashable, int]:
+    """Return the numbers of these users; users without a number are left out."""
+    own = {key: key for key in keys if is_number(key)}
+    others = [key for key in keys if not is_number(key)]
+    if not others:
+        return own  # type: ignore[return-value]
+    rows = UserNumber.objects.using(alias).filter(IsOneOf("user_id", KEY, others))
+    given = {key: FIRST_NUMBER + number for key, number in rows.values_list("user_id", "number")}
+    return {**own, **given}  # type: ignore[dict-item]
+
+
+def keys_of(numbers: Iterable[int], alias: str) -> dict[int, Hashable]:
+    """Return the primary keys of users by their numbers; unknown numbers are left out."""
+    numbers = list(numbers)
+    keys: dict[int, Hashable] = {number: number for number in numbers if number < FIRST_NUMBER}
+    given = [number - FIRST_NUMBER for number in numbers if number >= FIRST_NUMBER]
+    if given:
+        rows = UserNumber.objects.using(alias).filter(IsOneOf("number", NUMBER, given))
+        found = rows.values_list("number", "user_id")
+        keys.update((FIRST_NUMBER + number, key) for number, key in found)
+    return keys
+
+
+def forget_number(key: Any, alias: str) -> None:
+    """Delete the number of a user, who is a new one when seen again."""
+    UserNumber.objects.using(alias).filter(user_id=key).delete()

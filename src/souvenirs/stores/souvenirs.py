@@ -1,0 +1,86 @@
+"""The table of souvenirs, as a queryset with words for what is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connections, models
+
+from ..calendar import Cell, bound, cell_of, moment_of, second_of, stored
+from ..models import Souvenir
+
+#: Ids in one statement.
+IDS = 5_000
+
+
+class SouvenirQuerySet(models.QuerySet[Souvenir]):
+    """Souvenirs in no order."""
+
+    def digested(self) -> SouvenirQuerySet:
+        return self.filter(digested=True)
+
+    def undigested(self) -> SouvenirQuerySet:
+        return self.filter(digested=False)
+
+    def of_user(self, key: Any) -> SouvenirQuerySet:
+        return self.filter(user_id=key)
+
+    def between(self, start: datetime | None, end: datetime | None) -> SouvenirQuerySet:
+        """Return those in ``[start, end)``, aware datetimes; None leaves an end open."""
+        souvenirs = self if start is None else self.filter(when__gte=bound(start))
+        return souvenirs if end is None else souvenirs.filter(when__lt=bound(end))
+
+    def in_cell(self, cell: Cell) -> SouvenirQuerySet:
+        return self.between(moment_of(cell.start), moment_of(cell.end))
+
+    def first_moment(self) -> datetime | None:
+        """Return the moment of the earliest; None if there is none."""
+        first = self.aggregate(first=models.Min("when"))["first"]
+        return None if first is None else stored(first)
+
+    def moments(self) -> list[datetime]:
+        """Return the moment of each, in ascending order."""
+        return [stored(when) for when in self.order_by("when").values_list("when", flat=True)]
+
+    def users(self) -> list[Hashable]:
+        """Return the primary key of each user with a souvenir among them, once."""
+        return list(self.values_list("user_id", flat=True).distinct())
+
+    def cells(self, level: int) -> Iterator[Cell]:
+        """Generate the cells of a level with a souvenir among them, in ascending order.
+
+        A souvenir that comes into a cell after that was generated is left to the next time.
+        """
+        rest = self
+        while (first := rest.first_moment()) is not None:
+            cell = cell_of(level, second_of(first))
+            yield cell
+            rest = self.between(moment_of(cell.end), None)
+
+
+def souvenirs_in(alias: str) -> SouvenirQuerySet:
+    """Return all souvenirs of a database, in no order."""
+    return SouvenirQuerySet(Souvenir, using=alias).order_by()
+
+
+def claim(ids: Sequence[int], alias: str) -> int:
+    """Mark exactly these souvenirs as digested: others may have come since they were read."""
+    return _for_ids("UPDATE {table} SET digested = TRUE WHERE id IN ({ids})", ids, alias)
+
+
+def delete(ids: Sequence[int], alias: str) -> int:
+    """Delete these souvenirs and return how many there were."""
+    return _for_ids("DELETE FROM {table} WHERE id IN ({ids})", ids, alias)
+
+
+def _for_ids(sql: str, ids: Sequence[int], alias: str) -> int:
+    table = connections[alias].ops.quote_name(Souvenir._meta.db_table)
+    done = 0
+    with connections[alias].cursor() as cursor:
+        for first in range(0, len(ids), IDS):
+            named = ",".join(map(str, ids[first : first + IDS]))
+            cursor.execute(sql.format(table=table, ids=named))
+            done += cursor.rowcount
+    return done

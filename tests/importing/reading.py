@@ -1,0 +1,20 @@
+"""Files, read in one step."""
+
+from souvenirs.importing.lines import BadLine, open_text, read_lines
+from tests.conftest import at
+
+MOMENT = at(2016, 1, 31, 10, 30)
+WHEN = "2016-01-31T10:30:00Z"
+
+
+def read(lines, parser):
+    """Return the records; of a bad line, its number and message."""
+    return [
+        (number, str(reading)) if isinstance(reading, BadLine) else reading
+        for number, reading in read_lines(lines, parser)
+    ]
+
+
+def read_file(path, parser):
+    with open_text(str(path)) as (lines, _):
+        return read(lines, parser)

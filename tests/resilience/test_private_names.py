@@ -1,0 +1,234 @@
+"""The private names of other packages that we depend on; see docs/architecture.md."""
+
+import ast
+import inspect
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.middleware import auser, get_user
+from django.contrib.sessions.backends import cache, cached_db, db, file, signed_cookies
+from django.core.cache import BaseCache
+from django.core.management.base import OutputWrapper
+from django.db import OperationalError, connection, transaction
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject, empty
+
+import souvenirs
+from tests.conftest import vendor_is
+
+PACKAGE = Path(souvenirs.__file__).parent
+DOCUMENT = PACKAGE.parents[1] / "docs/architecture.md"
+
+#: Documented in spite of the underscore: of Django's models, and of ``typing.NamedTuple``.
+DOCUMENTED = {"_base_manager", "_default_manager", "_meta", "_replace"}
+
+
+def names_defined(tree):
+    """The names that a module gives to something of its own."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.ClassDef(name=name) | ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name, ctx=ast.Store()):
+                yield name
+
+
+def names_used(tree):
+    """The private names that a module reaches for: attributes, and text that is such a name."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                continue
+            case ast.Attribute(attr=name) | ast.Constant(value=str(name)):
+                if re.fullmatch(r"_[a-z]\w*", name) and not name.startswith("_souvenirs_"):
+                    yield name
+
+
+def private_names():
+    trees = [ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")]
+    slots = {"_bitmap", "_change", "_report", "_seen", "_usage", "_users"}  # text of other kinds
+    own = {name for tree in trees for name in names_defined(tree)} - {"_cache"}
+    return {name for tree in trees for name in names_used(tree)} - own - slots - DOCUMENTED
+
+
+def section(heading):
+    text = DOCUMENT.read_text().partition(f"### {heading}\n")[2].partition("\n### ")[0]
+    rows = re.findall(r"^\| (`.*?) \| .*? \| `(.*?)` \|", text, re.M)
+    return {name: path for names, path in rows for name in re.findall(r"`(\w+)`", names)}
+
+
+UNDERSCORED, UNDOCUMENTED = section("Names with an underscore"), section("Undocumented names")
+
+
+def test_every_private_name_is_listed():
+    assert private_names() == set(UNDERSCORED)
+
+
+@pytest.mark.parametrize("name", [*UNDERSCORED, *UNDOCUMENTED])
+def test_every_name_is_used_where_the_list_says(name):
+    path = (UNDERSCORED | UNDOCUMENTED)[name]
+    assert re.search(rf"\b{name}\b", (PACKAGE / path).read_text())
+
+
+@pytest.mark.parametrize("name", [*UNDERSCORED, *UNDOCUMENTED])
+def test_every_name_has_a_test(name):
+    assert f"test_{name.strip('_').lower()}" in globals()
+
+
+def request_of_a_session():
+    request = HttpRequest()
+    request.session = signed_cookies.SessionStore()
+    return request
+
+
+def test_cached_user():
+    request = request_of_a_session()
+    user = get_user(request)
+    assert vars(request)["_cached_user"] is user
+
+
+async def test_acached_user():
+    request = request_of_a_session()
+    user = await auser(request)
+    assert vars(request)["_acached_user"] is user
+
+
+def test_wrapped():
+    lazy = SimpleLazyObject(lambda: [1])
+    assert object.__getattribute__(lazy, "_wrapped") is empty
+    loaded = lazy[:] and object.__getattribute__(lazy, "_wrapped")
+    assert loaded == [1]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("engine", [cache, cached_db, db, file, signed_cookies])
+def test_session_cache(engine):
+    session = engine.SessionStore()
+    assert not hasattr(session, "_session_cache")
+    session["key"] = 1
+    assert session._session_cache == {"key": 1}
+
+
+@pytest.mark.parametrize("engine", [cache, cached_db])
+def test_cache(engine):
+    assert isinstance(engine.SessionStore()._cache, BaseCache)
+
+
+@pytest.mark.django_db
+def test_from_testcase():
+    with transaction.atomic():
+        marks = [block._from_testcase for block in connection.atomic_blocks]
+    assert marks == [True, False]
+
+
+@pytest.mark.django_db
+def test_atomic_blocks():
+    before = list(connection.atomic_blocks)
+    with transaction.atomic() as _:
+        assert connection.atomic_blocks[:-1] == before
+        assert isinstance(connection.atomic_blocks[-1], transaction.Atomic)
+
+
+@pytest.mark.django_db
+def test_run_on_commit():
+    with transaction.atomic():
+        transaction.on_commit(test_run_on_commit)
+        assert connection.run_on_commit[-1][1] is test_run_on_commit
+
+
+def test_settings_dict():
+    """A connection reads its settings when it connects."""
+    wrapper = connection.copy()
+    wrapper.settings_dict = {**wrapper.settings_dict, "OPTIONS": {"anything": 1}}
+    if vendor_is("postgresql"):
+        wrapper.settings_dict["OPTIONS"] = {"connect_timeout": 1}
+    elif vendor_is("mysql"):
+        wrapper.settings_dict["OPTIONS"] = {"connect_timeout": 1, "read_timeout": 1}
+    options = wrapper.settings_dict["OPTIONS"]
+    assert options.items() <= wrapper.get_connection_params().items()
+
+
+def test_database():
+    drivers = {"sqlite": {"sqlite3.dbapi2"}, "postgresql": {"psycopg"}, "mysql": {"pymysql"}}
+    assert connection.Database.__name__ in drivers[connection.vendor]
+
+
+@pytest.mark.django_db
+def test_cursor():
+    """What Django hands to a wrapper of ``execute`` has the driver's cursor."""
+    contexts = []
+
+    def wrapper(execute, sql, params, many, context):
+        contexts.append(context)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(wrapper), connection.cursor() as cursor:
+        cursor.execute("SELECT 7")
+        assert contexts[0]["cursor"].cursor.fetchone()[0] == 7
+
+
+@pytest.mark.django_db
+def test_wrap_database_errors():
+    with pytest.raises(OperationalError), connection.wrap_database_errors:
+        raise connection.Database.OperationalError
+
+
+@pytest.mark.django_db
+def test_validate_no_broken_transaction():
+    with transaction.atomic():
+        connection.validate_no_broken_transaction()
+        transaction.set_rollback(True)
+        with pytest.raises(transaction.TransactionManagementError):
+            connection.validate_no_broken_transaction()
+        transaction.set_rollback(False)
+
+
+def test_execute_gen():
+    psycopg = pytest.importorskip("psycopg")
+    for cursor in (psycopg.Cursor, psycopg.ClientCursor):
+        parameters = inspect.signature(cursor._execute_gen).parameters
+        assert [*parameters][:3] == ["self", "query", "params"]
+        assert "prepare" in parameters
+
+
+@pytest.mark.django_db(transaction=True)
+def test_execute_gen_is_waited_for_no_longer_than_the_timeout():
+    if not vendor_is("postgresql"):
+        pytest.skip("psycopg's own generator")
+    cursor = connection.cursor().cursor
+    generator = cursor._execute_gen("SELECT pg_sleep(1)", None, prepare=False)
+    with pytest.raises(connection.Database.OperationalError):
+        connection.connection.wait(generator, timeout=0.05)
+    connection.close()
+
+
+def test_read_timeout():
+    pymysql = pytest.importorskip("pymysql")
+    driver = pymysql.connections.Connection(defer_connect=True, read_timeout=7)
+    assert driver._read_timeout == 7
+
+
+@pytest.mark.django_db(transaction=True)
+def test_read_timeout_is_that_of_the_next_statement():
+    if not vendor_is("mysql"):
+        pytest.skip("PyMySQL's own attribute")
+    connection.ensure_connection()
+    connection.connection._read_timeout = 0.05
+    with pytest.raises(OperationalError):
+        connection.cursor().execute("SELECT SLEEP(1)")
+    connection.close()
+
+
+def test_request():
+    framework = pytest.importorskip("rest_framework.request")
+    request = HttpRequest()
+    assert framework.Request(request)._request is request
+
+
+def test_out():
+    stream = StringIO()
+    assert OutputWrapper(stream)._out is stream
