@@ -26,7 +26,7 @@ from souvenirs.reports import (
     calendar_monthly_usage,
     customer_monthly_usage,
 )
-from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, TextField, busy_hours
+from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, busy_hours, fields
 from tests.conftest import at, build_user, pk_of
 from tests.digesting import digest
 
@@ -1053,7 +1053,7 @@ def test_sizes(size, expected):
 
 
 def test_words_are_text():
-    assert TextField(strip=False).schema()["type"] == "string"
+    assert fields.TextField(strip=False).schema()["type"] == "string"
 
 
 def test_numbers_are_rounded_and_not_cut():

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 
-from ..web import VIEW_USAGE, ParameterField
+from ..web import VIEW_USAGE, fields
 from .access import for_api
 from .endpoints import ENDPOINTS, MAYBE_TEXT, Endpoint
 
@@ -79,7 +79,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _parameter(name: str, field: ParameterField) -> dict[str, Any]:
+def _parameter(name: str, field: fields.ParameterField) -> dict[str, Any]:
     schema = field.schema()
     if field.initial is not None:
         schema["default"] = field.initial

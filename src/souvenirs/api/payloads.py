@@ -116,39 +116,18 @@ def usage_payload(parameters: Parameters) -> Payload:
 
 def series_payload(parameters: Parameters) -> Payload:
     """Return active users by period."""
-    found = active_series(
-        parameters.start,
-        parameters.end,
-        interval=parameters.interval,
-        window=parameters.window,
-        tz=parameters.zone,
-        **_groups(parameters),
-    )
+    found = active_series(**_arguments(parameters), window=parameters.window)
     return Payload(_rows(found, parameters))
 
 
 def growth_payload(parameters: Parameters) -> Payload:
     """Return growth accounting by period."""
-    found = growth(
-        parameters.start,
-        parameters.end,
-        interval=parameters.interval,
-        tz=parameters.zone,
-        **_groups(parameters),
-    )
-    return Payload(_rows(found, parameters))
+    return Payload(_rows(growth(**_arguments(parameters)), parameters))
 
 
 def stickiness_payload(parameters: Parameters) -> Payload:
     """Return daily, weekly and monthly active users, and their ratios, by period."""
-    found = stickiness(
-        parameters.start,
-        parameters.end,
-        interval=parameters.interval,
-        tz=parameters.zone,
-        **_groups(parameters),
-    )
-    return Payload(_rows(found, parameters))
+    return Payload(_rows(stickiness(**_arguments(parameters)), parameters))
 
 
 def busy_payload(parameters: Parameters) -> Payload:
@@ -168,14 +147,10 @@ def busy_payload(parameters: Parameters) -> Payload:
 def retention_payload(parameters: Parameters) -> Payload:
     """Return cohorts and their retention."""
     found: Retention | Segmented[Retention] = retention(
-        parameters.start,
-        parameters.end,
-        interval=parameters.interval,
+        **_arguments(parameters),
         cohort=parameters.cohort,
         mode=parameters.mode,
         reference=parameters.reference,
-        tz=parameters.zone,
-        **_groups(parameters),
     )
     everyone = found.everyone if isinstance(found, Segmented) else found
     cells = _rows(found, parameters)
@@ -277,8 +252,19 @@ def health_payload(parameters: Parameters) -> Payload:
     return Payload(levels, {**state, "checks": checks}, tables.get(parameters.table))
 
 
+def _arguments(parameters: Parameters) -> dict[str, Any]:
+    """Return the arguments that all insights have. Raises InvalidParameter."""
+    return {
+        "start": parameters.start,
+        "end": parameters.end,
+        "interval": parameters.interval,
+        "tz": parameters.zone,
+        **_groups(parameters),
+    }
+
+
 def _groups(parameters: Parameters) -> dict[str, Any]:
-    """Return the arguments of an insight that select users. Raises InvalidParameter."""
+    """Return the arguments that select users. Raises InvalidParameter."""
     groups = None
     if parameters.by is not None:
         groups = groups_by(parameters.by)

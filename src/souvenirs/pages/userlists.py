@@ -20,7 +20,7 @@ from ..calendar import checked, outward
 from ..counting import ActiveUsers, active_users, active_users_each, date_joined_field, restricted
 from ..insights import GrowthPart, growth, last_seen_many, page_by_last_seen, retention
 from ..querysets import inactive, never_seen, recently_seen
-from ..web import OF_DAYS, InvalidParameter, Parameters
+from ..web import InvalidParameter, Parameters, shared
 
 PER_PAGE = 50
 
@@ -49,7 +49,7 @@ class UserPage:
 def list_users(parameters: Parameters, first: int, last: int) -> UserPage:
     """Return the users ``[first, last)`` of a list. Raises InvalidParameter."""
     members = restricted(None, parameters.segment)
-    found = None if parameters.list in OF_DAYS else _set(parameters, members)
+    found = None if parameters.list in shared.OF_DAYS else _set(parameters, members)
     if parameters.order.removeprefix("-") == SEEN and parameters.list != "never":
         return _by_last_seen(parameters, first, last, members, found)
     users, total = _users(parameters, members, found), None if found is None else len(found)
@@ -73,7 +73,7 @@ def _by_last_seen(
         # All of them: digests have no names.
         users = _searched(_users(parameters, members, found), parameters.q)
         among, total = ActiveUsers(users), None
-    elif parameters.list in OF_DAYS:
+    elif parameters.list in shared.OF_DAYS:
         cutoff = checked(timezone.now(), "now") - timedelta(days=parameters.days)
         bounds = {"before" if parameters.list == "inactive" else "since": cutoff}
     elif parameters.list == "active" and parameters.start is not None:

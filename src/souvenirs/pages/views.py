@@ -7,7 +7,6 @@ the form, an error message beside the field, and status 400.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any, TypeAlias
@@ -30,7 +29,6 @@ from ..reports import (
 from ..sets import CorruptDigest
 from ..stores import PrunedSpan, get_store
 from ..web import (
-    OF_DAYS,
     VIEW_PEOPLE,
     VIEW_USAGE,
     InvalidParameter,
@@ -42,6 +40,7 @@ from ..web import (
     failed_checks,
     may,
     name_of,
+    shared,
     timestamp,
 )
 from . import figures
@@ -78,6 +77,15 @@ from .userlists import MAX_ROWS, PER_PAGE, list_users, orders
 
 OUTSIDE = Mount()
 
+#: The parameters of each page.
+FORMS = {
+    "overview": OverviewForm.parameters(),
+    "retention": RetentionForm.parameters(),
+    "people": PeopleForm.parameters(),
+    "billing": BillingForm.parameters(),
+    "health": HealthForm.parameters(),
+}
+
 Context: TypeAlias = dict[str, Any]
 
 #: A function that returns the context of a page, or a response instead of the page.
@@ -94,16 +102,16 @@ def page_view(
         @wraps(fill)
         def view(request: HttpRequest, mount: Mount = OUTSIDE) -> HttpResponse:
             form = form_class(request.GET)
-            parameters: Parameters | None = None
+            page: PageRequest | None = None
             wrong: InvalidParameter | None = None
             context: Context = {}
             status = 200
             try:
-                parameters = form.parse()
-                filled = fill(PageRequest(mount, parameters, form.given, request.user))
+                page = PageRequest(mount, form.parse(), form.given, request.user)
+                filled = fill(page)
                 if isinstance(filled, HttpResponse):
                     return filled
-                context = {**_shown(parameters), **filled}
+                context = {**_shown(page.parameters), **filled}
             except InvalidParameter as error:
                 wrong, status = error, 400
                 form.report(error)
@@ -111,13 +119,14 @@ def page_view(
                 status, context = 400, {**error_context(error)}
             except CorruptDigest as error:
                 status, context = 500, {**error_context(error)}
+            parameters = page.parameters if page else None
             controls = form.controls(parameters)
             if wrong and not any(control.error for control in controls):
                 context["problem"] = message(wrong)
             context |= {
                 **mount.context(request),
                 "title": _("Usage: %s") % PAGES[name],
-                "pages": _navigation(name, request, mount, parameters, form.given),
+                "pages": _navigation(page, name, mount, request.user),
                 "controls": controls,
                 "presets": form.presets(name, mount, parameters),
                 "zone_options": zone_options(),
@@ -129,37 +138,17 @@ def page_view(
     return decorate
 
 
-@dataclass(frozen=True)
-class Link:
-    name: str
-    url: str
-    is_current: bool
-
-
-def _navigation(
-    current: str,
-    request: HttpRequest,
-    mount: Mount,
-    parameters: Parameters | None,
-    query: dict[str, str],
-) -> list[Link]:
+def _navigation(page: PageRequest | None, current: str, mount: Mount, user: Any) -> list[Context]:
     """Links to all pages, with the range, time zone and segment of this one."""
-    shared = PageRequest(mount, parameters, query, request.user).shared if parameters else {}
-    own = {
-        "overview": ("preset", "from", "to", "tz", "segment"),
-        "retention": ("preset", "from", "to", "tz", "segment"),
-        "people": ("preset", "from", "to", "tz", "segment"),
-        "billing": ("tz", "segment"),
-        "health": ("tz",),
-    }
+    shared = page.shared if page else {}
     return [
-        Link(
-            str(label),
-            mount.url(name, {key: value for key, value in shared.items() if key in own[name]}),
-            name == current,
-        )
+        {
+            "name": label,
+            "url": mount.url(name, {key: shared[key] for key in shared if key in FORMS[name]}),
+            "is_current": name == current,
+        }
         for name, label in PAGES.items()
-        if may(request.user, VIEW_PEOPLE if name == "people" else VIEW_USAGE)
+        if may(user, VIEW_PEOPLE if name == "people" else VIEW_USAGE)
     ]
 
 
@@ -242,7 +231,7 @@ def retention(page: PageRequest) -> Context:
 def people(page: PageRequest) -> Context | HttpResponse:
     """The users behind a number."""
     parameters = page.parameters
-    if parameters.list not in OF_DAYS:
+    if parameters.list not in shared.OF_DAYS:
         most = MAX_COHORTS if parameters.list == "cohort" else MAX_PERIODS
         check_periods(parameters.periods, most, "interval")
     if parameters.format != "html":
@@ -256,7 +245,7 @@ def people(page: PageRequest) -> Context | HttpResponse:
 
     is_last = parameters.page >= MAX_ROWS // PER_PAGE
     return {
-        "range": "" if parameters.list in OF_DAYS else _shown(parameters)["range"],
+        "range": "" if parameters.list in shared.OF_DAYS else _shown(parameters)["range"],
         "tables": [people_table(found, page, own)],
         "turns": {
             "previous": turn(parameters.page - 1) if parameters.page > 1 else "",

@@ -12,10 +12,10 @@ from ..links import PageRequest
 from ..tables import Download
 
 
-def period_notes(periods: Iterable[Any], values: Iterable[int | None]) -> list[str]:
+def period_notes(complete: Iterable[bool], values: Iterable[int | None]) -> list[str]:
     """Return the notes on incomplete periods and unknown values."""
     notes = []
-    if any(not each.period.complete for each in periods):
+    if not all(complete):
         notes.append(_("“So far” marks a period that is not over yet."))
     if any(value is None for value in values):
         notes.append(_("– means unknown: there is no data before the first souvenir."))  # noqa: RUF001

@@ -128,7 +128,9 @@ def actives_table(chart: Stickiness, page: PageRequest) -> PageTable:
             for each in reversed(chart.periods)
         ],
         downloads=downloads(page, STICKINESS, interval=chart.interval),
-        notes=period_notes(chart.periods, [each.dau for each in chart.periods]),
+        notes=period_notes(
+            (each.period.complete for each in chart.periods), [each.dau for each in chart.periods]
+        ),
     )
 
 
@@ -186,7 +188,10 @@ def growth_table(growth: Growth, page: PageRequest) -> PageTable:
             for each in reversed(growth.periods)
         ],
         downloads=downloads(page, GROWTH, interval=growth.interval),
-        notes=period_notes(growth.periods, [each.active for each in growth.periods]),
+        notes=period_notes(
+            (each.period.complete for each in growth.periods),
+            [each.active for each in growth.periods],
+        ),
     )
 
 
