@@ -18,7 +18,7 @@ conf            Every setting of the app: name, type, default and one line of he
 signals         Signals that the app sends.
 decorators      Views whose requests do not count as activity.
 userfunctions   Functions for ``SOUVENIRS_USER_FUNCTION``.
-csvfiles        CSV in which no spreadsheet takes a text for a formula.
+csvfiles        CSV files that are safe to open in a spreadsheet.
 calendar        Periods on the wall clock of a time zone, instants, and the UTC grid of digests.
 utils           The calendar functions, under their path of version 1.
 sql             SQL that Django does not write: many values in one statement, partial indexes.
@@ -32,7 +32,7 @@ querysets       Querysets of users by when they were last seen.
 reports         Registered, activated and active users, period by period.
 digests         Souvenirs folded into digests, pruned, erased and verified.
 insights        Series, stickiness, power curves, growth, retention, and when users were last seen.
-importing       History from files and from what Django already knows.
+importing       Import of history from files and from Django's own tables.
 control         The main functions of the app and the errors they raise.
 middleware      Record the users of requests.
 testing         For the test suites of projects that use the app.

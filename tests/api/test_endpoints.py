@@ -576,6 +576,7 @@ def test_queries_of_health(api, history, django_assert_max_num_queries):
         ("growth", "from=0001-01-01&to=9999-12-31&tz=UTC&interval=month"),
         ("retention", "from=2010-01-01&to=2016-01-01&tz=UTC&interval=day"),
         ("people", "from=2016-01-02&to=2016-01-01"),
+        ("busy", "from=0001-01-01&to=0001-01-03&tz=UTC"),
     ],
 )
 def test_what_is_too_long_asks_nothing_of_the_database(api, name, query, django_assert_num_queries):

@@ -187,16 +187,16 @@ def test_inside_a_transaction_it_refuses_to_digest():
 
 @pytest.mark.usefixtures("two_days")
 def test_interruption_keeps_complete_steps_only(monkeypatch):
-    claim = digesting.fold.__globals__["claim"]
+    mark = digesting.fold.__globals__["mark_digested"]
     days = []
 
     def interrupted(ids, alias):
-        days.append(claim(ids, alias))
+        days.append(mark(ids, alias))
         if len(days) == 2:
             raise KeyboardInterrupt
         return days[-1]
 
-    monkeypatch.setitem(digesting.fold.__globals__, "claim", interrupted)
+    monkeypatch.setitem(digesting.fold.__globals__, "mark_digested", interrupted)
     assert refusal() == (
         "Interrupted. Run the command again to continue.",
         "Digested 2 souvenirs, rebuilt 0 daily and 0 monthly digests.\n",

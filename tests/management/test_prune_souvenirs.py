@@ -201,7 +201,7 @@ def test_killed_between_mark_and_deletion_counts_stay_right(monkeypatch):
     def killed(ids, alias):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pruning, "delete", killed)
+    monkeypatch.setattr(pruning, "delete_souvenirs", killed)
     with pytest.raises(KeyboardInterrupt):
         prune()
     assert bucket_of(NINE).is_pruned
@@ -320,7 +320,7 @@ def test_command_reports_what_stopped_it():
 
 @pytest.mark.usefixtures("morning")
 def test_interrupted_run_reports_what_it_deleted(monkeypatch):
-    delete = pruning.delete
+    delete = pruning.delete_souvenirs
     done = []
 
     def interrupted(ids, alias):
@@ -329,7 +329,7 @@ def test_interrupted_run_reports_what_it_deleted(monkeypatch):
         done.append(ids)
         return delete(ids, alias)
 
-    monkeypatch.setattr(pruning, "delete", interrupted)
+    monkeypatch.setattr(pruning, "delete_souvenirs", interrupted)
     message, out = refusal("--older-than=0")
     assert message == "Interrupted. Run the command again to continue."
     assert out.startswith("Deleted 2 souvenirs")

@@ -148,7 +148,7 @@ def test_each_segment_and_everyone(settings):
 
 
 @pytest.mark.usefixtures("_history")
-def test_picture_has_a_level_beside_each_cell():
+def test_picture_has_a_shade_beside_each_cell():
     lines, _ = on_terminal(COMMAND, *RANGE)
     assert lines == [
         "Users first seen in each month, and the percentage of them who were active N",

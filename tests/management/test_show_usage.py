@@ -325,6 +325,16 @@ def test_json_of_each_segment():
     assert [{"segment": None, **entry} for entry in everyone] == found[:2]
 
 
+def test_csv_of_a_report_of_a_subclass_has_no_formulas():
+    class Command(ShowUsage):
+        def monthly_report(self, options):
+            return ["month", "plan", "change", "code"], [["2016-01", "=1+1", -5, "-5"]]
+
+    out = StringIO()
+    call_command(Command(), "--calendar", "--csv", stdout=out)
+    assert out.getvalue() == "month,plan,change,code\r\n2016-01,'=1+1,-5,-5\r\n"
+
+
 @pytest.mark.usefixtures("_segments")
 def test_segments_of_a_report_of_a_subclass():
     class Command(ShowUsage):

@@ -26,7 +26,7 @@ from souvenirs.reports import (
     calendar_monthly_usage,
     customer_monthly_usage,
 )
-from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, TextField, busy_hours
+from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, busy_hours, fields
 from tests.conftest import at, build_user, pk_of
 from tests.digesting import digest
 
@@ -725,6 +725,7 @@ def test_order_of_last_seen_without_time_zones(world, settings, query, monkeypat
         ("overview", {"from": "2025-02-31"}, "a valid date and time"),
         ("overview", {"from": "2025-02-01", "to": "2025-01-01"}, "is later than"),
         ("overview", {"tz": "America"}, "a name like Europe/Paris"),
+        ("overview", {"from": "0001-01-01", "to": "0001-01-03", "tz": "UTC"}, "is out of range in"),
         ("overview", {"interval": "day", "from": "2020-01-01"}, "more than 400"),
         ("overview", {"nonsense": "1"}, "Unknown parameter"),
         ("overview", {"preset": "12mo", "from": "2025-01-01"}, "cannot be combined"),
@@ -1052,7 +1053,7 @@ def test_sizes(size, expected):
 
 
 def test_words_are_text():
-    assert TextField(strip=False).schema()["type"] == "string"
+    assert fields.TextField(strip=False).schema()["type"] == "string"
 
 
 def test_numbers_are_rounded_and_not_cut():

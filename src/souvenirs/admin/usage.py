@@ -1,4 +1,4 @@
-"""The pages under the admin, and souvenirs as they are stored."""
+"""The pages in the admin, and stored souvenirs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ else:
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Of what is only to be looked at."""
+    """Neither adds, changes nor deletes objects."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -38,7 +38,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
 @admin.register(Usage)
 class UsageAdmin(ReadOnlyAdmin):
-    """The pages, in the place of a list of objects, and the API that they link to."""
+    """The pages in place of a change list, and the endpoints that they link to."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may(request.user, VIEW_USAGE)
@@ -48,7 +48,7 @@ class UsageAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         mount = {"mount": Mount(self.admin_site)}
-        # What the index of the admin links to.
+        # The first is linked from the index of the admin.
         names = {"souvenirs_usage_changelist": "overview", "souvenirs_dashboard": "overview"}
         names |= {f"souvenirs_{name}": name for name in ROUTES}
         return [
@@ -64,7 +64,7 @@ class UsageAdmin(ReadOnlyAdmin):
 
 
 class ShortPaginator(Paginator):  # type: ignore[type-arg]
-    """Pages through the first rows only: nobody counts the others, or skips them."""
+    """Counts and shows the first rows only."""
 
     MOST = 10_000
 
@@ -76,9 +76,9 @@ class ShortPaginator(Paginator):  # type: ignore[type-arg]
 
 @admin.register(Souvenir)
 class SouvenirAdmin(ReadOnlyAdmin):
-    """Souvenirs as they are stored, the latest first, however many there are.
+    """Stored souvenirs, latest first.
 
-    Users are shown by their primary keys: who they are is for those to see who may see people.
+    Users are shown by primary key: their names need the permission to see people.
     """
 
     list_display = ("when", "user_id", "digested")

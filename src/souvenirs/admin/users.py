@@ -1,4 +1,4 @@
-"""What the admin of users says about their activity, for those who may see people."""
+"""The activity of users in the admin of a user model."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ else:
 LAST_SEEN = "last_seen"
 STRIP = "active_year"
 
-#: As many weeks as there are in a year, and the one under way.
+#: The weeks of a year, and the current one.
 WEEKS = 53
 
-#: Where a list keeps the moment on each of its users.
+#: The attribute of users that holds when they were last seen.
 SEEN = "_souvenirs_last_seen"
 
-#: By the index of users and moments; who was never seen comes before everybody else.
+#: Uses the index of users and moments. Users who were never seen come first.
 BY_LAST_SEEN = OrderBy(get_store().last_moment("pk"), nulls_first=True)
 
 
 class InactiveFor(admin.SimpleListFilter):
-    """The lists of :mod:`souvenirs.querysets`, as a filter."""
+    """A filter by the querysets of :mod:`souvenirs.querysets`."""
 
     title = _("last seen")
-    # No field can be called that.
+    # No field can have this name.
     parameter_name = "last-seen"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -76,7 +76,7 @@ class InactiveFor(admin.SimpleListFilter):
 
 
 class LastSeenChanges(Changes):
-    """A list that asks once when the users on its page were last seen."""
+    """A change list that looks up once when all users on its page were last seen."""
 
     model_admin: LastSeenAdminMixin
 
@@ -88,7 +88,7 @@ class LastSeenChanges(Changes):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        # The admin reads the same objects again.
+        # The admin renders the same objects.
         users = list(self.result_list)
         try:
             seen = last_seen_many(users)
@@ -100,38 +100,37 @@ class LastSeenChanges(Changes):
 
 
 class LastSeenAdminMixin(ModelAdmin):
-    """Shows in the admin of a user model when users were there.
+    """Shows in the admin of a user model when users were seen.
 
     ::
 
         class MyUserAdmin(LastSeenAdminMixin, UserAdmin):
             pass
 
-    For those who have the permission ``souvenirs.view_people`` there is a column ``last_seen``, a
-    filter by it, and on the page of a user ``active_year``, the days of the last 53 weeks. Both
-    names can be put elsewhere, in ``list_display`` and in ``fieldsets``. Days and times are those
-    of the current time zone.
+    Users with the permission ``souvenirs.view_people`` get a column ``last_seen``, a filter by it,
+    and on the page of a user ``active_year``, the active days of the last 53 weeks. To place them
+    elsewhere, name them in ``list_display`` and ``fieldsets``. Days and times are in the current
+    time zone.
 
-    The column takes two queries for all users of a page, and a third one for whether it can be
-    sorted. It can where one query can answer that: in the database of the souvenirs, and as long as
-    none has been pruned. Sorting looks once at the index for each user whom the list is about,
-    however few of them are shown.
+    The column takes two queries per page of the list, and a third one to find out whether it can be
+    sorted: it can if users and souvenirs are in the same database and no souvenirs have been
+    pruned. Sorting takes an index lookup for each user in the list, not only for those shown.
     """
 
     @admin.display(description=_("Last seen"), ordering=BY_LAST_SEEN)
     def last_seen(self, user: Any) -> datetime | str:
-        """Return when a user of the list was last seen; a dash where nobody can say."""
+        """Return when a user was last seen; a dash if that is unknown."""
         seen: datetime | str | None = getattr(user, SEEN, DASH)
         return gettext("never") if seen is None else seen
 
     @admin.display(description=_("Active days"))
     def active_year(self, user: Any) -> SafeString:
-        """Return the drawing of the days on which a user was active."""
+        """Return the calendar strip of the days on which a user was active."""
         return render_to_string("souvenirs/dashboard/year.html", _year(user))
 
     @property
     def last_seen_column(self) -> Any:
-        """The column as the admin knows it: by its name, unless a field of the model has that."""
+        """The column: its name, or the method if a field of the model has that name."""
         try:
             self.opts.get_field(LAST_SEEN)
         except FieldDoesNotExist:
@@ -176,13 +175,13 @@ class LastSeenAdminMixin(ModelAdmin):
             return list(_without_strip(fieldsets))
         if STRIP in flatten_fieldsets(fieldsets):
             return fieldsets
-        # Below whom the form is about, and not below everything that can be changed.
+        # Below the first section, which identifies the user.
         ours = (_("Activity"), {"fields": [STRIP]})
         return [*fieldsets[:1], ours, *fieldsets[1:]]
 
 
 def _can_sort(users: QuerySet[Any]) -> bool:
-    """Whether the last souvenir in the table is when each of the users was last seen."""
+    """Return whether the table of souvenirs alone says when users were last seen."""
     store = get_store()
     return store.can_join(users.db) and store.pruned(None, None) is None
 
@@ -198,13 +197,13 @@ def _without_strip(fieldsets: Iterable[Any]) -> Iterator[tuple[Any, dict[str, An
 
 
 def _year(user: Any) -> dict[str, Any]:
-    """What the drawing needs."""
+    """Return the context of the calendar strip."""
     now = checked(timezone.now(), "now")
     zone = zone_for(now, None)
     today = local(now, zone).date()
     week = calendar_start(now, WEEK, zone, conf.WEEK_START).date()
     first = week - timedelta(weeks=WEEKS - 1)
-    # Noon is on every clock.
+    # The clock never skips noon.
     noon = datetime.combine(first, time(12), zone)
     context: dict[str, Any] = {"zone": str(zone)}
     try:

@@ -17,9 +17,9 @@ from ..web import View, error_response, may, private, refused_method
 
 
 def user_of_api(request: HttpRequest) -> Any:
-    """Return the user who asks the API; None for nobody.
+    """Return the authenticated user of a request, or None.
 
-    That is whom the function in ``SOUVENIRS_API_AUTH`` finds, else the user of the session.
+    The function in ``SOUVENIRS_API_AUTH`` comes first, the session second.
     """
     user = conf.API_AUTH(request) if conf.API_AUTH else None
     if user is None:
@@ -28,14 +28,14 @@ def user_of_api(request: HttpRequest) -> Any:
 
 
 def for_api(permission: str) -> Callable[[View], View]:
-    """Make a view one of the API: for those who have the permission, and only to be read.
+    """Make a read-only view of the API, for users with a permission.
 
-    It answers 401 to nobody, 403 to those who have not, and 405 to other methods, as JSON. What it
-    answers is not kept in any cache, and the request is no activity.
+    Errors are JSON: 401 without a user, 403 without the permission, 405 for other methods than
+    GET, HEAD and OPTIONS. Responses are not cached, and requests are not recorded as activity.
     """
 
     def decorate(view: View) -> View:
-        # A token of the form would be asked for before the view could say 405.
+        # Otherwise a missing CSRF token would be reported before the method.
         @csrf_exempt
         @souvenirs_exempt
         @wraps(view)
@@ -59,7 +59,7 @@ def _refused_by_api(request: HttpRequest, permission: str) -> HttpResponse | Non
     user = user_of_api(request)
     if user is None:
         response = error_response(401, "authorization", "Sign in or send a token.")
-        # A scheme that no browser asks a password for.
+        # Browsers ask for no password with these schemes.
         response["WWW-Authenticate"] = "Bearer" if conf.API_AUTH else "Session"
         return response
     if not may(user, permission):

@@ -41,7 +41,7 @@ from .payloads import (
     usage_payload,
 )
 
-#: JSON schemas of what is in a row.
+#: JSON schemas of columns.
 TEXT = {"type": "string"}
 MOMENT = {"type": "string", "format": "date-time"}
 NUMBER = {"type": "integer"}

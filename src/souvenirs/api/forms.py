@@ -2,76 +2,59 @@
 
 from __future__ import annotations
 
-from ..web import (
-    BY,
-    COHORT,
-    DAYS,
-    EXCLUSIVE,
-    MODE,
-    REFERENCE,
-    SEGMENT,
-    SUBSCRIPTION_START,
-    ZONE,
-    ChoiceField,
-    IntegerField,
-    QueryForm,
-    RangeForm,
-    TrailingDaysField,
-    interval_field,
-    plain,
-)
+from ..web import QueryForm, RangeForm, fields, shared
 
-FORMAT = ChoiceField(
-    help_text="The format of the answer.", initial="json", choices=plain("json", "csv")
+FORMAT = fields.ChoiceField(
+    help_text="The format of the answer.", initial="json", choices=fields.plain("json", "csv")
 )
 
 
 class UsageForm(RangeForm):
     default_preset = "12mo"
-    interval = interval_field("month")
-    zone = ZONE
-    subscription_start = SUBSCRIPTION_START
-    segment = SEGMENT
-    by = BY
-    exclusive = EXCLUSIVE
+    interval = shared.interval("month")
+    zone = shared.ZONE
+    subscription_start = shared.SUBSCRIPTION_START
+    segment = shared.SEGMENT
+    by = shared.BY
+    exclusive = shared.EXCLUSIVE
     format = FORMAT
 
 
 class SeriesForm(RangeForm):
     default_preset = "28d"
-    interval = interval_field("day")
-    zone = ZONE
-    window = TrailingDaysField(
+    interval = shared.interval("day")
+    zone = shared.ZONE
+    window = fields.TrailingDaysField(
         help_text="Count users active in this many days up to the end of each period.",
         min_value=1,
         max_value=366,
     )
-    segment = SEGMENT
-    by = BY
-    exclusive = EXCLUSIVE
+    segment = shared.SEGMENT
+    by = shared.BY
+    exclusive = shared.EXCLUSIVE
     format = FORMAT
 
 
 class RetentionForm(RangeForm):
     default_preset = "12mo"
-    interval = interval_field("month")
-    zone = ZONE
-    cohort = COHORT
-    mode = MODE
-    reference = REFERENCE
-    segment = SEGMENT
-    by = BY
-    exclusive = EXCLUSIVE
+    interval = shared.interval("month")
+    zone = shared.ZONE
+    cohort = shared.COHORT
+    mode = shared.MODE
+    reference = shared.REFERENCE
+    segment = shared.SEGMENT
+    by = shared.BY
+    exclusive = shared.EXCLUSIVE
     format = FORMAT
 
 
 class GrowthForm(RangeForm):
     default_preset = "12mo"
-    interval = interval_field("month")
-    zone = ZONE
-    segment = SEGMENT
-    by = BY
-    exclusive = EXCLUSIVE
+    interval = shared.interval("month")
+    zone = shared.ZONE
+    segment = shared.SEGMENT
+    by = shared.BY
+    exclusive = shared.EXCLUSIVE
     format = FORMAT
 
 
@@ -81,37 +64,37 @@ class StickinessForm(GrowthForm):
 
 class BusyForm(RangeForm):
     default_preset = "28d"
-    zone = ZONE
-    segment = SEGMENT
+    zone = shared.ZONE
+    segment = shared.SEGMENT
     format = FORMAT
 
 
 class PeopleForm(RangeForm):
     default_preset = "28d"
-    zone = ZONE
-    segment = SEGMENT
-    list = ChoiceField(
+    zone = shared.ZONE
+    segment = shared.SEGMENT
+    list = fields.ChoiceField(
         help_text="Users active in the range; seen in the last days; seen, but not in the last "
         "days; never seen.",
         initial="active",
-        choices=plain("active", "recent", "inactive", "never"),
+        choices=fields.plain("active", "recent", "inactive", "never"),
     )
-    days = DAYS
-    page = IntegerField(
+    days = shared.DAYS
+    page = fields.IntegerField(
         help_text="The number of the page.", initial=1, min_value=1, max_value=1_000_000
     )
-    per_page = IntegerField(
+    per_page = fields.IntegerField(
         help_text="The number of users on a page.", initial=100, min_value=1, max_value=1_000
     )
     format = FORMAT
 
 
 class HealthForm(QueryForm):
-    zone = ZONE
-    table = ChoiceField(
+    zone = shared.ZONE
+    table = fields.ChoiceField(
         help_text="The table in a CSV file: the size of digests, the progress of digesting, or "
         "the checks that fail. JSON has all of them.",
         initial="digests",
-        choices=plain("digests", "state", "checks"),
+        choices=fields.plain("digests", "state", "checks"),
     )
     format = FORMAT

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 
-from ..web import VIEW_USAGE, ParameterField
+from ..web import VIEW_USAGE, fields
 from .access import for_api
 from .endpoints import ENDPOINTS, MAYBE_TEXT, Endpoint
 
@@ -22,7 +22,7 @@ ERRORS = {
 
 @for_api(VIEW_USAGE)
 def openapi(request: HttpRequest) -> JsonResponse:
-    """Payload with the document, for where the API is."""
+    """Return the document, with the URL of this API."""
     return JsonResponse(document(request.path.removesuffix("/openapi.json")))
 
 
@@ -79,7 +79,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _parameter(name: str, field: ParameterField) -> dict[str, Any]:
+def _parameter(name: str, field: fields.ParameterField) -> dict[str, Any]:
     schema = field.schema()
     if field.initial is not None:
         schema["default"] = field.initial

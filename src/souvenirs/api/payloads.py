@@ -87,7 +87,7 @@ OF_SUBSCRIPTION: dict[str, tuple[Callable[..., Any], str]] = {
 
 
 def usage_payload(parameters: Parameters) -> Payload:
-    """Return registered, activated and active users, period by period."""
+    """Return registered, activated and active users by period."""
     check_report(parameters)
     groups = _groups(parameters)
     if parameters.subscription_start is None:
@@ -115,44 +115,23 @@ def usage_payload(parameters: Parameters) -> Payload:
 
 
 def series_payload(parameters: Parameters) -> Payload:
-    """Return how many users were active, period by period."""
-    found = active_series(
-        parameters.start,
-        parameters.end,
-        interval=parameters.interval,
-        window=parameters.window,
-        tz=parameters.zone,
-        **_groups(parameters),
-    )
+    """Return active users by period."""
+    found = active_series(**_arguments(parameters), window=parameters.window)
     return Payload(_rows(found, parameters))
 
 
 def growth_payload(parameters: Parameters) -> Payload:
-    """Return who is new, retained, resurrected and churned, period by period."""
-    found = growth(
-        parameters.start,
-        parameters.end,
-        interval=parameters.interval,
-        tz=parameters.zone,
-        **_groups(parameters),
-    )
-    return Payload(_rows(found, parameters))
+    """Return growth accounting by period."""
+    return Payload(_rows(growth(**_arguments(parameters)), parameters))
 
 
 def stickiness_payload(parameters: Parameters) -> Payload:
-    """Return daily, weekly and monthly actives, and how often users come, period by period."""
-    found = stickiness(
-        parameters.start,
-        parameters.end,
-        interval=parameters.interval,
-        tz=parameters.zone,
-        **_groups(parameters),
-    )
-    return Payload(_rows(found, parameters))
+    """Return daily, weekly and monthly active users, and their ratios, by period."""
+    return Payload(_rows(stickiness(**_arguments(parameters)), parameters))
 
 
 def busy_payload(parameters: Parameters) -> Payload:
-    """Return how many users are active in each hour of the week."""
+    """Return the average number of active users by hour of the week."""
     end = parameters.end or timezone.now()
     found = busy_hours(end, parameters.zone, _members(parameters))
     means = found.means or {}
@@ -166,16 +145,12 @@ def busy_payload(parameters: Parameters) -> Payload:
 
 
 def retention_payload(parameters: Parameters) -> Payload:
-    """Return cohorts, each with how many of its users came back in each period."""
+    """Return cohorts and their retention."""
     found: Retention | Segmented[Retention] = retention(
-        parameters.start,
-        parameters.end,
-        interval=parameters.interval,
+        **_arguments(parameters),
         cohort=parameters.cohort,
         mode=parameters.mode,
         reference=parameters.reference,
-        tz=parameters.zone,
-        **_groups(parameters),
     )
     everyone = found.everyone if isinstance(found, Segmented) else found
     cells = _rows(found, parameters)
@@ -184,7 +159,7 @@ def retention_payload(parameters: Parameters) -> Payload:
 
 
 def _cohorts(cells: list[Row]) -> list[Row]:
-    """Cells as they follow each other, gathered into their cohorts."""
+    """Return consecutive cells grouped by cohort."""
     cohorts: list[Row] = []
     for cell in cells:
         of_cohort = {name: cell[name] for name in cell if name not in ("offset", "users", "share")}
@@ -196,10 +171,10 @@ def _cohorts(cells: list[Row]) -> list[Row]:
 
 
 def people_payload(parameters: Parameters) -> Payload:
-    """Return a page of users in the order of their primary keys, and when each was last seen.
+    """Return a page of users, sorted by primary key, and when each was last seen.
 
-    Who was active and has been deleted since has a row without a name, so that there are as many
-    rows as users were counted.
+    Active users who have been deleted since have a row without a name, so that there is a row for
+    each counted user.
     """
     first = (parameters.page - 1) * parameters.per_page
     last = first + parameters.per_page
@@ -238,7 +213,7 @@ def _listed(parameters: Parameters) -> QuerySet[Any]:
 
 
 def health_payload(parameters: Parameters) -> Payload:
-    """Return since when users are counted, how far digesting has come, and what is set wrong."""
+    """Return the start of history, the progress of digesting, and failed system checks."""
     checks = [
         {
             "id": str(message.id),
@@ -277,8 +252,19 @@ def health_payload(parameters: Parameters) -> Payload:
     return Payload(levels, {**state, "checks": checks}, tables.get(parameters.table))
 
 
+def _arguments(parameters: Parameters) -> dict[str, Any]:
+    """Return the arguments that all insights have. Raises InvalidParameter."""
+    return {
+        "start": parameters.start,
+        "end": parameters.end,
+        "interval": parameters.interval,
+        "tz": parameters.zone,
+        **_groups(parameters),
+    }
+
+
 def _groups(parameters: Parameters) -> dict[str, Any]:
-    """The arguments of an insight that say about whom it is; few enough for one answer."""
+    """Return the arguments that select users. Raises InvalidParameter."""
     groups = None
     if parameters.by is not None:
         groups = groups_by(parameters.by)

@@ -46,9 +46,12 @@ def status() -> Status:
     """Return how far digesting has come, and the size of the digests of all kinds."""
     store = get_store()
     buckets = store.digests.all().filter(level__lte=HOUR_LEVEL)
+    waiting = store.souvenirs.undigested().aggregate(
+        count=models.Count("pk"), oldest=models.Min("when")
+    )
     return Status(
-        souvenirs_waiting=store.souvenirs.undigested().count(),
-        oldest_waiting=store.oldest_undigested(),
+        souvenirs_waiting=waiting["count"],
+        oldest_waiting=waiting["oldest"],
         digested_until=_end_of_last(buckets),
         pruned_until=_end_of_last(buckets.filter(is_pruned=True)),
         levels=[level for digests in store.digests.kinds() for level in _levels(digests)],

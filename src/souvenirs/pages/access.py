@@ -20,10 +20,10 @@ from ..web import View, may, private, refused_method
 
 
 def for_pages(permission: str) -> Callable[[View], View]:
-    """Make a view a page: for those who have the permission, and only to be read.
+    """Make a read-only page of a view, for users with a permission.
 
-    Nobody is asked to sign in, and those who have not are refused with PermissionDenied, which the
-    site answers. The page is not kept in any cache, and the request is no activity.
+    Without a user it redirects to the sign-in page; without the permission it raises
+    PermissionDenied. Pages are not cached, and requests are not recorded as activity.
     """
 
     def decorate(view: View) -> View:
@@ -44,7 +44,7 @@ def for_pages(permission: str) -> Callable[[View], View]:
 
 
 def login_url() -> str:
-    """Return where to sign in: ``LOGIN_URL`` where that leads somewhere, else that of the admin."""
+    """Return the URL of the sign-in page: ``LOGIN_URL`` if it resolves, else that of the admin."""
     url = resolve_url(settings.LOGIN_URL)
     target = urlsplit(url)
     if target.netloc:

@@ -90,7 +90,7 @@ def ticks(most: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Bar:
-    """A part of a stack: a class, and where it is, as it is written in SVG."""
+    """A part of a stack, with its class and its coordinates in SVG."""
 
     kind: str
     x: str
@@ -100,7 +100,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Stack:
-    """The parts of one period, above and below zero, and a sentence about them."""
+    """The parts of one period, above and below zero; the title is their text alternative."""
 
     title: str
     bars: Sequence[Bar]
@@ -108,11 +108,11 @@ class Stack:
 
 @dataclass(frozen=True)
 class Bars:
-    """Stacks over the same labels, on one scale; zero is in the middle."""
+    """Stacks on one scale, with zero in the middle."""
 
     title: str
     labels: Sequence[str]
-    #: Classes and names of the parts.
+    #: The class and the name of each part.
     parts: Sequence[tuple[str, str]]
     stacks: Sequence[Stack]
     top: float
@@ -164,7 +164,7 @@ def _scaled(value: float | None, top: float, height: float) -> float:
 
 @dataclass(frozen=True)
 class Day:
-    """A day that is drawn: what it is called, and where it is, as it is written in SVG."""
+    """A day, with its coordinates in SVG."""
 
     title: str
     x: str
@@ -173,7 +173,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Weeks:
-    """Days in a row, a column for each week, among them those that matter."""
+    """A calendar strip: a column for each week, with the active days."""
 
     title: str
     #: The ``d`` of an SVG path around all days.
@@ -185,7 +185,7 @@ class Weeks:
 
 
 def weeks(first: date, last: date, active: Collection[date]) -> Weeks:
-    """Return the days from the first one, which begins a week, to the last one."""
+    """Return the strip from ``first``, the first day of a week, to ``last``, inclusive."""
     count = (last - first).days + 1
     places = [divmod(number, 7) for number in range(count)]
     title = ngettext(

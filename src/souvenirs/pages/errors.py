@@ -1,4 +1,4 @@
-"""What is said where the store has no answer: a sentence for everybody, and the error itself."""
+"""Errors of the store as messages for readers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..stores import PrunedSpan
 
 
 class Problem(TypedDict):
-    """What the templates show."""
+    """The context of an error."""
 
     problem: str
-    #: In English, for whoever looks after the site.
+    #: The message of the exception, in English.
     detail: str
 
 
 def error_context(error: PrunedSpan | CorruptDigest) -> Problem:
-    """Return what to say about an error."""
+    """Return the template context of an error."""
     if isinstance(error, PrunedSpan):
         problem = _("The range starts or ends inside a bucket whose souvenirs have been pruned.")
     else:
@@ -30,6 +30,6 @@ def error_context(error: PrunedSpan | CorruptDigest) -> Problem:
 
 
 def error_message(error: PrunedSpan | CorruptDigest) -> SafeString:
-    """Return the same as a message of the admin."""
+    """Return an error as a message in the admin."""
     said = error_context(error)
     return format_html('{} <span lang="en" dir="ltr">{}</span>', said["problem"], said["detail"])

@@ -1,4 +1,4 @@
-"""The figures of the overview, all from one reading, so that they agree with each other."""
+"""The numbers of the overview, from one consistent read."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ from ..reports import calendar_monthly_usage, usage_row
 from ..stores import get_store
 from ..web import FOUR_WEEKS, WEEK, BusyHours, just_before, last_day_of, plan_busy_hours
 
-#: How long ago somebody was here who is called active now.
+#: Users seen this recently are active now.
 NOW = timedelta(minutes=15)
 
-#: From so many days on a chart has a point for each week, and from so many weeks for each month.
+#: The maximum number of points of a chart; with more days it has weeks, with more weeks months.
 MOST_POINTS = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A number at a moment, and at the same moment of the period before."""
+    """A number at a moment, and at the same moment of the previous period."""
 
     name: str
     start: datetime
     end: datetime
-    #: None where unknown.
+    #: None if unknown.
     value: float | None
     before: float | None
-    #: The same number at each of the last days, the oldest first.
+    #: The number on each of the last days, oldest first.
     line: tuple[float | None, ...]
 
     @property
@@ -70,12 +70,12 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the overview shows."""
+    """The numbers of the overview."""
 
-    #: The end of the range, or now where that is earlier: what the tiles are about.
+    #: The moment of the tiles: the end of the range, or now if that is earlier.
     moment: datetime
     is_now: bool
-    #: Since when who was seen is active now, and how many these are.
+    #: The number of users active now, and the moment since when they were seen.
     active_since: datetime
     active_now: int
     tiles: tuple[Tile, ...]
@@ -88,7 +88,7 @@ class Overview:
 def overview(
     start: datetime, end: datetime | None, interval: str, zone: tzinfo, users: Any = None
 ) -> Overview:
-    """Return the figures of ``[start, end)``, up to now without an end, and of its last days."""
+    """Return the numbers of ``[start, end)`` and of its last days; without an end, up to now."""
     now = checked(timezone.now(), "now")
     moment, days = last_day_of(end or now, now, zone)
     start = earlier(checked(start, "start"), moment)
@@ -105,7 +105,7 @@ def overview(
         plan_busy_hours(days, first_souvenir),
         Plan([(outward(now - NOW), outward(now))], lambda sets: len(sets[0])),
     ]
-    # A function of the site counts in its own way.
+    # A report function of the site counts in its own way.
     if not conf.USAGE_REPORTS_FUNCTION:
         plans.append(_plan_usage(timeline("month"), users))
     tiles, chart, growth, busy, active_now, *months = results_of(plans, users)
@@ -125,7 +125,7 @@ def overview(
 
 
 def spread_over(start: datetime, end: datetime) -> str:
-    """Return the interval of a chart of ``[start, end)`` that has not too many points."""
+    """Return the shortest interval in which a chart of ``[start, end)`` has few enough points."""
     days = (utc(end) - utc(start)).days
     if days <= MOST_POINTS:
         return "day"
@@ -135,7 +135,7 @@ def spread_over(start: datetime, end: datetime) -> str:
 def _plan_tiles(
     days: Boundaries, moment: datetime, first_souvenir: datetime | None
 ) -> Plan[tuple[Tile, ...]]:
-    """Plan the tiles at a moment; day 0 of the grid is the one that it is in, or ends."""
+    """Plan the tiles at a moment in, or at the end of, day 0."""
     first = -2 * FOUR_WEEKS
     bounds = [days.boundary(number) for number in range(first, 1)] + [moment]
     last = just_before(moment, days.zone)
@@ -186,7 +186,7 @@ def _plan_tiles(
             )
 
         def stickiness(last: int) -> float | None:
-            """Of the 28 whole days that end so many days before the end."""
+            """The stickiness of the 28 whole days that end ``last`` days before the end."""
             span = each[count - FOUR_WEEKS - last : count - last]
             if not known(bounds[count - last]):
                 return None
@@ -226,7 +226,7 @@ def _plan_tiles(
 
 
 def _plan_usage(months: Timeline, users: Any) -> Plan[list[dict[str, Any]]]:
-    """Plan the report of calendar months, as :mod:`souvenirs.reports` writes it."""
+    """Plan the usage report of calendar months, in the form of :mod:`souvenirs.reports`."""
     among = None if users is None else ActiveUsers(users).users()
 
     def make(sets: Sequence[ActiveUsers]) -> list[dict[str, Any]]:
@@ -243,13 +243,13 @@ def _plan_usage(months: Timeline, users: Any) -> Plan[list[dict[str, Any]]]:
 
 
 def _days_before(moment: datetime, number: int) -> datetime:
-    """The same time of the clock, so many days before."""
+    """The same time of day, a number of days earlier."""
     reading = moment.replace(tzinfo=None) - timedelta(days=number)
     return reading.replace(tzinfo=moment.tzinfo)
 
 
 def _end_of_hour(days: Boundaries, moment: datetime) -> datetime:
-    """Where a bucket ends, so that it can be answered when its souvenirs have been deleted."""
+    """The end of the bucket of a moment, which is known even if souvenirs have been pruned."""
     instant = utc(moment)
     hour = instant.replace(minute=0, second=0, microsecond=0) + timedelta(seconds=HOUR_LEVEL)
     return local(earlier(hour, days.boundary(days.number(instant) + 1)), days.zone)

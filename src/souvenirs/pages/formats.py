@@ -1,4 +1,4 @@
-"""Numbers, sizes and moments as the language of the reader writes them."""
+"""Numbers, sizes and moments in the format of the reader's language."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from datetime import date, datetime
 from django.utils.formats import date_format, number_format
 from django.utils.translation import pgettext
 
-#: What stands in the place of an unknown number.
+#: Stands for an unknown number.
 DASH = "–"  # noqa: RUF001
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """Return a number as the language writes it."""
+    """Return a localized number."""
     if value is None:
         return DASH
-    # Django cuts digits off; nothing at all is written without any.
+    # number_format() truncates. Zero has no decimals.
     rounded = f"{value:.{digits if value else 0}f}"
     return number_format(rounded, use_l10n=True, force_grouping=True)
 
 
 def percent(share: float | None, digits: int = 0) -> str:
-    """Return a share of 1 in percent."""
+    """Return a fraction as a percentage."""
     if share is None:
         return DASH
     return pgettext("a share", "%(number)s%%") % {"number": number(share * 100, digits)}
 
 
 def signed(value: float, text: str) -> str:
-    """Return the text of an absolute number with its sign."""
+    """Return the text of an absolute value with the sign of the value."""
     sign = "+" if value > 0 else "−" if value < 0 else "±"  # noqa: RUF001
     return f"{sign}{text}"
 
 
 def day(moment: date) -> str:
-    """Return a day, or that of a moment, as the language writes it."""
+    """Return a localized date."""
     return date_format(moment, "DATE_FORMAT")
 
 
 def minute(moment: datetime) -> str:
-    """Return a moment as the language writes it."""
+    """Return a localized date and time."""
     return date_format(moment, "DATETIME_FORMAT")
 
 
 def stretched(size: float) -> str:
-    """Return a number of bytes in a unit that fits."""
+    """Return a number of bytes in kB, MB, GB or TB."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{number(size, 0 if unit == 'B' else 1)} {unit}"

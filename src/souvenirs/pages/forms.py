@@ -17,30 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from ..counting import segment_names
-from ..web import (
-    COHORT,
-    DAYS,
-    MODE,
-    OF_DAYS,
-    OF_SUBSCRIPTION,
-    PRESET,
-    REFERENCE,
-    SEGMENT,
-    SUBSCRIPTION_START,
-    UNUSED,
-    ZONE,
-    ChoiceField,
-    InstantField,
-    IntegerField,
-    InvalidParameter,
-    Parameters,
-    QueryForm,
-    RangeForm,
-    TextField,
-    interval_field,
-    plain,
-    zone_names,
-)
+from ..web import InvalidParameter, Parameters, QueryForm, RangeForm, fields, shared
 from .formats import number
 from .links import Mount
 from .userlists import MAX_ROWS, PER_PAGE
@@ -50,7 +27,7 @@ MAX_PERIODS = 400
 MAX_COHORTS = 60
 
 #: The lists that the form offers; links lead to the others.
-LISTS = ("active", *OF_DAYS)
+LISTS = ("active", *shared.OF_DAYS)
 
 #: Parameters that the form does not send.
 NOT_SENT = ("preset", "page", "format")
@@ -81,7 +58,11 @@ class PageForm(QueryForm):
 
     def __init__(self, query: QueryDict) -> None:
         given = query.copy()
-        unused = UNUSED.get(query.get("list") or "active", ()) if "list" in self.base_fields else ()
+        unused = (
+            shared.UNUSED.get(query.get("list") or "active", ())
+            if "list" in self.base_fields
+            else ()
+        )
         for name, texts in query.lists():
             if texts == [""] or name in unused:
                 del given[name]
@@ -96,7 +77,7 @@ class PageForm(QueryForm):
         if parameters and parameters.preset and parameters.start and parameters.end:
             self.initial["start"] = parameters.start.date().isoformat()
             self.initial["end"] = parameters.end.date().isoformat()
-        unused = UNUSED.get(self.list_name, ())
+        unused = shared.UNUSED.get(self.list_name, ())
         return [
             self._control(name, bound)
             for name, bound in ((bound.html_name, bound) for bound in self)
@@ -123,13 +104,13 @@ class PageForm(QueryForm):
         if name in self.hidden:
             field.widget = forms.HiddenInput()
             return Control(bound, "")
-        if isinstance(field, ChoiceField):
+        if isinstance(field, fields.ChoiceField):
             # An invalid value is named as in the URL, where it comes from.
             label = name
             field.widget.choices = _offered(name, field, "" if value is None else str(value))
         else:
             label = str(bound.label)
-        if isinstance(field, InstantField):
+        if isinstance(field, fields.InstantField):
             field.widget.input_type = "date" if not value or _is_day(value) else "text"
         if bound.name not in self.errors:
             return Control(bound, "")
@@ -145,7 +126,7 @@ class PageForm(QueryForm):
             if name not in ("from", "to", "page", "of", "offset")
             and (name != "list" or value in LISTS)
         }
-        if self.list_name in OF_DAYS:
+        if self.list_name in shared.OF_DAYS:
             others.pop("preset", None)
             days = str(self["days"].value())
             return [
@@ -162,11 +143,11 @@ class PageForm(QueryForm):
         current = parameters.preset if parameters else None
         return [
             Preset(str(label), mount.url(page, {**others, "preset": name}), name == current)
-            for name, label in PRESET.labels().items()
+            for name, label in shared.PRESET.labels().items()
         ]
 
 
-def _offered(name: str, field: ChoiceField, value: str) -> list[tuple[str, Any]]:
+def _offered(name: str, field: fields.ChoiceField, value: str) -> list[tuple[str, Any]]:
     labels = field.labels()
     choices = [(key, label) for key, label in labels.items() if name != "list" or key in LISTS]
     if name == "segment":
@@ -187,7 +168,7 @@ def _is_day(text: str) -> bool:
 @cache
 def zone_options() -> SafeString:
     """Return all time zones as HTML options."""
-    names = ((name,) for name in sorted(zone_names()))
+    names = ((name,) for name in sorted(fields.zone_names()))
     return format_html_join("", '<option value="{}"></option>', names)
 
 
@@ -198,25 +179,25 @@ def message(error: InvalidParameter, label: str = "") -> str:
 
 class OverviewForm(PageForm, RangeForm):
     default_preset = "12mo"
-    interval = interval_field("month")
-    zone = ZONE
-    segment = SEGMENT
+    interval = shared.interval("month")
+    zone = shared.ZONE
+    segment = shared.SEGMENT
 
 
 class RetentionForm(PageForm, RangeForm):
     default_preset = "12mo"
-    interval = interval_field("month", ("day", "week", "month"))
-    cohort = COHORT
-    mode = MODE
-    reference = REFERENCE
-    zone = ZONE
-    segment = SEGMENT
+    interval = shared.interval("month", ("day", "week", "month"))
+    cohort = shared.COHORT
+    mode = shared.MODE
+    reference = shared.REFERENCE
+    zone = shared.ZONE
+    segment = shared.SEGMENT
 
 
 class PeopleForm(PageForm, RangeForm):
     default_preset = "28d"
     hidden = ("interval", "cohort", "mode", "of", "offset", "order")
-    list = ChoiceField(
+    list = fields.ChoiceField(
         label=gettext_lazy("Who"),
         initial="active",
         choices=[
@@ -231,33 +212,33 @@ class PeopleForm(PageForm, RangeForm):
             ("churned", gettext_lazy("Churned")),
         ],
     )
-    days = DAYS
-    q = TextField(
+    days = shared.DAYS
+    q = fields.TextField(
         label=gettext_lazy("Search names"), widget=forms.TextInput({"type": "search"}), strip=False
     )
-    order = ChoiceField(
-        initial="name", choices=plain("name", "-name", "joined", "-joined", "seen", "-seen")
+    order = fields.ChoiceField(
+        initial="name", choices=fields.plain("name", "-name", "joined", "-joined", "seen", "-seen")
     )
-    interval = interval_field("month")
-    cohort = COHORT
-    mode = MODE
-    of = TextField(strip=False)
-    offset = IntegerField(min_value=0, max_value=MAX_PERIODS)
-    zone = ZONE
-    segment = SEGMENT
-    page = IntegerField(initial=1, min_value=1, max_value=MAX_ROWS // PER_PAGE)
-    format = ChoiceField(initial="html", choices=plain("html", "csv", "json"))
+    interval = shared.interval("month")
+    cohort = shared.COHORT
+    mode = shared.MODE
+    of = fields.TextField(strip=False)
+    offset = fields.IntegerField(min_value=0, max_value=MAX_PERIODS)
+    zone = shared.ZONE
+    segment = shared.SEGMENT
+    page = fields.IntegerField(initial=1, min_value=1, max_value=MAX_ROWS // PER_PAGE)
+    format = fields.ChoiceField(initial="html", choices=fields.plain("html", "csv", "json"))
 
 
 class BillingForm(PageForm):
-    subscription_start = SUBSCRIPTION_START
-    interval = interval_field("month", OF_SUBSCRIPTION)
-    recent = IntegerField(
+    subscription_start = shared.SUBSCRIPTION_START
+    interval = shared.interval("month", shared.OF_SUBSCRIPTION)
+    recent = fields.IntegerField(
         label=gettext_lazy("Last periods"), initial=24, min_value=1, max_value=MAX_PERIODS
     )
-    zone = ZONE
-    segment = SEGMENT
+    zone = shared.ZONE
+    segment = shared.SEGMENT
 
 
 class HealthForm(PageForm):
-    zone = ZONE
+    zone = shared.ZONE

@@ -1,4 +1,4 @@
-"""Where the pages are: under an admin site, or wherever a project has included them."""
+"""The URLs of the pages, under an admin site or where a project includes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..api import Endpoint
 from ..calendar import checked, local, utc
 from ..web import VIEW_PEOPLE, Parameters, may
 
-#: The pages in the order of the navigation, and what they are called.
+#: The titles of the pages, in the order of the navigation.
 PAGES = {
     "overview": _("Overview"),
     "retention": _("Retention"),
@@ -31,7 +31,7 @@ PAGES = {
 
 @dataclass(frozen=True)
 class Mount:
-    """An admin site with the pages under it; None where they stand on their own."""
+    """The admin site that the pages are mounted under; None if they are included in a URLconf."""
 
     admin_site: AdminSite | None = None
 
@@ -45,7 +45,7 @@ class Mount:
         return f"{url}?{urlencode(given)}" if given else url
 
     def context(self, request: HttpRequest) -> dict[str, Any]:
-        """Return what the templates around the pages need."""
+        """Return the context of the base template."""
         if self.admin_site is None:
             return {"base_template": "souvenirs/dashboard/base.html"}
         return {**self.admin_site.each_context(request), "base_template": "admin/base_site.html"}
@@ -57,7 +57,7 @@ class PageRequest:
 
     mount: Mount
     parameters: Parameters
-    #: The parameters in the URL, without those that are empty.
+    #: The non-empty parameters in the URL.
     query: Mapping[str, str]
     user: Any
 
@@ -67,12 +67,12 @@ class PageRequest:
 
     @property
     def shared(self) -> dict[str, Any]:
-        """The range, the zone and the segment, as parameters."""
+        """The parameters of the range, the time zone and the segment."""
         return {**self.range, **self.common}
 
     @property
     def common(self) -> dict[str, Any]:
-        """The zone and the segment, as parameters."""
+        """The parameters of the time zone and the segment."""
         return {"tz": self.query.get("tz"), "segment": self.parameters.segment}
 
     @property
@@ -90,7 +90,7 @@ class PageRequest:
 
     @property
     def _range_so_far(self) -> dict[str, Any]:
-        """The range without what is still to come, which no page shows."""
+        """The parameters of the range, cut off at now."""
         shown, now = self.range, utc(checked(timezone.now(), "now"))
         start, end = self.parameters.start, self.parameters.end
         if "to" in shown and start and end and now < utc(end):
@@ -100,11 +100,11 @@ class PageRequest:
         return shown
 
     def people(self, **query: Any) -> str:
-        """Return the URL of the people behind a number; nothing for who may not see them."""
+        """Return the URL of a list of users; empty without the permission to see people."""
         return self.mount.url("people", {**self.common, **query}) if self.sees_people else ""
 
     def user_url(self, user: Any) -> str:
-        """Return where the admin shows a user; nothing where it does not, or not to them."""
+        """Return the URL of a user in the admin; empty if there is none, or no permission."""
         site, model = self.mount.admin_site, type(user)
         if site is None or not site.is_registered(model):
             return ""
@@ -114,11 +114,11 @@ class PageRequest:
         return reverse(name, args=[quote(user.pk)], current_app=site.name)
 
     def people_in(self, start: datetime, end: datetime) -> str:
-        """Return the URL of the people active in ``[start, end)``."""
+        """Return the URL of the list of users active in ``[start, end)``."""
         return self.people(**{"from": self.written(start), "to": self.written(end)})
 
     def written(self, moment: datetime) -> str:
-        """Return a moment as a parameter: the day where that says it all."""
+        """Return a moment as a parameter: the date if it is midnight."""
         instant = local(checked(moment, "moment"), self.parameters.zone)
         midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
         if instant == midnight and not instant.fold:

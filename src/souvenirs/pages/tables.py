@@ -18,19 +18,19 @@ from .formats import number
 
 @dataclass(frozen=True)
 class TableCell:
-    """A cell of a table: what is in it, smaller beside it, and where it leads."""
+    """A cell: its text, a small note beside it, and a link."""
 
     text: str
     note: str = ""
     url: str = ""
-    #: Classes.
+    #: CSS classes.
     kind: str = ""
     is_header: bool = False
-    #: What a screen reader says beside the text.
+    #: Read by screen readers in place of the text.
     spoken: str = ""
 
     def __str__(self) -> SafeString:
-        """Return it as HTML, which as a template would take ten times as long."""
+        """Return the cell as HTML; a template would take ten times as long."""
         inside = escape(self.text)
         if self.spoken:
             inside = f'<span aria-hidden="true">{inside}</span>'
@@ -47,18 +47,18 @@ class TableCell:
 
 @dataclass(frozen=True)
 class Column:
-    """The head of a column, and where it leads: to the same table in another order."""
+    """The header of a column, with a link that sorts the table by it."""
 
     name: str
     is_number: bool = True
     url: str = ""
-    #: ``ascending``, ``descending`` or nothing.
+    #: ``ascending``, ``descending`` or empty.
     order: str = ""
 
 
 @dataclass(frozen=True)
 class Download:
-    """The same table in another form."""
+    """A link to the table in another format."""
 
     name: str
     url: str
@@ -66,7 +66,7 @@ class Download:
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table, and what is to be said about it."""
+    """A table with its caption, notes and downloads."""
 
     caption: str
     columns: Sequence[Column]
@@ -74,24 +74,24 @@ class PageTable:
     downloads: Sequence[Download] = ()
     notes: Sequence[str] = ()
     kind: str = ""
-    #: What to say where there is no row.
+    #: Shown if there are no rows.
     nothing: str = ""
 
 
 def shade(value: float | None, top: float) -> str:
-    """Return the class of a shade, from 0 for nothing to 10 for the most."""
+    """Return the CSS class of a shade: ``s0`` for 0, up to ``s10`` for ``top``."""
     if value is None or not top:
         return "s0"
-    # What is there at all can be told from nothing.
+    # A value above 0 is never shown like 0.
     return f"s{min(10, max(int(value > 0), round(value / top * 10)))}"
 
 
 def header(text: str, is_complete: bool = True, url: str = "") -> TableCell:
-    """Return the cell that a row is about."""
+    """Return the header of a row."""
     note = "" if is_complete else _("so far")
     return TableCell(text, note=note, url=url, is_header=True)
 
 
 def numbers(values: Iterable[float | None], digits: int = 0) -> list[TableCell]:
-    """Return cells of numbers."""
+    """Return cells with numbers."""
     return [TableCell(number(value, digits)) for value in values]

@@ -1,8 +1,7 @@
-"""Who is behind a number, a page of them at a time.
+"""Lists of the users behind a number, page by page.
 
-A list is never counted and never read as a whole: there is a next page if there is a row on it. It
-can be in the order of what the database has an index for, of when users registered, or of when they
-were last seen.
+A list is neither counted nor read as a whole: there is a next page if it has a row. Lists are
+sorted by username, by the date of registration, or by when users were last seen.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from ..calendar import checked, outward
 from ..counting import ActiveUsers, active_users, active_users_each, date_joined_field, restricted
 from ..insights import GrowthPart, growth, last_seen_many, page_by_last_seen, retention
 from ..querysets import inactive, never_seen, recently_seen
-from ..web import OF_DAYS, InvalidParameter, Parameters
+from ..web import InvalidParameter, Parameters, shared
 
 PER_PAGE = 50
 
-#: The last row that somebody pages to; who looks for somebody searches.
+#: The maximum number of rows on all pages; to find a user, search.
 MAX_ROWS = 10_000
 
-#: The order of when users were last seen.
+#: The order by when users were last seen.
 SEEN = "seen"
 
 #: Lists of the users behind a number of growth accounting.
@@ -42,15 +41,15 @@ class UserPage:
     users: list[Any]
     #: By primary key.
     last_seen: Mapping[Hashable, datetime | None]
-    #: How many are behind the number, with those deleted since; None where nobody has counted.
+    #: The number of users, including deleted ones; None if unknown.
     total: int | None
     has_next: bool
 
 
 def list_users(parameters: Parameters, first: int, last: int) -> UserPage:
-    """Return the users of a list from one position up to another. Raises InvalidParameter."""
+    """Return the users ``[first, last)`` of a list. Raises InvalidParameter."""
     members = restricted(None, parameters.segment)
-    found = None if parameters.list in OF_DAYS else _set(parameters, members)
+    found = None if parameters.list in shared.OF_DAYS else _set(parameters, members)
     if parameters.order.removeprefix("-") == SEEN and parameters.list != "never":
         return _by_last_seen(parameters, first, last, members, found)
     users, total = _users(parameters, members, found), None if found is None else len(found)
@@ -71,14 +70,14 @@ def _by_last_seen(
     among, total = (members, None) if found is None else (found, len(found))
     bounds: dict[str, datetime] = {}
     if parameters.q:
-        # All of them, because digests know no names.
+        # All of them: digests have no names.
         users = _searched(_users(parameters, members, found), parameters.q)
         among, total = ActiveUsers(users), None
-    elif parameters.list in OF_DAYS:
+    elif parameters.list in shared.OF_DAYS:
         cutoff = checked(timezone.now(), "now") - timedelta(days=parameters.days)
         bounds = {"before" if parameters.list == "inactive" else "since": cutoff}
     elif parameters.list == "active" and parameters.start is not None:
-        # Everybody was seen then, or later.
+        # All of them were seen then, or later.
         bounds = {"since": parameters.start}
     listed = page_by_last_seen(
         first,
@@ -97,7 +96,7 @@ def _by_last_seen(
 def _users(
     parameters: Parameters, members: ActiveUsers | None, found: ActiveUsers | None
 ) -> QuerySet[Any]:
-    """The users of a list, which has been found already unless it is one of the last days."""
+    """The users of a list; lists over the last days have no set of their own."""
     if found is not None:
         return found.users()
     everybody = get_user_model()._default_manager.all()
@@ -110,10 +109,10 @@ def _searched(users: QuerySet[Any], words: str) -> QuerySet[Any]:
 
 
 def users_in(name: str, length: timedelta, users: QuerySet[Any]) -> QuerySet[Any]:
-    """Return those of the users who are in a list, as :mod:`souvenirs.querysets` says who is.
+    """Return the users in the list ``recent``, ``inactive`` or ``never``.
 
-    Here the sets are read at once, where users are numbers in them: who of a million is in one can
-    be told in any order of the rows, and while they are searched.
+    They are those of :mod:`souvenirs.querysets`. With integer primary keys, the sets are read
+    first, which is faster for any order and search of a large table.
     """
     if not isinstance(users.model._meta.pk, IntegerField):
         if name == "never":
@@ -158,7 +157,7 @@ def _outward(moment: datetime | None) -> datetime | None:
 
 
 def orders() -> dict[str, str]:
-    """Return the field behind each order that a list can be in, but for when users were seen."""
+    """Return the database field of each order, except that by when users were last seen."""
     fields = {"name": get_user_model().USERNAME_FIELD}
     joined = date_joined_field()
     if joined is not None:
@@ -168,7 +167,7 @@ def orders() -> dict[str, str]:
 
 def _ordered(users: QuerySet[Any], order: str) -> QuerySet[Any]:
     name = order.removeprefix("-")
-    # Nobody on a list of those never seen was seen before anybody else.
+    # Users who were never seen have no order of last seen.
     field = "pk" if name == SEEN else orders().get(name)
     if field is None:
         raise InvalidParameter(

@@ -7,7 +7,6 @@ the form, an error message beside the field, and status 400.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any, TypeAlias
@@ -30,7 +29,6 @@ from ..reports import (
 from ..sets import CorruptDigest
 from ..stores import PrunedSpan, get_store
 from ..web import (
-    OF_DAYS,
     VIEW_PEOPLE,
     VIEW_USAGE,
     InvalidParameter,
@@ -42,6 +40,7 @@ from ..web import (
     failed_checks,
     may,
     name_of,
+    shared,
     timestamp,
 )
 from . import figures
@@ -78,32 +77,41 @@ from .userlists import MAX_ROWS, PER_PAGE, list_users, orders
 
 OUTSIDE = Mount()
 
+#: The parameters of each page.
+FORMS = {
+    "overview": OverviewForm.parameters(),
+    "retention": RetentionForm.parameters(),
+    "people": PeopleForm.parameters(),
+    "billing": BillingForm.parameters(),
+    "health": HealthForm.parameters(),
+}
+
 Context: TypeAlias = dict[str, Any]
 
-#: What makes the context of a page, or what is sent instead of it.
+#: A function that returns the context of a page, or a response instead of the page.
 Fill: TypeAlias = Callable[[PageRequest], Context | HttpResponse]
 
 
 def page_view(
     name: str, form_class: type[PageForm], template: str, permission: str = VIEW_USAGE
 ) -> Callable[[Fill], View]:
-    """Make the view of a page of a function that returns the context of its template."""
+    """Make the view of a page from a function that returns the context of its template."""
 
     def decorate(fill: Fill) -> View:
         @for_pages(permission)
         @wraps(fill)
         def view(request: HttpRequest, mount: Mount = OUTSIDE) -> HttpResponse:
             form = form_class(request.GET)
-            parameters: Parameters | None = None
+            page: PageRequest | None = None
             wrong: InvalidParameter | None = None
             context: Context = {}
             status = 200
             try:
-                parameters = form.parse()
-                filled = fill(PageRequest(mount, parameters, form.given, request.user))
+                page = PageRequest(mount, form.parse(), form.given, request.user)
+                filled = fill(page)
                 if isinstance(filled, HttpResponse):
                     return filled
-                context = {**_shown(parameters), **filled}
+                context = {**_shown(page.parameters), **filled}
             except InvalidParameter as error:
                 wrong, status = error, 400
                 form.report(error)
@@ -111,13 +119,14 @@ def page_view(
                 status, context = 400, {**error_context(error)}
             except CorruptDigest as error:
                 status, context = 500, {**error_context(error)}
+            parameters = page.parameters if page else None
             controls = form.controls(parameters)
             if wrong and not any(control.error for control in controls):
                 context["problem"] = message(wrong)
             context |= {
                 **mount.context(request),
                 "title": _("Usage: %s") % PAGES[name],
-                "pages": _navigation(name, request, mount, parameters, form.given),
+                "pages": _navigation(page, name, mount, request.user),
                 "controls": controls,
                 "presets": form.presets(name, mount, parameters),
                 "zone_options": zone_options(),
@@ -129,42 +138,22 @@ def page_view(
     return decorate
 
 
-@dataclass(frozen=True)
-class Link:
-    name: str
-    url: str
-    is_current: bool
-
-
-def _navigation(
-    current: str,
-    request: HttpRequest,
-    mount: Mount,
-    parameters: Parameters | None,
-    query: dict[str, str],
-) -> list[Link]:
-    """The pages, each with the zone and the segment of this one, and its range."""
-    shared = PageRequest(mount, parameters, query, request.user).shared if parameters else {}
-    own = {
-        "overview": ("preset", "from", "to", "tz", "segment"),
-        "retention": ("preset", "from", "to", "tz", "segment"),
-        "people": ("preset", "from", "to", "tz", "segment"),
-        "billing": ("tz", "segment"),
-        "health": ("tz",),
-    }
+def _navigation(page: PageRequest | None, current: str, mount: Mount, user: Any) -> list[Context]:
+    """Links to all pages, with the range, time zone and segment of this one."""
+    shared = page.shared if page else {}
     return [
-        Link(
-            str(label),
-            mount.url(name, {key: value for key, value in shared.items() if key in own[name]}),
-            name == current,
-        )
+        {
+            "name": label,
+            "url": mount.url(name, {key: shared[key] for key in shared if key in FORMS[name]}),
+            "is_current": name == current,
+        }
         for name, label in PAGES.items()
-        if may(request.user, VIEW_PEOPLE if name == "people" else VIEW_USAGE)
+        if may(user, VIEW_PEOPLE if name == "people" else VIEW_USAGE)
     ]
 
 
 def _shown(parameters: Parameters) -> Context:
-    """What is always shown: the zone, and the range and the segment where there are any."""
+    """The time zone, and the range and segment if there are any."""
     said: Context = {"zone": str(parameters.zone), "segment": parameters.segment}
     if parameters.start and parameters.end:
         words = {"start": _written(parameters.start), "end": _written(parameters.end)}
@@ -179,12 +168,12 @@ def _written(moment: datetime) -> str:
 
 @page_view("overview", OverviewForm, "overview")
 def overview(page: PageRequest) -> Context:
-    """How many were here, and whether it is getting better."""
+    """Active users and their trend."""
     parameters = page.parameters
     check_periods(parameters.periods, MAX_PERIODS, "interval")
     check_report(parameters)
     start, _end = _range(parameters)
-    # Without an end the range is up to now, and so it has moved on since it was read.
+    # Without an end the range is up to now, which is later than when the form was parsed.
     has_end = parameters.preset is not None or "to" in page.query
     found = figures.overview(
         start,
@@ -221,7 +210,7 @@ def overview(page: PageRequest) -> Context:
 
 @page_view("retention", RetentionForm, "tables")
 def retention(page: PageRequest) -> Context:
-    """Who comes back."""
+    """Cohorts and their retention."""
     parameters = page.parameters
     check_periods(parameters.periods, MAX_COHORTS, "interval")
     start, end = _range(parameters)
@@ -240,9 +229,9 @@ def retention(page: PageRequest) -> Context:
 
 @page_view("people", PeopleForm, "tables", VIEW_PEOPLE)
 def people(page: PageRequest) -> Context | HttpResponse:
-    """Who is behind a number."""
+    """The users behind a number."""
     parameters = page.parameters
-    if parameters.list not in OF_DAYS:
+    if parameters.list not in shared.OF_DAYS:
         most = MAX_COHORTS if parameters.list == "cohort" else MAX_PERIODS
         check_periods(parameters.periods, most, "interval")
     if parameters.format != "html":
@@ -256,7 +245,7 @@ def people(page: PageRequest) -> Context | HttpResponse:
 
     is_last = parameters.page >= MAX_ROWS // PER_PAGE
     return {
-        "range": "" if parameters.list in OF_DAYS else _shown(parameters)["range"],
+        "range": "" if parameters.list in shared.OF_DAYS else _shown(parameters)["range"],
         "tables": [people_table(found, page, own)],
         "turns": {
             "previous": turn(parameters.page - 1) if parameters.page > 1 else "",
@@ -267,7 +256,7 @@ def people(page: PageRequest) -> Context | HttpResponse:
 
 
 def _people_file(parameters: Parameters) -> HttpResponse:
-    """The list as the API writes it, as far as somebody could page through it."""
+    """The list in the format of the API, with as many rows as all of its pages."""
     found = list_users(parameters, 0, MAX_ROWS)
     joined = orders().get("joined")
     rows = [
@@ -295,7 +284,7 @@ REPORTS = {
 
 @page_view("billing", BillingForm, "tables")
 def billing(page: PageRequest) -> Context:
-    """The report of a subscription, as show_usage prints it."""
+    """The usage report of a subscription."""
     parameters = page.parameters
     start = parameters.subscription_start
     if start is None:
@@ -310,7 +299,7 @@ def billing(page: PageRequest) -> Context:
     caption = _("Users in each period of the subscription that started on %s") % day(start)
     shown = {"from": page.written(since)}
     if not usages:
-        # That of a subscription to come is empty, and has no end before it begins.
+        # The range of a future subscription is empty: it cannot end before it starts.
         shown["to"] = shown["from"]
     return {
         "tables": [usage_table(usages, page, caption, parameters.interval, shown)],
@@ -319,7 +308,7 @@ def billing(page: PageRequest) -> Context:
 
 @page_view("health", HealthForm, "tables")
 def health(page: PageRequest) -> Context:
-    """Digesting progress, and what is wrong."""
+    """Digesting progress and failed system checks."""
     progress = status()
     return {
         "tables": [
@@ -331,7 +320,7 @@ def health(page: PageRequest) -> Context:
 
 
 def _range(parameters: Parameters) -> tuple[datetime, datetime]:
-    """The range of a parameters, up to now."""
+    """The range of the parameters, cut off at now."""
     now = local(checked(timezone.now(), "now"), parameters.zone)
     end = earlier(parameters.end or now, now)
     return earlier(parameters.start or end, end), end

@@ -1,5 +1,6 @@
 """What the pages and the API share: permissions, parameters of URLs, CSV."""
 
+from . import fields, shared
 from .busyhours import (
     FOUR_WEEKS,
     WEEK,
@@ -9,43 +10,9 @@ from .busyhours import (
     last_day_of,
     plan_busy_hours,
 )
-from .fields import (
-    ChoiceField,
-    InstantField,
-    IntegerField,
-    InvalidParameter,
-    ParameterField,
-    SegmentField,
-    TextField,
-    TrailingDaysField,
-    plain,
-    zone_names,
-)
-from .forms import (
-    Parameters,
-    QueryForm,
-    RangeForm,
-    check_groups,
-    check_periods,
-    check_report,
-)
+from .fields import InvalidParameter
+from .forms import Parameters, QueryForm, RangeForm, check_groups, check_periods, check_report
 from .health import failed_checks
-from .parameters import (
-    BY,
-    COHORT,
-    DAYS,
-    EXCLUSIVE,
-    MODE,
-    OF_DAYS,
-    OF_SUBSCRIPTION,
-    PRESET,
-    REFERENCE,
-    SEGMENT,
-    SUBSCRIPTION_START,
-    UNUSED,
-    ZONE,
-    interval_field,
-)
 from .permissions import (
     VIEW_PEOPLE,
     VIEW_USAGE,
@@ -59,35 +26,15 @@ from .responses import csv_response, timestamp
 from .users import name_of
 
 __all__ = [
-    "BY",
-    "COHORT",
-    "DAYS",
-    "EXCLUSIVE",
     "FOUR_WEEKS",
-    "MODE",
-    "OF_DAYS",
-    "OF_SUBSCRIPTION",
-    "PRESET",
-    "REFERENCE",
-    "SEGMENT",
-    "SUBSCRIPTION_START",
-    "UNUSED",
     "VIEW_PEOPLE",
     "VIEW_USAGE",
     "WEEK",
-    "ZONE",
     "BusyHours",
-    "ChoiceField",
-    "InstantField",
-    "IntegerField",
     "InvalidParameter",
-    "ParameterField",
     "Parameters",
     "QueryForm",
     "RangeForm",
-    "SegmentField",
-    "TextField",
-    "TrailingDaysField",
     "View",
     "busy_hours",
     "check_groups",
@@ -96,15 +43,14 @@ __all__ = [
     "csv_response",
     "error_response",
     "failed_checks",
-    "interval_field",
+    "fields",
     "just_before",
     "last_day_of",
     "may",
     "name_of",
-    "plain",
     "plan_busy_hours",
     "private",
     "refused_method",
+    "shared",
     "timestamp",
-    "zone_names",
 ]

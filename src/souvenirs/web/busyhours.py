@@ -9,10 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from ..calendar import (
     DAY,
     MICROSECOND,
+    START_OF_TIME,
     Boundaries,
     calendar_boundaries,
     checked,
@@ -26,6 +28,10 @@ from ..conf import conf
 from ..counting import ActiveUsers
 from ..insights import Plan, results_of
 from ..stores import get_store
+from .fields import InvalidParameter
+
+#: The earliest end of a range with a month before it, whatever the time zone.
+EARLIEST = START_OF_TIME + timedelta(days=33)
 
 #: Local days of the busy hours.
 FOUR_WEEKS = 28
@@ -35,14 +41,14 @@ WEEK = 7
 
 @dataclass(frozen=True, slots=True)
 class BusyHours:
-    """Users active in each hour of the week, on average over the last four weeks."""
+    """The average number of active users in each hour of the week, over four weeks."""
 
     start: datetime
-    #: The last of the days.
+    #: The last day, inclusive.
     last_day: datetime
-    #: Days of the week from 1 (Monday) to 7 (Sunday), as a week of the site has them.
+    #: Weekdays from 1 (Monday) to 7 (Sunday), in the order of the site's week.
     days: tuple[int, ...]
-    #: A mean for each day and hour of it; None where all is before the first souvenir.
+    #: Means by weekday and hour; None if all of it is before the first souvenir.
     means: dict[int, tuple[float, ...]] | None
 
 
@@ -55,13 +61,23 @@ def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
 
 
 def last_day_of(end: datetime, now: datetime, zone: tzinfo) -> tuple[datetime, Boundaries]:
-    """The end of a range, or now where that is earlier, and days of which 0 is the one it ends."""
+    """Return the end of a range, or now if that is earlier, and a grid in which it is in day 0.
+
+    Raises InvalidParameter if the month before it is not in the calendar.
+    """
     moment = local(earlier(checked(end, "end"), now), zone)
+    if utc(moment) < EARLIEST:
+        raise InvalidParameter(
+            "to",
+            gettext_noop("%(name)s is out of range in %(zone)s: %(value)s."),
+            zone=str(zone),
+            value=moment.date().isoformat(),
+        )
     return moment, calendar_boundaries(outward(just_before(moment, zone)), DAY, zone)
 
 
 def just_before(moment: datetime, zone: tzinfo) -> datetime:
-    """The last microsecond before a moment; another day where the clock jumps over one."""
+    """Return the last microsecond before a moment; its date differs if the clock skips a day."""
     return local(utc(moment) - MICROSECOND, zone)
 
 
@@ -69,7 +85,7 @@ def plan_busy_hours(days: Boundaries, first_souvenir: datetime | None) -> Plan[B
     """Plan the hours of the four weeks before day 0 of the grid."""
     order = tuple((conf.WEEK_START - 1 + n) % WEEK + 1 for n in range(WEEK))
     start, end = days.boundary(-FOUR_WEEKS), days.boundary(0)
-    # No hour of a day that the clock jumps over ends after it.
+    # On a day that the clock skips, no hour ends after the day.
     bounds = [
         earlier(
             utc((days.wall(number) + timedelta(hours=hour)).replace(tzinfo=days.zone)),

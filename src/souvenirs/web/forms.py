@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 from django import forms
@@ -24,7 +24,6 @@ from ..calendar import (
     utc,
 )
 from ..counting import BY_SETTING, date_joined_field, segment_names
-from ..insights import CohortBy, Mode, Reference
 from ..reports import takes_users
 from ..sql import Rank
 from .fields import (
@@ -36,8 +35,8 @@ from .fields import (
     on_clock,
     shortened,
 )
-from .parameters import BY_GROUP, END, OF_SUBSCRIPTION, PRESET, PRESETS, START, UNUSED
 from .responses import timestamp
+from .shared import BY_GROUP, END, OF_SUBSCRIPTION, PRESET, PRESETS, START, UNUSED
 
 #: The maximum number of periods: those that one database query counts.
 MAX_PERIODS = Rank.LIMIT
@@ -49,42 +48,18 @@ MAX_CELLS = 30_000
 MAX_DAYS = 10_000
 
 
-@dataclass(frozen=True)
-class Parameters:
-    """Valid parameters. Those that a form does not have are at their defaults, and unused."""
+class Parameters(SimpleNamespace):
+    """The valid parameters of a form, by the names of its fields.
 
-    zone: tzinfo
-    start: datetime | None = None
-    end: datetime | None = None
-    preset: str | None = None
-    interval: str = "day"
-    segment: str | None = None
-    by: str | None = None
-    exclusive: bool = False
-    #: Local days of a trailing window.
-    window: int | None = None
-    cohort: CohortBy = "first_seen"
-    mode: Mode = "in"
-    reference: Reference = "first"
-    subscription_start: datetime | None = None
-    list: str = "active"
-    days: int = 30
-    page: int = 1
-    per_page: int = 100
-    table: str = "digests"
-    format: str = "json"
-    #: Of pages only: the number of last periods, the label of a period, the offset of a cell of
-    #: retention, a search term, and the order of a list.
-    recent: int = 24
-    of: str | None = None
-    offset: int | None = None
-    q: str | None = None
-    order: str = "name"
-    #: The fields of the form, without those that its list does not use.
+    ``fields`` are those that the list uses, ``periods`` the number of periods, and ``cells`` that
+    of rows for each segment.
+    """
+
+    #: Of forms without these fields.
+    start = end = preset = segment = by = None
+    interval = "day"
     fields: tuple[str, ...] = ()
-    #: The number of periods, and of rows for each segment.
-    periods: int = 0
-    cells: int = 0
+    periods = cells = 0
 
     def echo(self) -> dict[str, Any]:
         """Return the parameters by name, with defaults, as JSON values."""

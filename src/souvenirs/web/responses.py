@@ -1,4 +1,4 @@
-"""CSV files, and moments as they are written in CSV and JSON."""
+"""CSV responses, and timestamps in CSV and JSON."""
 
 from __future__ import annotations
 

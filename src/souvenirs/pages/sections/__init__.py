@@ -1,1 +1,1 @@
-"""What is on the pages: every figure with its name, its table and where it leads."""
+"""The charts and tables of each page."""

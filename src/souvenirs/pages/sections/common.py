@@ -1,4 +1,4 @@
-"""What more than one page says."""
+"""Notes and downloads of several pages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..links import PageRequest
 from ..tables import Download
 
 
-def period_notes(periods: Iterable[Any], values: Iterable[int | None]) -> list[str]:
-    """Say what marks a period that is not over, and a number that is unknown."""
+def period_notes(complete: Iterable[bool], values: Iterable[int | None]) -> list[str]:
+    """Return the notes on incomplete periods and unknown values."""
     notes = []
-    if any(not each.period.complete for each in periods):
+    if not all(complete):
         notes.append(_("“So far” marks a period that is not over yet."))
     if any(value is None for value in values):
         notes.append(_("– means unknown: there is no data before the first souvenir."))  # noqa: RUF001
@@ -23,7 +23,7 @@ def period_notes(periods: Iterable[Any], values: Iterable[int | None]) -> list[s
 
 
 def downloads(page: PageRequest, endpoint: Endpoint, **query: Any) -> list[Download]:
-    """Return the links to where the API has what a table shows."""
+    """Return links to the data of a table in the API."""
     return [
         Download("CSV", page.api(endpoint, **query, format="csv")),
         Download("JSON", page.api(endpoint, **query, format="json")),

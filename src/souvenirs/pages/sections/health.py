@@ -1,4 +1,4 @@
-"""How digesting is doing."""
+"""The tables of the health page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .common import downloads
 
 
 def status_table(progress: Status, first_souvenir: datetime | None, page: PageRequest) -> PageTable:
-    """Return how far digesting has come."""
+    """Return the table of digesting progress."""
     zone = page.parameters.zone
 
     def written(moment: datetime | None) -> str:
@@ -40,7 +40,7 @@ def status_table(progress: Status, first_souvenir: datetime | None, page: PageRe
 
 
 def levels_table(levels: Sequence[Level], page: PageRequest) -> PageTable:
-    """Return what digests take up."""
+    """Return the table of the size of digests."""
     names = {"day": _("Day"), "month": _("Month")}
     return PageTable(
         caption=_("Size of the digests"),
@@ -73,7 +73,7 @@ def _bucket(level: Level) -> str:
 
 
 def checks_table(messages: Sequence[CheckMessage], page: PageRequest) -> PageTable:
-    """Return which system checks have failed."""
+    """Return the table of failed system checks."""
     return PageTable(
         caption=_("System checks that failed"),
         columns=[

@@ -1,4 +1,4 @@
-"""What is on the overview."""
+"""The tiles, charts and tables of the overview."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from .common import downloads, period_notes
 
 @dataclass(frozen=True)
 class TileShape:
-    """A tile, written out."""
+    """A tile as text."""
 
     name: str
     about: str
     value: str
     url: str
     change: str
-    #: ``up``, ``down``, ``same`` or nothing.
+    #: ``up``, ``down``, ``same`` or empty.
     direction: str
     line: str
 
 
 def tile_shape(tile: Tile, page: PageRequest, is_now: bool) -> TileShape:
-    """Write a tile out, for now or for a day in the past."""
+    """Return a tile as text."""
     first = local(checked(tile.start, "start"), page.parameters.zone)
     names = {
         "day": _("Today") if is_now else day(first),
@@ -109,7 +109,7 @@ def actives_chart(chart: Stickiness) -> Chart:
 
 
 def actives_table(chart: Stickiness, page: PageRequest) -> PageTable:
-    """Return the numbers of that chart, the last first."""
+    """Return the data of that chart, latest period first."""
     return PageTable(
         caption=_("Users active in the last 1, 7 and 30 days up to the end of each period"),
         columns=[
@@ -128,12 +128,14 @@ def actives_table(chart: Stickiness, page: PageRequest) -> PageTable:
             for each in reversed(chart.periods)
         ],
         downloads=downloads(page, STICKINESS, interval=chart.interval),
-        notes=period_notes(chart.periods, [each.dau for each in chart.periods]),
+        notes=period_notes(
+            (each.period.complete for each in chart.periods), [each.dau for each in chart.periods]
+        ),
     )
 
 
 def growth_bars(growth: Growth) -> Bars:
-    """Return growth as bars: who came above zero, who went below."""
+    """Return growth accounting as bars: new and resurrected users above zero, churned below."""
     names = _parts()
     shown: list[GrowthPart] = ["new", "resurrected", "churned"]
     return bars(
@@ -155,7 +157,7 @@ def _parts() -> dict[str, str]:
 
 
 def growth_table(growth: Growth, page: PageRequest) -> PageTable:
-    """Return growth accounting, the last period first."""
+    """Return growth accounting, latest period first."""
 
     def cell(period: Any, part: str) -> TableCell:
         value = getattr(period, part)
@@ -186,12 +188,15 @@ def growth_table(growth: Growth, page: PageRequest) -> PageTable:
             for each in reversed(growth.periods)
         ],
         downloads=downloads(page, GROWTH, interval=growth.interval),
-        notes=period_notes(growth.periods, [each.active for each in growth.periods]),
+        notes=period_notes(
+            (each.period.complete for each in growth.periods),
+            [each.active for each in growth.periods],
+        ),
     )
 
 
 def busy_table(busy: BusyHours, page: PageRequest) -> PageTable:
-    """Return the hours of the week, shaded."""
+    """Return the heat map of the hours of the week."""
     unknown: tuple[float | None, ...] = (None,) * 24
     means = {weekday: (busy.means or {}).get(weekday, unknown) for weekday in busy.days}
     top = max((value or 0 for row in means.values() for value in row), default=0)
@@ -223,7 +228,7 @@ def busy_table(busy: BusyHours, page: PageRequest) -> PageTable:
 
 
 def now_note() -> str:
-    """Say whom "active now" leaves out."""
+    """Return the note on users that "active now" misses."""
     minutes = round(conf.RATELIMIT_SECONDS / 60)
     if minutes <= 15:
         return ""

@@ -14,7 +14,7 @@ from ..charts import Chart, Line
 from ..formats import number
 from ..links import PageRequest
 from ..tables import Column, PageTable, TableCell, header, numbers
-from .common import downloads
+from .common import downloads, period_notes
 
 
 def usage_chart(usages: Sequence[dict[str, Any]]) -> Chart:
@@ -44,7 +44,7 @@ def usage_table(
     interval: str,
     since: Mapping[str, str] | None = None,
 ) -> PageTable:
-    """Return a report, the last period first."""
+    """Return a report, latest period first."""
     zone = page.parameters.zone
 
     def people(usage: dict[str, Any]) -> str:
@@ -84,11 +84,8 @@ def _label_of(usage: dict[str, Any]) -> str:
 
 
 def _usage_notes(usages: Sequence[dict[str, Any]]) -> list[str]:
-    notes = []
-    if any(not usage.get("complete", True) for usage in usages):
-        notes.append(_("“So far” marks a period that is not over yet."))
-    if any(usage["usage"]["active_users"] is None for usage in usages):
-        notes.append(_("– means unknown: there is no data before the first souvenir."))  # noqa: RUF001
+    complete = (usage.get("complete", True) for usage in usages)
+    notes = period_notes(complete, (usage["usage"]["active_users"] for usage in usages))
     if date_joined_field() is None:
         notes.append(_("The user model of this site has no date of registration."))
     return notes

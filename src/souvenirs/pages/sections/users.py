@@ -17,7 +17,7 @@ from ..userlists import SEEN, UserPage, orders
 
 
 def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) -> PageTable:
-    """Return a page of a list; ``own`` are the parameters that its links carry on."""
+    """Return a page of a list; ``own`` are the parameters to keep in its links."""
     parameters, mount = page.parameters, page.mount
     has_joined = "joined" in orders()
 

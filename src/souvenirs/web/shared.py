@@ -55,7 +55,7 @@ INTERVAL_LABELS = {
 }
 
 
-def interval_field(initial: str, names: Iterable[str] = INTERVALS) -> ChoiceField:
+def interval(initial: str, names: Iterable[str] = INTERVALS) -> ChoiceField:
     """Return the parameter of an interval."""
     return ChoiceField(
         label=_("Interval"),
