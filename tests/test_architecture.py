@@ -147,6 +147,14 @@ def test_the_documentation_shows_the_same_house():
     assert HOUSE in DOCS.read_text()
 
 
+def test_the_documentation_names_modules_that_exist():
+    text = re.sub(r"^\|.*", "", DOCS.read_text(), flags=re.MULTILINE)
+    named = set(re.findall(r"`([\w/]+\.py)`", text))
+    assert len(named) > 10
+    roots = (PACKAGE, DOCS.parents[1])
+    assert [path for path in named if not any((root / path).exists() for root in roots)] == []
+
+
 @pytest.mark.parametrize(("path", "name"), DOORS.items())
 def test_a_door_is_open(path, name):
     assert hasattr(importlib.import_module(path), name)
