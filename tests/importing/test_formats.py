@@ -12,7 +12,7 @@ from souvenirs.importing.lines import BadLine, Record, Unreadable, read_lines
 from souvenirs.importing.times import MONTHS
 from tests.activity import file_of
 from tests.conftest import at
-from tests.importing.reading import MOMENT, WHEN, read, read_file
+from tests.importing.entries import MOMENT, WHEN, read, read_file
 
 PARIS = ZoneInfo("Europe/Paris")
 

@@ -34,14 +34,14 @@ def record(number, when=NINE):
     return Record(str(pk_of(number)), when)
 
 
-def numbered(readings):
-    return enumerate(readings, 1)
+def numbered(entries):
+    return enumerate(entries, 1)
 
 
-def run(*readings, lookup="pk", **options):
-    """Import readings and return the summary."""
+def run(*entries, lookup="pk", **options):
+    """Import entries and return the summary."""
     with closing(Importer(**{"window": 3600, **options})) as importer:
-        for _ in importer.run("file", numbered(readings), lookup):
+        for _ in importer.run("file", numbered(entries), lookup):
             pass
         return importer.summary
 
@@ -320,9 +320,9 @@ def test_only_the_first_bad_lines_are_reported():
 def test_a_strict_import_stops_at_the_first_bad_line(monkeypatch, batch):
     """The lines before it are imported, those after it are not."""
     monkeypatch.setattr(f"{MODULE}.BATCH", batch)
-    readings = [record(1), record(2), BadLine("no time"), record(3), BadLine("no time")]
+    entries = [record(1), record(2), BadLine("no time"), record(3), BadLine("no time")]
     with pytest.raises(Stopped, match=r"^file, line 3: no time\.$"):
-        run(*readings, strict=True)
+        run(*entries, strict=True)
     assert rows() == expected((1, NINE), (2, NINE))
 
 
@@ -361,7 +361,7 @@ def test_a_dry_run_remembers_earlier_files(monkeypatch):
     monkeypatch.setattr(f"{USERS}.REMEMBERED", 0)
     files = [record(1), record(2)], [record(1), record(3)], [record(2), record(3)]
     with closing(Importer(3600, dry_run=True)) as importer:
-        added = [next(importer.run("file", numbered(readings))).added for readings in files]
+        added = [next(importer.run("file", numbered(entries))).added for entries in files]
     assert added == [2, 1, 0]
 
 
@@ -373,13 +373,13 @@ def memory_of(lines):
 
     Every other one has a new unknown user.
     """
-    readings = (
+    entries = (
         Record(f"nobody {n}", NINE) if n % 2 else record(n % 40 + 1, NINE + n * HOUR / 9)
         for n in range(lines)
     )
     tracemalloc.start()
     with closing(Importer(3600, dry_run=True)) as importer:
-        for _ in importer.run("file", numbered(readings)):
+        for _ in importer.run("file", numbered(entries)):
             pass
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

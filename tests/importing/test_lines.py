@@ -13,7 +13,7 @@ import pytest
 from souvenirs.importing.formats import csv_parser, log_parser
 from souvenirs.importing.lines import Record, Unreadable, open_text, read_lines
 from tests.conftest import at
-from tests.importing.reading import MOMENT, WHEN, read, read_file
+from tests.importing.entries import MOMENT, WHEN, read, read_file
 
 
 @pytest.fixture(params=["plain", "gzip"])
@@ -135,7 +135,7 @@ def test_a_damaged_file_is_read_up_to_the_damage(damage, words):
     text = "".join(f"{n},{at(2016, 1, 1) + timedelta(seconds=n**2)}\n" for n in range(5000))
     lines = broken(damage(gzip.compress(text.encode())))
     *before, (number, last) = read_lines(lines, csv_parser(["user_id", "when"], UTC))
-    assert [reading.user for _, reading in before] == [str(n) for n in range(number - 1)]
+    assert [entry.user for _, entry in before] == [str(n) for n in range(number - 1)]
     assert len(before) > 1000
     assert isinstance(last, Unreadable)
     assert words in str(last)

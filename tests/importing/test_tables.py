@@ -10,7 +10,7 @@ from souvenirs.importing import tables
 from souvenirs.importing.lines import Record
 from souvenirs.importing.tables import admin_log, last_logins
 from tests.conftest import pk_of
-from tests.importing.reading import MOMENT
+from tests.importing.entries import MOMENT
 
 PARIS = ZoneInfo("Europe/Paris")
 

@@ -2,5 +2,5 @@
 
 from .formats import FORMATS, format_of, parser_of
 from .importer import BAD_LINE, Importer, Stopped, Summary
-from .lines import Reading, open_readings
+from .lines import Entry, open_entries
 from .tables import TABLES

@@ -22,7 +22,7 @@ from django.db import reset_queries
 from ..calendar import EPOCH, MICROSECOND
 from ..recording import CLOCK_TOLERANCE
 from ..stores import Sighting, UserRange, get_store
-from .lines import Reading, Record, Unreadable
+from .lines import Entry, Record, Unreadable
 from .users import Unidentified, Users
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ CALENDAR = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 
 BAD_LINE = "bad line"
 NO_USER = "no user"
-OUTSIDE = "outside --after and --before"
+OUT_OF_RANGE = "outside --after and --before"
 FUTURE = "in the future"
 
 
@@ -93,23 +93,23 @@ class Importer:
             self._rehearsal.close()
 
     def run(
-        self, source: str, readings: Iterable[tuple[int, Reading]], lookup: str = "pk"
+        self, source: str, entries: Iterable[tuple[int, Entry]], lookup: str = "pk"
     ) -> Iterator[Summary]:
-        """Import numbered readings, and yield the summary so far after each batch.
+        """Import numbered entries, and yield the summary so far after each batch.
 
         ``source`` names them in messages, ``lookup`` is the field of the user model by which they
         identify users. Raises Stopped at an Unreadable and, if ``strict``, at any bad line.
         """
         self.summary = Summary()
         users = self._users.setdefault(lookup, Users(lookup))
-        for batch in _batches(readings, BATCH):
+        for batch in _batches(entries, BATCH):
             records = []
-            for number, reading in batch:
-                if isinstance(reading, Record):
-                    records.append(reading)
+            for number, entry in batch:
+                if isinstance(entry, Record):
+                    records.append(entry)
                     continue
-                text = f"{source}, line {number}: {reading}."
-                if self.strict or isinstance(reading, Unreadable):
+                text = f"{source}, line {number}: {entry}."
+                if self.strict or isinstance(entry, Unreadable):
                     self._import(records, users)
                     raise Stopped(text)
                 self._note_bad_line(text)
@@ -161,7 +161,7 @@ class Importer:
             if user is None:
                 skipped[NO_USER] += 1
             elif (self.after and when < self.after) or (self.before and when >= self.before):
-                skipped[OUTSIDE] += 1
+                skipped[OUT_OF_RANGE] += 1
             elif when > limit:
                 skipped[FUTURE] += 1
             elif isinstance(user, Unidentified):

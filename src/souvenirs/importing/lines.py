@@ -30,39 +30,39 @@ class Record(NamedTuple):
     when: datetime
 
 
-Reading = Record | BadLine
+Entry = Record | BadLine
 
 #: Returns the record of a line, or None for a header row; raises BadLine.
 Parser = Callable[[str], Record | None]
 
 
 @contextmanager
-def open_readings(
+def open_entries(
     path: str, parser: Parser
-) -> Iterator[tuple[Iterator[tuple[int, Reading]], Callable[[], int]]]:
-    """Open a file like :func:`open_text`; yields readings like :func:`read_lines` in its place."""
+) -> Iterator[tuple[Iterator[tuple[int, Entry]], Callable[[], int]]]:
+    """Open a file like :func:`open_text`; yields entries like :func:`read_lines` in its place."""
     with open_text(path) as (lines, position):
         yield read_lines(lines, parser), position
 
 
-def read_lines(lines: Iterable[str], parser: Parser) -> Iterator[tuple[int, Reading]]:
-    """Yield the number, counted from 1, and the reading of each line.
+def read_lines(lines: Iterable[str], parser: Parser) -> Iterator[tuple[int, Entry]]:
+    """Yield the number, counted from 1, and the entry of each line.
 
     Empty lines and header rows are skipped, and NUL characters, which a crash may leave in a file,
-    are ignored. If the rest of the file cannot be read, the last reading is Unreadable.
+    are ignored. If the rest of the file cannot be read, the last entry is Unreadable.
     """
     number = 0
     try:
         for number, line in enumerate(lines, 1):
             text = line.replace("\0", "").strip()
-            reading = _read(text, parser) if text else None
-            if reading is not None:
-                yield number, reading
+            entry = _read(text, parser) if text else None
+            if entry is not None:
+                yield number, entry
     except (OSError, EOFError, zlib.error) as error:
         yield number + 1, Unreadable(f"the rest of the file cannot be read: {error}")
 
 
-def _read(line: str, parser: Parser) -> Reading | None:
+def _read(line: str, parser: Parser) -> Entry | None:
     try:
         return parser(line)
     except BadLine as error:

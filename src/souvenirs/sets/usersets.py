@@ -14,13 +14,15 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from operator import and_, or_, sub, xor
 from typing import Any, NamedTuple
 
 from pyroaring import FrozenBitMap
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
+
+from ..calendar import EPOCH, MICROSECOND
 
 #: The greatest number of a user.
 LAST_NUMBER = 2**32 - 1
@@ -31,9 +33,6 @@ DENSE = 64
 FORMAT = b"USR\x01"
 #: Format, number of users, checksum.
 HEADER = struct.Struct("<4sqQ")
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 
 class CorruptDigest(ValueError):

@@ -15,12 +15,12 @@ from souvenirs.importing import (
     BAD_LINE,
     FORMATS,
     TABLES,
+    Entry,
     Importer,
-    Reading,
     Stopped,
     Summary,
     format_of,
-    open_readings,
+    open_entries,
     parser_of,
 )
 
@@ -33,14 +33,14 @@ class Source(NamedTuple):
     """Something to import.
 
     ``unit`` is what it consists of, ``lookup`` the field by which it identifies users. ``opened``
-    yields its readings, and a function that returns how much of ``size`` has been read.
+    yields its entries, and a function that returns how much of ``size`` has been read.
     """
 
     name: str
     unit: str
     lookup: str
     size: int
-    opened: AbstractContextManager[tuple[Iterator[tuple[int, Reading]], Callable[[], int]]]
+    opened: AbstractContextManager[tuple[Iterator[tuple[int, Entry]], Callable[[], int]]]
 
 
 class Command(BaseCommand):
@@ -118,10 +118,10 @@ class Command(BaseCommand):
 
     def _table(self, name: str) -> Source:
         try:
-            readings = TABLES[name]()
+            entries = TABLES[name]()
         except LookupError as error:
             raise CommandError(f"Cannot import --from {name}: {error.args[0]}") from None
-        return Source(name, "row", "pk", 0, nullcontext((readings, lambda: 0)))
+        return Source(name, "row", "pk", 0, nullcontext((entries, lambda: 0)))
 
     def _file(self, name: str, options: dict[str, Any], zone: tzinfo) -> Source:
         if Path(name).is_dir():
@@ -136,7 +136,7 @@ class Command(BaseCommand):
             parser = parser_of(form, zone, columns, options["user_regex"])
         lookup = self._lookup(options["lookup"], form)
         size = 0 if name == "-" else Path(name).stat().st_size
-        return Source(name, "line", lookup, size, open_readings(name, parser))
+        return Source(name, "line", lookup, size, open_entries(name, parser))
 
     def _lookup(self, given: str | None, form: str) -> str:
         user_model = get_user_model()
@@ -148,9 +148,9 @@ class Command(BaseCommand):
 
     def _import(self, source: Source, importer: Importer) -> None:
         progress = Progress(self.stderr, source.size, source.unit)
-        with source.opened as (readings, position):
+        with source.opened as (entries, position):
             try:
-                for summary in importer.run(source.name, readings, source.lookup):
+                for summary in importer.run(source.name, entries, source.lookup):
                     progress.update(position(), summary.read)
             except Stopped as error:
                 raise CommandError(str(error)) from error

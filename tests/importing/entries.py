@@ -10,8 +10,8 @@ WHEN = "2016-01-31T10:30:00Z"
 def read(lines, parser):
     """Return the records; of a bad line, its number and message."""
     return [
-        (number, str(reading)) if isinstance(reading, BadLine) else reading
-        for number, reading in read_lines(lines, parser)
+        (number, str(entry)) if isinstance(entry, BadLine) else entry
+        for number, entry in read_lines(lines, parser)
     ]
 
 
