@@ -17,13 +17,13 @@ RANGE = {"from": "2025-08-01", "to": "2026-08-21"}
 
 
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """Lead to the pages about the end of the history."""
+    """Redirect to the pages, for the last year of the history."""
     return redirect(reverse("admin:souvenirs_dashboard", query=RANGE))
 
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """Who is active: everyone by year, and the visitor in the last week."""
+    """Show active users by year, and the visitor's souvenirs of the last week."""
     now = timezone.now()
     earliest = Souvenir.objects.order_by("when").first()
     years = list(calendar_yearly_usage(earliest.when if earliest else now))

@@ -1,4 +1,4 @@
-"""Commands as a person at a terminal sees them, and as a script does."""
+"""Run commands on a terminal and in a script."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ from django.core.management import call_command
 
 
 class Terminal(StringIO):
-    """A stream that is a terminal, of an encoding."""
+    """A terminal with an encoding."""
 
     def __init__(self, encoding="utf-8"):
         super().__init__()
@@ -23,20 +23,20 @@ class Terminal(StringIO):
 
 
 def run(command, *arguments, out=None, **options):
-    """What a command writes to stdout, no terminal unless one is given, and to stderr."""
+    """Return what a command writes to ``out``, not a terminal by default, and to stderr."""
     out, err = StringIO() if out is None else out, StringIO()
     call_command(command, *arguments, stdout=out, stderr=err, **options)
     return out.getvalue(), err.getvalue()
 
 
 def on_terminal(command, *arguments, encoding="utf-8"):
-    """The lines on a terminal, and the notes."""
+    """Return the lines on a terminal, and the notes."""
     out, err = run(command, *arguments, out=Terminal(encoding))
     return out.splitlines(), err
 
 
 def table(command, *arguments):
-    """The cells of the lines that a script sees, without headers."""
+    """Return the cells of each row of a plain table."""
     return [line.split() for line in run(command, *arguments)[0].splitlines()[2:]]
 
 
@@ -49,7 +49,7 @@ def as_json(command, *arguments):
 
 
 def as_text(rows):
-    """Rows of an insight as CSV has them."""
+    """Return rows of an insight as CSV has them."""
 
     def cell(value):
         if value is None:
@@ -60,5 +60,5 @@ def as_text(rows):
 
 
 def as_data(value):
-    """An insight's dict as JSON has it."""
+    """Return the dict of an insight as JSON has it."""
     return json.loads(json.dumps(value, default=lambda moment: moment.isoformat()))

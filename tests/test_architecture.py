@@ -18,7 +18,7 @@ conf            Every setting of the app: name, type, default and one line of he
 signals         Signals that the app sends.
 decorators      Views whose requests do not count as activity.
 userfunctions   Functions for ``SOUVENIRS_USER_FUNCTION``.
-csvfiles        CSV in which no spreadsheet takes a text for a formula.
+csvfiles        CSV files that are safe to open in a spreadsheet.
 calendar        Periods on the wall clock of a time zone, instants, and the UTC grid of digests.
 utils           The calendar functions, under their path of version 1.
 sql             SQL that Django does not write: many values in one statement, partial indexes.
@@ -31,8 +31,8 @@ counting        Active users, segments and accounts.
 querysets       Querysets of users by when they were last seen.
 reports         Registered, activated and active users, period by period.
 digests         Souvenirs folded into digests, pruned, erased and verified.
-insights        Whether it is getting better, and who is slipping away.
-importing       History from files and from what Django already knows.
+insights        Series, stickiness, power curves, growth, retention, and when users were last seen.
+importing       Import of history from files and from Django's own tables.
 control         The main functions of the app and the errors they raise.
 middleware      Record the users of requests.
 testing         For the test suites of projects that use the app.
@@ -153,6 +153,8 @@ def test_only_stores_name_the_tables():
         if "souvenirs.models" in names_imported(path) and room_of(path) != "stores"
     }
     assert users == set(NAMES_A_TABLE)
+    managers = {room_of(path) for path in MODULES if ".objects" in path.read_text()}
+    assert managers == {"stores"}
 
 
 def test_only_digests_are_handed_rows_of_the_tables():

@@ -316,7 +316,7 @@ def test_digesting_that_is_behind_has_its_remedy(leave):
     Digest.objects.create(level=3600, start=0)
     leave((1, at(2025, 3, 31, 9)))
     [message] = check_database(databases=["default"])
-    assert "is of 2025-03-31 09:00 UTC" in message.msg
+    assert "is from 2025-03-31 09:00 UTC" in message.msg
     assert "Run manage.py digest_souvenirs regularly." in message.hint
 
 

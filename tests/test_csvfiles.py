@@ -8,7 +8,7 @@ from souvenirs.csvfiles import csv_value, write_csv
 
 
 @pytest.mark.parametrize("lead", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
-def test_text_that_a_spreadsheet_takes_for_a_formula_is_marked(lead):
+def test_formulas_start_with_an_apostrophe(lead):
     assert csv_value(f"{lead}cmd()") == f"'{lead}cmd()"
 
 
@@ -18,15 +18,15 @@ def test_numbers_and_other_text_stay_as_they_are(value):
 
 
 @pytest.mark.parametrize("text", ["-5+1", "-", "-5x", "- 5"])
-def test_text_that_only_begins_like_a_number_is_marked(text):
+def test_formulas_that_start_like_a_number_start_with_an_apostrophe(text):
     assert csv_value(text) == f"'{text}"
 
 
-def test_a_null_character_hides_no_formula():
+def test_nul_characters_are_removed_before_formulas_are_found():
     assert csv_value("\0=1") == "'=1"
 
 
-def test_moments_are_written_in_iso_8601():
+def test_datetimes_are_written_in_iso_8601():
     assert csv_value(datetime(2016, 1, 31, 9, tzinfo=UTC)) == "2016-01-31T09:00:00+00:00"
 
 

@@ -1,4 +1,4 @@
-"""The demo shows what it says: the authors of git, in groups that mean something, on its pages."""
+"""The demo shows what its README describes: the authors of git, in groups, on its pages."""
 
 import csv
 import gzip
@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.django_db,
     pytest.mark.above_the_store,
     pytest.mark.skipif(
-        get_user_model()._meta.label != "auth.User", reason="the demo has users of Django's"
+        get_user_model()._meta.label != "auth.User", reason="the demo uses Django's own user model"
     ),
 ]
 
@@ -36,7 +36,7 @@ def history():
 
 @pytest.fixture(scope="module")
 def members():
-    """Who is in each group, by the words of the README of the data and nothing else."""
+    """The users in each group, according to nothing but the README of the data."""
     days, mergers = defaultdict(set), set()
     for row in history():
         days[int(row["user_id"])].add(row["when"][:10])
@@ -52,21 +52,21 @@ def authors(settings):
     command.Command(stdout=StringIO()).create_users()
 
 
-def test_segments_are_who_the_readme_says(authors, members):
+def test_segments_have_the_users_that_the_readme_describes(authors, members):
     assert {name: set(segment(name)) for name in demo.SOUVENIRS_SEGMENTS} == members
     told = re.findall(r"^\| `(\w+)` \| .* \| ([\d,]+) \|$", (DATA / "README.md").read_text(), re.M)
     assert told == [(name, f"{len(users):,}") for name, users in members.items()]
 
 
-def test_segments_are_groups_and_made_once(authors, members):
+def test_groups_are_created_once(authors, members):
     command.Command(stdout=StringIO()).create_users()
     assert {group.name: group.user_set.count() for group in Group.objects.all()} == {
         name: len(users) for name, users in members.items()
     }
 
 
-def test_who_was_active_of_each_group(authors, members):
-    """In each year, as counted by hand."""
+def test_active_users_of_each_group(authors, members):
+    """In three of the years, compared with a count of the file."""
     call_command("import_souvenirs", str(DATA / "gitgit_commits.csv.gz"), stdout=StringIO())
     active = defaultdict(set)
     for row in history():
@@ -80,7 +80,7 @@ def test_who_was_active_of_each_group(authors, members):
 
 @pytest.fixture
 def served(settings, tmp_path, monkeypatch):
-    """What the demo prints before it serves, and the arguments that it serves with."""
+    """Return a function that serves, and returns what is printed and the server's arguments."""
     settings.ROOT_URLCONF = "demo.urls"
     settings.LOGIN_URL = demo.LOGIN_URL
     monkeypatch.setattr(command, "LOGIN", tmp_path / ".login")
@@ -112,7 +112,7 @@ def test_printed_address_leads_to_the_pages_in_one_step(served, client):
     assert "From Aug. 1, 2025, before Aug. 21, 2026" in page.content.decode()
 
 
-def test_login_stays_and_works_on_every_database(served, client):
+def test_login_stays_the_same_and_works_on_every_database(served, client):
     first, _ = served()
     assert served()[0] == first
     get_user_model().objects.get(username="demo").delete()

@@ -1,4 +1,4 @@
-"""CSV in which no spreadsheet takes a text for a formula."""
+"""CSV files that are safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-#: Spreadsheets take a text that begins like this for a formula; the fullwidth forms count too.
+#: Spreadsheets read text that starts like this as a formula, also with the fullwidth forms.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
 def write_csv(stream: Any, header: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write a header, unless it is empty, and rows of values to a text stream."""
+    """Write a header row, unless it is empty, and rows of values to a text stream."""
     writer = csv.writer(stream)
     if header:
         writer.writerow(header)
@@ -23,9 +23,9 @@ def write_csv(stream: Any, header: Sequence[str], rows: Iterable[Iterable[Any]])
 def csv_value(value: Any) -> Any:
     """Return what to write for a value.
 
-    Booleans are ``true`` and ``false``, moments are in ISO 8601, and a text that a spreadsheet
-    would take for a formula is preceded by an apostrophe. Numbers stay as they are, negative ones
-    that arrive as text too.
+    Booleans are ``true`` and ``false``, datetimes are in ISO 8601, NUL characters are removed, and
+    text that a spreadsheet would read as a formula starts with an apostrophe. Other values stay as
+    they are, including negative integers given as text.
     """
     if isinstance(value, bool):
         return "true" if value else "false"

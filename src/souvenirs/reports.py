@@ -406,8 +406,9 @@ def base_usage_for_periods(periods: Iterable[Bounds], *, users: Any = None) -> I
     """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels.
 
     This is what :func:`usage_for_periods` does by default, and what a function in
-    ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` may call. ``users`` restricts it to a group. Raises
-    ValueError for a start later than its end.
+    ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` may call. A period is incomplete if its ``end`` is in the
+    future. ``users`` restricts the usage to a group. Raises ValueError for a start later than its
+    end.
     """
     periods = list(periods)
     ranges = [_checked_period(start, end) for start, end in periods]

@@ -49,8 +49,8 @@ def sealed():
 
 
 @contextmanager
-def claimed_by_bucket():
-    """All undigested souvenirs of a bucket are claimed, and not those that have been read."""
+def marked_by_bucket():
+    """All undigested souvenirs of a bucket are marked as digested, not those that were read."""
     undigested = folding._undigested
     buckets = []
 
@@ -59,15 +59,15 @@ def claimed_by_bucket():
         buckets[:] = found
         return found
 
-    def claim(ids, alias):
+    def mark(ids, alias):
         for bucket in buckets:
             get_store().souvenirs.in_cell(bucket).undigested().update(digested=True)
 
-    with patch.object(folding, "_undigested", remember), patch.object(folding, "claim", claim):
+    with patch.multiple(folding, _undigested=remember, mark_digested=mark):
         yield
 
 
 CONTROLS = {
     control.__name__.replace("_", "-"): control
-    for control in (digests_first, sealed, claimed_by_bucket)
+    for control in (digests_first, sealed, marked_by_bucket)
 }

@@ -61,8 +61,8 @@ ISOLATIONS = {
 #: Which control is seen to lose on which engine; the fourth one takes the script of a test.
 LOSING = {
     "sqlite": ["digests-first", "sealed"],
-    "postgresql": ["digests-first", "sealed", "claimed-by-bucket"],
-    "mariadb": ["digests-first", "sealed", "claimed-by-bucket"],
+    "postgresql": ["digests-first", "sealed", "marked-by-bucket"],
+    "mariadb": ["digests-first", "sealed", "marked-by-bucket"],
 }
 
 #: A control loses by chance: how often it is run until it does.

@@ -360,7 +360,7 @@ def test_a_day_without_any_bucket_is_counted(scene_of):
     [
         (controls.digests_first, "stale", ("read", "digest"), "sqlite postgresql mysql"),
         (controls.sealed, "fresh", ("digest", "load"), "sqlite postgresql mysql"),
-        (controls.claimed_by_bucket, "fresh", ("digest", "write"), "postgresql mysql"),
+        (controls.marked_by_bucket, "fresh", ("digest", "write"), "postgresql mysql"),
     ],
 )
 def test_another_design_is_seen_to_lose(scene_of, control, state, cast, engines):

@@ -113,9 +113,17 @@ def test_group_of_another_kind(registered):
     assert get_store(KIND).count_each([(None, None)], {pk_of(1), pk_of(2)}).counts == [1]
 
 
-def test_kind_that_there_is_not_has_no_users(registered):
+def test_kind_without_digests_has_no_users(registered):
     assert answers("activated") == [set()] * 41
     assert get_store("activated").first() is None
+    assert not get_store("activated").has_digests()
+
+
+def test_another_kind_is_no_digest_of_souvenirs(leave):
+    leave((1, NINE))
+    register((2, NINE))
+    assert not get_store().has_digests()
+    assert get_store().oldest_undigested() == NINE
 
 
 def test_digest_of_another_kind_is_not_split(registered):

@@ -24,7 +24,7 @@ def reason(parser, line):
 
 
 def time_of(text, zone=UTC):
-    """The time that a JSON line says."""
+    """Return the time of a JSON line."""
     return json_parser(zone)(json.dumps({"user_id": 1, "when": text})).when
 
 
@@ -32,7 +32,7 @@ def time_of(text, zone=UTC):
 
 
 @pytest.mark.parametrize(
-    ("heading", "line"),
+    ("header", "line"),
     [
         ("user_id,when", f"7,{WHEN}"),
         ("when,user_id", f"{WHEN},7"),
@@ -40,16 +40,16 @@ def time_of(text, zone=UTC):
         ('"user_id","when"', f'"7","{WHEN}"'),
         ("activity,when,id,user_id", f"view,{WHEN},1,7"),
         ("activity,when,user_id", f'"a, ""b""\'s", {WHEN},7'),
-        ("user_id,when", f"7,{WHEN},and,more,than,the,heading,says"),
+        ("user_id,when", f"7,{WHEN},and,more,than,the,header,says"),
         ("user_id,when,activity", f"7,{WHEN}"),
     ],
 )
-def test_the_heading_names_the_columns(heading, line):
-    assert read([heading, line], csv_parser(None, UTC)) == [Record("7", MOMENT)]
+def test_the_header_row_names_the_columns(header, line):
+    assert read([header, line], csv_parser(None, UTC)) == [Record("7", MOMENT)]
 
 
 @pytest.mark.parametrize(
-    ("heading", "text"),
+    ("header", "text"),
     [
         ("id,when", "the header row 'id, when' has no column user_id"),
         ("user_id,time", "the header row 'user_id, time' has no column when"),
@@ -58,14 +58,14 @@ def test_the_heading_names_the_columns(heading, line):
         ("User_ID,When", "the header row 'User_ID, When' has no column user_id and no column when"),
     ],
 )
-def test_a_heading_without_both_columns_ends_the_reading(heading, text):
+def test_a_header_row_without_both_columns_is_unreadable(header, text):
     parser = csv_parser(None, UTC)
     with pytest.raises(Unreadable) as error:
-        parser(heading)
+        parser(header)
     assert str(error.value) == f"{text}; without a header row, use --columns"
 
 
-def test_a_file_without_a_heading_has_its_columns_named():
+def test_columns_can_be_named_without_a_header_row():
     parser = csv_parser(["activity", "when", " user_id "], UTC)
     assert read([f"view,{WHEN},7", f"view,{WHEN},8"], parser) == [
         Record("7", MOMENT),
@@ -73,20 +73,20 @@ def test_a_file_without_a_heading_has_its_columns_named():
     ]
 
 
-@pytest.mark.parametrize("heading", ["user_id,when", "User,Time (UTC)", "# 2016", '"User",""'])
-def test_a_heading_above_named_columns_is_passed_over(heading):
+@pytest.mark.parametrize("header", ["user_id,when", "User,Time (UTC)", "# 2016", '"User",""'])
+def test_a_header_row_is_skipped_if_columns_are_named(header):
     parser = csv_parser(["user_id", "when"], UTC)
-    assert read([heading, f"7,{WHEN}"], parser) == [Record("7", MOMENT)]
+    assert read([header, f"7,{WHEN}"], parser) == [Record("7", MOMENT)]
 
 
-def test_a_bad_first_line_is_no_heading():
+def test_a_bad_first_line_is_not_a_header_row():
     parser = csv_parser(["user_id", "when"], UTC)
     assert read(["7,2016-02-30"], parser) == [
         (1, "'2016-02-30' is neither an ISO 8601 time nor a Unix timestamp")
     ]
 
 
-def test_only_the_first_line_can_be_a_heading():
+def test_only_the_first_line_can_be_a_header_row():
     parser = csv_parser(["user_id", "when"], UTC)
     assert [number for number, _ in read([f"7,{WHEN}", "user_id,when"], parser)[1:]] == [2]
 
@@ -98,7 +98,7 @@ def test_columns_without_user_or_time_are_refused(columns):
 
 
 @pytest.mark.parametrize("line", [f'"7,{WHEN}', f'7,"{WHEN}', f'"7"7,{WHEN}', f'"7,{WHEN}""'])
-def test_an_unbalanced_quote_harms_only_its_line(line):
+def test_an_unbalanced_quote_spoils_only_its_line(line):
     parser = csv_parser(["user_id", "when"], UTC)
     first, *others = list(read_lines([line, f"1,{WHEN}", f"2,{WHEN}"], parser))
     assert isinstance(first[1], BadLine)
@@ -112,7 +112,7 @@ def test_a_cell_too_long_for_csv_is_a_bad_line():
 
 
 @pytest.mark.parametrize("name", ["", "  ", '""'])
-def test_a_line_may_name_nobody(name):
+def test_a_line_may_have_no_user(name):
     parser = csv_parser(["user_id", "when"], UTC)
     assert parser(f"{name},{WHEN}") == Record(None, MOMENT)
 
@@ -163,7 +163,7 @@ def test_json_lines_are_objects(line, user):
         ('{"user_id": 1, "when": ["2016"]}', "\"['2016']\" is neither"),
     ],
 )
-def test_what_is_no_json_object_with_a_time_is_a_bad_line(line, text):
+def test_anything_but_a_json_object_with_a_time_is_a_bad_line(line, text):
     assert reason(json_parser(UTC), line).startswith(text)
 
 
@@ -188,7 +188,7 @@ def test_what_is_no_json_object_with_a_time_is_a_bad_line(line, text):
         "1454236200.0",
     ],
 )
-def test_a_time_is_an_instant_however_it_is_written(text):
+def test_times_in_any_notation(text):
     moment = time_of(text, zone=PARIS)
     assert (moment, moment.tzinfo) == (MOMENT, UTC)
 
@@ -206,7 +206,7 @@ def test_a_time_without_an_offset_is_in_the_given_zone(text, moment):
     assert time_of(text, zone=PARIS) == moment
 
 
-def test_the_first_of_two_equal_wall_clocks_is_meant():
+def test_an_ambiguous_time_is_the_first_of_the_two():
     assert time_of("2016-10-30T02:30:00", zone=PARIS) == at(2016, 10, 30, 0, 30)
 
 
@@ -250,13 +250,13 @@ def test_times_may_have_fractions_of_a_second(text, microsecond):
         "0999-12-31T23:59:59Z",
     ],
 )
-def test_anything_else_is_no_time(text):
+def test_anything_else_is_a_bad_line(text):
     assert reason(json_parser(UTC), json.dumps({"user_id": 1, "when": text})) == (
         f"{text!r} is neither an ISO 8601 time nor a Unix timestamp"
     )
 
 
-def test_the_earliest_time_that_every_database_keeps():
+def test_the_earliest_time_that_every_database_can_store():
     assert time_of("1000-01-01T00:00:00Z") == at(1000, 1, 1)
 
 
@@ -293,7 +293,7 @@ REQUEST = '"GET /a HTTP/1.1" 200 5'
         (f"1.2.3.4 - ann {TIME}", "ann"),
     ],
 )
-def test_a_log_line_names_the_authenticated_user(line, user):
+def test_a_log_line_has_the_authenticated_user(line, user):
     assert log_parser()(line) == Record(user, MOMENT)
 
 
@@ -343,7 +343,7 @@ def test_months_are_english_in_every_locale(month):
     "line",
     ["user_id,when", "1.2.3.4 - ann", "ann [31/Jan/2016:10:30:00 +0000]", "[error] no such file"],
 )
-def test_what_is_no_access_log_is_a_bad_line(line):
+def test_anything_but_an_access_log_line_is_a_bad_line(line):
     assert reason(log_parser(), line) == "not an access log line"
 
 
@@ -383,7 +383,7 @@ def test_real_offsets_are_the_same_instants():
     assert as_written == in_utc
 
 
-def test_a_real_extended_log_says_what_its_csv_file_says():
+def test_a_real_extended_log_equals_its_csv_file():
     log = read_file(file_of("weblog_auth_users.extended_combined.log.gz"), log_parser())
     table = read_file(file_of("weblog_auth_users.csv.gz"), csv_parser(None, UTC))
     named = sorted(record for record in log if record.user)

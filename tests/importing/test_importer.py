@@ -67,7 +67,7 @@ def random_records(seed, count=400, users=8, hours=30):
 
 
 def by_brute_force(records, seconds):
-    """The users and windows of which one souvenir is left."""
+    """Return the users and windows that get a souvenir."""
     return {(user, when.timestamp() // seconds) for user, when in records}
 
 
@@ -104,7 +104,7 @@ def test_the_earliest_sighting_of_a_batch_is_kept():
     assert rows() == expected((1, NINE))
 
 
-def test_what_is_in_the_store_is_left_alone(leave):
+def test_existing_souvenirs_are_not_changed(leave):
     leave((1, NINE + HOUR / 2))
     summary = run(record(1), record(1, NINE + HOUR), record(2))
     assert outcome(summary) == (3, 2, 1, {})
@@ -120,7 +120,7 @@ def test_a_souvenir_fills_its_window_and_no_other(leave, when, added):
     assert run(record(1, NINE + HOUR / 2)).added == added
 
 
-def test_a_window_of_no_length_keeps_every_distinct_moment(leave):
+def test_a_window_of_length_0_keeps_every_distinct_time(leave):
     leave((1, NINE))
     moments = [NINE, NINE + INSTANT, NINE + INSTANT, NINE + 2 * INSTANT]
     summary = run(*(record(1, when) for when in moments), window=0)
@@ -130,7 +130,7 @@ def test_a_window_of_no_length_keeps_every_distinct_moment(leave):
 
 @pytest.mark.parametrize("seconds", [1, 900, 3600, 86_400])
 @pytest.mark.parametrize("batch", [1, 7, 100, 5_000])
-def test_any_order_and_any_batches_leave_what_brute_force_finds(monkeypatch, seconds, batch):
+def test_the_order_and_the_batches_make_no_difference(monkeypatch, seconds, batch):
     monkeypatch.setattr(f"{MODULE}.BATCH", batch)
     records = random_records(seed=batch + seconds)
     summary = run(*records, window=seconds)
@@ -169,7 +169,7 @@ def test_a_window_longer_than_the_calendar_works_without_time_zones(settings):
 
 
 @pytest.mark.parametrize("remembered", [0, 1, 10, 100])
-def test_what_is_forgotten_is_asked_again(monkeypatch, remembered):
+def test_forgotten_users_and_windows_are_looked_up_again(monkeypatch, remembered):
     monkeypatch.setattr(f"{MODULE}.BATCH", 10)
     monkeypatch.setattr(f"{MODULE}.REMEMBERED", remembered)
     monkeypatch.setattr(f"{USERS}.REMEMBERED", remembered)
@@ -198,7 +198,7 @@ def test_an_interrupted_run_is_continued_by_the_next(monkeypatch):
     assert rows() == continued
 
 
-def test_repeated_lines_of_a_busy_hour_are_asked_for_once(django_assert_num_queries):
+def test_repeated_lines_of_an_hour_are_looked_up_once(django_assert_num_queries):
     importer = Importer(3600)
     next(importer.run("file", numbered([record(1)])))
     with django_assert_num_queries(0):
@@ -208,7 +208,7 @@ def test_repeated_lines_of_a_busy_hour_are_asked_for_once(django_assert_num_quer
 # Whose and when
 
 
-def test_a_line_that_names_nobody_is_skipped():
+def test_a_line_without_a_user_is_skipped():
     assert outcome(run(Record(None, NINE), record(1))) == (2, 1, 0, {"no user": 1})
 
 
@@ -231,18 +231,18 @@ def test_a_line_that_names_nobody_is_skipped():
         "%s",
     ],
 )
-def test_a_user_that_is_not_there_is_skipped(name):
+def test_an_unknown_user_is_skipped(name):
     summary = run(Record(name, NINE), record(1))
     assert outcome(summary) == (2, 1, 0, {"unknown user": 1})
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800", "\U0001f30d", "x" * 10_000])
-def test_a_name_that_cannot_be_is_skipped(name):
+def test_a_name_that_the_field_cannot_hold_is_skipped(name):
     lookup = get_user_model().USERNAME_FIELD
     assert outcome(run(Record(name, NINE), lookup=lookup)) == (1, 0, 0, {"unknown user": 1})
 
 
-def test_users_may_be_named_by_another_field(make_user):
+def test_users_may_be_identified_by_another_field(make_user):
     lookup = get_user_model().USERNAME_FIELD
     ann = make_user(100, **({} if lookup == "code" else {lookup: "ann"}))
     summary = run(Record(ann.get_username(), NINE), record(1), lookup=lookup)
@@ -258,8 +258,8 @@ def test_names_are_told_apart_by_case_on_every_database(make_user):
     assert outcome(summary) == (3, 1, 0, {"unknown user": 2})
 
 
-def test_a_name_that_several_users_have_is_skipped(make_user):
-    """Nobody can tell which of them was there."""
+def test_a_name_of_several_users_is_skipped(make_user):
+    """There is no telling which of them it was."""
     for number in (101, 102, 103):
         make_user(number, password="same")
     make_user(104, password="other")
@@ -291,13 +291,13 @@ def test_after_and_before_are_half_open(when, added):
     assert outcome(summary) == (1, added, 0, skipped)
 
 
-def test_after_and_before_stand_alone():
+def test_after_and_before_can_be_used_alone():
     assert run(record(1), record(1, NINE + HOUR), after=NINE + HOUR).added == 1
     assert run(record(2), record(2, NINE + HOUR), before=NINE + HOUR).added == 1
 
 
 @pytest.mark.parametrize(("ahead", "added"), [(30, 1), (3600, 0), (10**10, 0)])
-def test_what_is_in_the_future_is_skipped(ahead, added):
+def test_sightings_in_the_future_are_skipped(ahead, added):
     summary = run(record(1, datetime.now(UTC) + timedelta(seconds=ahead)))
     assert outcome(summary) == (1, added, 0, {} if added else {"in the future": 1})
 
@@ -305,20 +305,20 @@ def test_what_is_in_the_future_is_skipped(ahead, added):
 # Bad lines
 
 
-def test_bad_lines_are_counted_and_told():
+def test_bad_lines_are_counted_and_reported():
     summary = run(BadLine("no time"), record(1), BadLine("not CSV"))
     assert outcome(summary) == (3, 1, 0, {"bad line": 2})
     assert summary.bad_lines == ["file, line 1: no time.", "file, line 3: not CSV."]
 
 
-def test_only_the_first_bad_lines_are_told():
+def test_only_the_first_bad_lines_are_reported():
     summary = run(*[BadLine("no time")] * 11)
     assert (summary.skipped["bad line"], len(summary.bad_lines)) == (11, 10)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 5_000])
 def test_a_strict_import_stops_at_the_first_bad_line(monkeypatch, batch):
-    """What was before it is in, and nothing after it."""
+    """The lines before it are imported, those after it are not."""
     monkeypatch.setattr(f"{MODULE}.BATCH", batch)
     readings = [record(1), record(2), BadLine("no time"), record(3), BadLine("no time")]
     with pytest.raises(Stopped, match=r"^file, line 3: no time\.$"):
@@ -327,7 +327,7 @@ def test_a_strict_import_stops_at_the_first_bad_line(monkeypatch, batch):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 5_000])
-def test_an_import_stops_where_the_file_cannot_be_read(monkeypatch, batch):
+def test_an_import_stops_at_an_unreadable_line(monkeypatch, batch):
     monkeypatch.setattr(f"{MODULE}.BATCH", batch)
     with pytest.raises(Stopped, match=r"^file, line 4: torn\.$"):
         run(record(1), BadLine("no time"), record(2), Unreadable("torn"))
@@ -339,8 +339,8 @@ def test_an_import_stops_where_the_file_cannot_be_read(monkeypatch, batch):
 
 @pytest.mark.parametrize("batch", [1, 10, 5_000])
 @pytest.mark.parametrize("window", [0, 3600])
-def test_a_dry_run_says_what_a_real_run_does(monkeypatch, leave, batch, window):
-    """Also where one window is met in several batches, or has its souvenir."""
+def test_a_dry_run_reports_what_a_real_run_does(monkeypatch, leave, batch, window):
+    """Also for windows that occur in several batches or already have a souvenir."""
     monkeypatch.setattr(f"{MODULE}.BATCH", batch)
     monkeypatch.setattr(f"{MODULE}.REMEMBERED", 5)
     monkeypatch.setattr(f"{USERS}.REMEMBERED", 5)
@@ -356,7 +356,7 @@ def test_a_dry_run_writes_nothing(leave):
     assert rows() == expected((1, NINE))
 
 
-def test_a_dry_run_remembers_what_earlier_files_would_have_added(monkeypatch):
+def test_a_dry_run_remembers_earlier_files(monkeypatch):
     monkeypatch.setattr(f"{MODULE}.REMEMBERED", 0)
     monkeypatch.setattr(f"{USERS}.REMEMBERED", 0)
     files = [record(1), record(2)], [record(1), record(3)], [record(2), record(3)]
@@ -369,9 +369,9 @@ def test_a_dry_run_remembers_what_earlier_files_would_have_added(monkeypatch):
 
 
 def memory_of(lines):
-    """The most that was held while so many lines were imported, each with a window of its own.
+    """Return the peak memory of an import of lines that each have a window of their own.
 
-    Every other one names a user of whom nobody has heard before.
+    Every other one has a new unknown user.
     """
     readings = (
         Record(f"nobody {n}", NINE) if n % 2 else record(n % 40 + 1, NINE + n * HOUR / 9)
@@ -397,7 +397,7 @@ def test_memory_does_not_grow_with_the_number_of_lines(monkeypatch):
 
 
 def test_memory_does_not_grow_under_debug(settings, monkeypatch):
-    """There Django keeps the last queries, and ours are long."""
+    """Django keeps the last queries then, and ours are long."""
     settings.DEBUG = True
     monkeypatch.setattr(f"{MODULE}.BATCH", 10)
     run(*random_records(seed=6, count=100))

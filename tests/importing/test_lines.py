@@ -40,11 +40,11 @@ def write(request, tmp_path):
     ],
     ids=["LF", "CRLF", "CR", "no end of line", "byte order mark", "as Excel has it"],
 )
-def test_files_end_their_lines_in_any_way(write, content):
+def test_any_line_ending_is_read(write, content):
     assert read_file(write(content), csv_parser(None, UTC)) == [Record("1", MOMENT)]
 
 
-def test_bytes_that_are_not_utf_8_spoil_one_name(write):
+def test_bytes_that_are_not_utf_8_are_replaced(write):
     path = write(f"user_id,when\nM\xfcller,{WHEN}\nMuller,{WHEN}\n".encode("latin-1"))
     records = read_file(path, csv_parser(None, UTC))
     assert [record.user for record in records] == ["M\ufffdller", "Muller"]
@@ -85,7 +85,7 @@ def test_standard_input_stays_open(monkeypatch):
         assert sys.stdin.buffer.read() == b""
 
 
-def test_the_position_in_a_pipe_is_not_known(tmp_path):
+def test_the_position_in_a_pipe_is_unknown(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"a\nb\n",))
     writer.start()
@@ -97,26 +97,26 @@ def test_the_position_in_a_pipe_is_not_known(tmp_path):
 # Lines
 
 
-def test_lines_are_numbered_as_an_editor_does():
+def test_lines_are_numbered_as_in_an_editor():
     lines = ["user_id,when\n", "\n", "1,never\n", f"1,{WHEN}\n", "2,never\n"]
     numbers = [number for number, _ in read_lines(lines, csv_parser(None, UTC))]
     assert numbers == [3, 4, 5]
 
 
 @pytest.mark.parametrize("line", ["\n", "", "  \t\r\n", "\0\0\n"])
-def test_empty_lines_are_passed_over(line):
+def test_empty_lines_are_skipped(line):
     assert read([line, f"1,{WHEN}\n", line], csv_parser(["user_id", "when"], UTC)) == [
         Record("1", MOMENT)
     ]
 
 
-def test_nul_bytes_that_a_crash_left_are_taken_off():
+def test_nul_characters_are_ignored():
     line = "\0" * 4096 + '1.2.3.4 - a\0nn [31/Jan/2016:10:30:00 +0000] "GET / HTTP/1.1" 200 5'
     assert read([line], log_parser()) == [Record("ann", MOMENT)]
 
 
 def broken(content):
-    """Lines of a gzipped file that ends or goes wrong in the middle."""
+    """Yield the lines of a damaged gzipped file."""
     with gzip.open(io.BytesIO(content), "rt") as lines:
         yield from lines
 

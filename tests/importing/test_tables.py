@@ -42,13 +42,13 @@ def test_tables_are_read_in_pages(make_user, monkeypatch, rows):
     assert users == [str(pk_of(number)) for number in range(1, 6)]
 
 
-def test_a_user_model_need_not_know_the_last_login(db, settings):
+def test_last_logins_need_a_user_model_that_stores_them(db, settings):
     settings.AUTH_USER_MODEL = "auth.Group"
     with pytest.raises(LookupError, match=r"auth\.Group has no field last_login"):
         last_logins()
 
 
-def test_the_log_of_the_admin_says_who_did_something(make_user):
+def test_the_admin_log_has_every_action(make_user):
     ann, bob = make_user(), make_user()
     for user, when in [(ann, MOMENT), (bob, MOMENT), (ann, MOMENT + timedelta(hours=1))]:
         LogEntry.objects.create(user=user, action_time=when, action_flag=CHANGE)
@@ -59,7 +59,7 @@ def test_the_log_of_the_admin_says_who_did_something(make_user):
     ]
 
 
-def test_the_log_of_the_admin_needs_the_admin(db, settings):
+def test_the_admin_log_needs_the_admin(db, settings):
     settings.INSTALLED_APPS = [
         app for app in settings.INSTALLED_APPS if app != "django.contrib.admin"
     ]

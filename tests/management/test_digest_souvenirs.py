@@ -78,7 +78,7 @@ def test_empty_site_has_nothing_to_do():
 
 
 @pytest.mark.parametrize("seconds", [3600, 1800, 900])
-def test_counts_stay_what_they_were(leave, settings, seconds):
+def test_digesting_changes_no_count(leave, settings, seconds):
     settings.SOUVENIRS_BUCKET_SECONDS = seconds
     rows = sightings()
     leave(*rows)
@@ -87,7 +87,7 @@ def test_counts_stay_what_they_were(leave, settings, seconds):
         assert active_users(start, end).pks == naive(rows, start, end)
 
 
-def test_day_that_is_not_over_is_left_stale(leave):
+def test_current_day_stays_stale(leave):
     leave((1, timezone.now()))
     assert (
         run("digest_souvenirs") == "Digested 1 souvenir, rebuilt 0 daily and 0 monthly digests.\n"
@@ -96,7 +96,7 @@ def test_day_that_is_not_over_is_left_stale(leave):
 
 
 @pytest.mark.usefixtures("two_days")
-def test_dry_run_says_what_there_is_to_do():
+def test_dry_run_reports_what_would_be_done():
     assert run("digest_souvenirs", "--dry-run") == (
         "Would digest 3 souvenirs, rebuild 2 daily and 2 monthly digests.\n"
     )
@@ -109,14 +109,14 @@ def test_dry_run_changes_nothing():
 
 
 @pytest.mark.usefixtures("two_days")
-def test_dry_run_tells_of_what_only_has_to_be_made_anew():
+def test_dry_run_reports_digests_that_only_need_rebuilding():
     list(digesting.Digester().fold())
     assert run("digest_souvenirs", "--dry-run") == (
         "Would digest 0 souvenirs, rebuild 2 daily and 2 monthly digests.\n"
     )
 
 
-def test_dry_run_leaves_out_the_day_that_is_not_over(leave):
+def test_dry_run_omits_the_current_day(leave):
     leave((1, timezone.now()))
     assert run("digest_souvenirs", "--dry-run") == (
         "Would digest 1 souvenir, rebuild 0 daily and 0 monthly digests.\n"
@@ -166,7 +166,7 @@ def test_bad_input_is_one_sentence(arguments, message):
 
 
 @pytest.mark.usefixtures("two_days")
-def test_time_that_is_up_begins_nothing_new():
+def test_max_seconds_stops_before_the_next_step():
     assert run("digest_souvenirs", "--max-seconds=0.000001") == (
         "Stopped after --max-seconds; the next run continues.\n"
         "Digested 2 souvenirs, rebuilt 0 daily and 0 monthly digests.\n"
@@ -175,7 +175,7 @@ def test_time_that_is_up_begins_nothing_new():
 
 
 @pytest.mark.usefixtures("two_days")
-def test_time_that_is_not_up_is_not_mentioned():
+def test_run_within_max_seconds_does_not_mention_them():
     assert "Stopped" not in run("digest_souvenirs", "--max-seconds=600")
 
 
@@ -186,17 +186,17 @@ def test_inside_a_transaction_it_refuses_to_digest():
 
 
 @pytest.mark.usefixtures("two_days")
-def test_interruption_keeps_what_is_done_and_nothing_half_done(monkeypatch):
-    claim = digesting.fold.__globals__["claim"]
+def test_interruption_keeps_complete_steps_only(monkeypatch):
+    mark = digesting.fold.__globals__["mark_digested"]
     days = []
 
     def interrupted(ids, alias):
-        days.append(claim(ids, alias))
+        days.append(mark(ids, alias))
         if len(days) == 2:
             raise KeyboardInterrupt
         return days[-1]
 
-    monkeypatch.setitem(digesting.fold.__globals__, "claim", interrupted)
+    monkeypatch.setitem(digesting.fold.__globals__, "mark_digested", interrupted)
     assert refusal() == (
         "Interrupted. Run the command again to continue.",
         "Digested 2 souvenirs, rebuilt 0 daily and 0 monthly digests.\n",
@@ -208,7 +208,7 @@ def test_interruption_keeps_what_is_done_and_nothing_half_done(monkeypatch):
 
 @pytest.mark.thorough
 def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path):
-    """A real process, in the middle of the many days that it has to digest."""
+    """A real process, interrupted while it digests many days."""
     database = tmp_path / "db.sqlite3"
     (tmp_path / "own_settings.py").write_text(
         "from tests.settings import *\nfrom tests import servers\n"
@@ -267,7 +267,7 @@ def prune_all():
 
 
 @pytest.mark.usefixtures("two_days")
-def test_corrupt_digest_with_souvenirs_is_made_anew(leave):
+def test_corrupt_digest_with_souvenirs_is_rebuilt(leave):
     digest()
     flip_a_bit(bucket_of(NINE))
     leave((3, NINE))
@@ -277,7 +277,7 @@ def test_corrupt_digest_with_souvenirs_is_made_anew(leave):
 
 
 @pytest.mark.usefixtures("two_days")
-def test_corrupt_pruned_digest_is_told_after_everything_else(leave):
+def test_corrupt_pruned_digest_is_reported_last(leave):
     digest()
     prune_all()
     flip_a_bit(bucket_of(NINE))
@@ -300,7 +300,7 @@ def test_corrupt_pruned_digests_are_counted(leave):
 
 
 @pytest.mark.usefixtures("two_days")
-def test_corrupt_pruned_digest_is_never_counted_without(leave):
+def test_counts_never_omit_a_corrupt_pruned_digest(leave):
     digest()
     prune_all()
     flip_a_bit(bucket_of(NINE))
@@ -311,7 +311,7 @@ def test_corrupt_pruned_digest_is_never_counted_without(leave):
 
 
 @pytest.mark.usefixtures("two_days")
-def test_day_that_cannot_be_made_anew_is_told_after_everything_else(leave):
+def test_day_that_cannot_be_rebuilt_is_reported_last(leave):
     digest()
     flip_a_bit(bucket_of(NINE))
     leave((3, NINE + 60 * MINUTE), (3, NEXT_DAY))
@@ -327,7 +327,7 @@ def test_day_that_cannot_be_made_anew_is_told_after_everything_else(leave):
 
 
 @pytest.mark.usefixtures("two_days")
-def test_rebuild_mends_what_is_corrupt():
+def test_rebuild_repairs_corrupt_digests():
     digest()
     for each in Digest.objects.all():
         flip_a_bit(each)
@@ -339,7 +339,7 @@ def test_rebuild_mends_what_is_corrupt():
 
 @pytest.mark.usefixtures("two_days")
 @pytest.mark.parametrize("level", [3600, DAY_LEVEL, MONTH_LEVEL])
-def test_rebuild_makes_what_is_gone(level):
+def test_rebuild_restores_a_missing_level(level):
     digest()
     Digest.objects.filter(level=level).delete()
     run("digest_souvenirs", "--rebuild")
@@ -349,7 +349,7 @@ def test_rebuild_makes_what_is_gone(level):
 
 
 @pytest.mark.usefixtures("two_days")
-def test_rebuild_makes_everything_where_all_is_gone():
+def test_rebuild_restores_all_digests():
     digest()
     Digest.objects.all().delete()
     run("digest_souvenirs", "--rebuild")
@@ -369,7 +369,7 @@ def test_rebuild_fills_the_gap_between_buckets_of_several_lengths(leave, setting
 
 
 @pytest.mark.usefixtures("two_days")
-def test_rebuild_keeps_what_only_digests_know(leave):
+def test_rebuild_keeps_pruned_users(leave):
     digest()
     prune_all()
     leave((3, NINE))
@@ -378,7 +378,7 @@ def test_rebuild_keeps_what_only_digests_know(leave):
 
 
 @pytest.mark.usefixtures("two_days")
-def test_rebuild_mends_what_lies_beside_a_lost_digest(leave):
+def test_rebuild_repairs_digests_beside_a_lost_one(leave):
     leave((5, NINE + 60 * MINUTE))
     digest()
     Digest.objects.filter(pk=bucket_of(NINE).pk).update(is_pruned=True)
@@ -427,7 +427,7 @@ def test_status_before_the_first_run():
 
 
 @pytest.mark.usefixtures("two_days")
-def test_status_tells_how_far_digesting_has_come(leave):
+def test_status_of_a_partly_digested_site(leave):
     digest()
     leave((7, NEXT_DAY))
     list(digesting.Digester().fold())
@@ -445,14 +445,14 @@ def test_status_tells_how_far_digesting_has_come(leave):
 
 
 @pytest.mark.usefixtures("two_days")
-def test_status_tells_what_has_been_pruned():
+def test_status_of_a_pruned_site():
     digest()
     Digest.objects.filter(pk=bucket_of(NINE).pk).update(is_pruned=True)
     assert "Pruned up to 2025-03-31 10:00 UTC." in run("digest_souvenirs", "--status")
 
 
 @pytest.mark.usefixtures("two_days")
-def test_status_measures_what_digests_take_up():
+def test_status_measures_the_size_of_digests():
     digest()
     bodies = Digest.objects.values_list("level", "body")
     assert {level.name: level.size for level in status().levels} == {
@@ -476,7 +476,7 @@ def test_progress_is_for_terminals(monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [7200, 60, 0, True, 3600.0, "3600"])
-def test_buckets_that_nobody_would_read_are_refused(leave, settings, seconds):
+def test_invalid_bucket_lengths_are_refused(leave, settings, seconds):
     leave((1, at(2025, 3, 31, 9)))
     digest()
     leave((2, at(2025, 3, 31, 9)))

@@ -42,7 +42,7 @@ def _directory(tmp_path, monkeypatch):
 
 @pytest.fixture
 def users(make_user):
-    """Users 1 to 5, named ann to ed where names are not keys."""
+    """Users 1 to 5, named ann to ed unless their names are keys."""
     return [make_user(**called(name)) for name in ("ann", "bob", "cy", "di", "ed")]
 
 
@@ -52,7 +52,7 @@ def called(name):
 
 
 def write(name, *lines):
-    """Write lines to a file of that name, gzipped where the name says so."""
+    """Write lines to a file, gzipped if its name ends in ``.gz``."""
     content = "".join(f"{line}\n" for line in lines).encode()
     Path(name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
 
@@ -123,7 +123,7 @@ def expected(*sightings):
         ("log", log_of),
     ],
 )
-def test_the_name_of_a_file_tells_its_format(users, name, lines_of):
+def test_the_format_of_a_file_is_known_from_its_name(users, name, lines_of):
     write(name, *lines_of((1, NINE), (1, NINE + HOUR / 2), (2, NINE)))
     assert run(name) == (
         f"{name}: read 3 lines.\n  Added 2 souvenirs.\n"
@@ -133,7 +133,7 @@ def test_the_name_of_a_file_tells_its_format(users, name, lines_of):
 
 
 @pytest.mark.parametrize("name", ["seen.txt", "seen", "blog.txt", "login.xls", "seen.csv.old"])
-def test_a_name_that_does_not_tell_needs_the_format(name):
+def test_other_names_need_the_format(name):
     write(name)
     assert refusal(name) == (f"The format of {name} is not clear from its name: use --format.")
 
@@ -162,7 +162,7 @@ def test_a_directory_is_refused():
 
 
 @pytest.mark.parametrize("arguments", [[], ["seen.csv", "--from=last_login"]])
-def test_files_or_a_table_are_asked_for(arguments):
+def test_either_files_or_a_table_are_required(arguments):
     assert refusal(*arguments) == "Specify files to import, or --from last_login or admin_log."
 
 
@@ -190,7 +190,7 @@ def test_standard_input_is_read(users, monkeypatch, pack):
     assert run("-", "--format=csv") == "-: read 1 line.\n  Added 1 souvenir.\n"
 
 
-def test_standard_input_does_not_tell_its_format():
+def test_standard_input_needs_the_format():
     assert refusal("-") == "The format of - is not clear from its name: use --format."
 
 
@@ -326,7 +326,7 @@ def test_after_later_than_before_is_refused():
     )
 
 
-def test_a_date_that_is_none_is_refused():
+def test_an_invalid_date_is_refused():
     write("seen.csv")
     assert refusal("seen.csv", "--after=soon").startswith("--after 'soon' is not a date")
 
@@ -357,7 +357,7 @@ def test_the_window_can_be_given(users, window, added):
 @pytest.mark.parametrize(
     ("window", "shown"), [("-1", "-1"), ("nan", "nan"), ("inf", "inf"), ("1e300", "1e+300")]
 )
-def test_a_window_that_cannot_be_is_refused(window, shown):
+def test_an_invalid_window_is_refused(window, shown):
     write("seen.csv")
     assert refusal("seen.csv", f"--window={window}") == (
         f"--window must be a number of seconds, 0 or more, not {shown}."
@@ -378,8 +378,8 @@ def test_a_second_run_adds_nothing(users):
     assert rows() == before
 
 
-def test_a_dry_run_says_what_would_be_added_and_writes_nothing(users, monkeypatch):
-    """Also where one window is met in several batches and in several files."""
+def test_a_dry_run_reports_what_would_be_added_and_writes_nothing(users, monkeypatch):
+    """Also for a window that occurs in several batches and in several files."""
     monkeypatch.setattr("souvenirs.importing.importer.BATCH", 2)
     monkeypatch.setattr("souvenirs.importing.importer.REMEMBERED", 0)
     monkeypatch.setattr("souvenirs.importing.users.REMEMBERED", 0)
@@ -392,7 +392,7 @@ def test_a_dry_run_says_what_would_be_added_and_writes_nothing(users, monkeypatc
     assert run("a.csv", "b.csv") == rehearsed.replace("Would add", "Added")
 
 
-def test_what_is_skipped_is_said_with_its_reason_and_number(users):
+def test_skipped_lines_are_counted_by_reason(users):
     good = csv_of((1, NINE), (1, NINE + HOUR / 2))
     ahead = (datetime.now(UTC) + HOUR).isoformat()
     write(
@@ -422,7 +422,7 @@ def test_what_is_skipped_is_said_with_its_reason_and_number(users):
     )
 
 
-def test_of_many_bad_lines_the_first_are_shown(users):
+def test_the_first_of_many_bad_lines_are_shown(users):
     write("seen.csv", "user_id,when", *["bad"] * 1_200)
     lines = run("seen.csv").splitlines()
     assert lines[2] == "  Skipped 1,200: bad line."
@@ -460,7 +460,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def busy(users, monkeypatch):
-    """An import in which there is something to see."""
+    """An import that takes several batches."""
     monkeypatch.setattr(Progress, "INTERVAL", 0)
     monkeypatch.setattr("souvenirs.importing.importer.BATCH", 500)
     write("seen.csv", *csv_of(*((1, NINE) for _ in range(1_000))))
@@ -468,7 +468,7 @@ def busy(users, monkeypatch):
 
 @pytest.mark.parametrize("wrap", [lambda stream: stream, OutputWrapper])
 def test_a_terminal_shows_how_far_an_import_is(busy, wrap):
-    """On a line of its own that is taken off at the end, also where a command calls this one."""
+    """On a line that is cleared at the end, also if another command calls this one."""
     terminal = Terminal()
     call_command("import_souvenirs", "seen.csv", stdout=io.StringIO(), stderr=wrap(terminal))
     _, first, second, last = terminal.getvalue().split("\r\x1b[K")
@@ -504,7 +504,7 @@ def test_a_file_gets_no_line(busy):
 
 
 def test_last_logins_are_imported(users, make_user):
-    """Whoever never signed in is left out."""
+    """Users who have never signed in are omitted."""
     make_user(6, last_login=NINE)
     make_user(7, last_login=NINE + HOUR)
     assert run("--from=last_login") == "last_login: read 2 rows.\n  Added 2 souvenirs.\n"
@@ -609,7 +609,7 @@ for user, when in Souvenir.objects.values_list("user_id", "when"):
 
 @pytest.mark.thorough
 def test_a_killed_import_is_finished_by_the_next(elsewhere):
-    """Nothing is lost and nothing doubled, however often it was killed in the middle."""
+    """Nothing is lost or doubled, however often it is killed."""
     users = [str(pk_of(number)) for number in range(1, 201)]
     lines = [
         f"{users[n * 7919 % 200]},{(NINE + timedelta(seconds=3 * n)).isoformat()}\n"
@@ -650,7 +650,7 @@ def test_a_killed_import_is_finished_by_the_next(elsewhere):
 
 @pytest.fixture
 def people(db):
-    """The users of the history of git."""
+    """The users in the history of git."""
     if not isinstance(get_user_model()._meta.pk, models.IntegerField):
         pytest.skip("the data names users by numbers")
     get_user_model().objects.bulk_create(build_user(n, joined=NINE) for n in range(1, 2_461))
@@ -688,8 +688,8 @@ def test_the_offsets_of_the_history_of_git_change_nothing(people):
     assert "  Added 0 souvenirs.\n" in output
 
 
-def test_a_log_with_users_says_what_its_csv_file_says(db):
-    """It is out of order, in two offsets, and one line in nine names nobody."""
+def test_a_log_with_users_equals_its_csv_file(db):
+    """It is out of order, with two UTC offsets, and one line in nine has no user."""
     for number in range(1, 7):
         field = get_user_model().USERNAME_FIELD
         get_user_model()(**{field: f"user{number}"}).save(force_insert=True)
@@ -721,7 +721,7 @@ EXAMPLE = re.compile(r"^\$ (\w+) (.*)\n((?:(?!\$ |```).*\n)*)", re.MULTILINE)
 
 
 def test_the_examples_of_the_documentation(make_user, capsys):
-    """Each prints what is shown, in the order shown."""
+    """Each prints what is shown, in that order."""
     if get_user_model()._meta.label != "auth.User":
         pytest.skip("the examples are about Django's own users")
     for name in ("ann", "bob", "cy"):

@@ -41,7 +41,7 @@ def morning(leave):
 
 
 def prune(before=None, **keywords):
-    """Prune and return how many souvenirs that deleted; all of them where no moment is given."""
+    """Prune, and return how many souvenirs that deleted; all of them without ``before``."""
     return sum(step.souvenirs for step in Pruner(before or timezone.now()).run(**keywords))
 
 
@@ -58,7 +58,7 @@ def test_counts_stay_exact_at_the_grain_of_buckets(leave, settings, seconds):
         assert count_active_users(start, end) == len(naive(rows, start, end))
 
 
-def test_what_is_not_pruned_stays_exact_at_every_instant(leave):
+def test_counts_of_unpruned_spans_stay_exact_at_every_instant(leave):
     rows = sightings()
     leave(*rows)
     digest()
@@ -71,7 +71,7 @@ def test_what_is_not_pruned_stays_exact_at_every_instant(leave):
 
 @pytest.mark.usefixtures("morning")
 @pytest.mark.parametrize("edge", [MINUTE, INSTANT, 59 * MINUTE])
-def test_finer_boundary_is_refused_in_words(edge):
+def test_finer_boundary_is_refused(edge):
     prune()
     with pytest.raises(PrunedSpan) as refused:
         active_users(NINE + edge, TEN)
@@ -83,7 +83,7 @@ def test_finer_boundary_is_refused_in_words(edge):
 
 
 @pytest.mark.usefixtures("morning")
-def test_finer_boundary_where_nobody_was_is_answered():
+def test_finer_boundary_in_an_hour_without_users_is_answered():
     prune()
     assert count_active_users(NINE - MINUTE, TEN) == 2
 
@@ -110,7 +110,7 @@ def test_only_hours_that_are_over_are_pruned(before, left):
 
 
 @pytest.mark.usefixtures("morning")
-def test_hour_that_is_not_wholly_digested_is_left_alone(leave):
+def test_hour_that_is_not_fully_digested_is_kept(leave):
     leave((4, NINE + 59 * MINUTE))
     pruner = Pruner(at(2025, 5, 1))
     assert [step.souvenirs for step in pruner.run()] == [1]
@@ -129,7 +129,7 @@ def test_bucket_that_is_digested_waits_for_its_hour(leave, settings):
 
 @pytest.mark.thorough
 def test_more_hours_than_one_statement_has_room_for(leave):
-    """Each hour that is left alone is passed by, however many there are."""
+    """Each hour that is kept is skipped, however many there are."""
     leave(*((1, NINE + hour * timedelta(hours=1)) for hour in range(1100)))
     leave((2, at(2026, 1, 1)))
     list(Pruner(at(2026, 2, 1)).run())
@@ -170,7 +170,7 @@ def test_corrupt_digest_stops_pruning():
 
 
 @pytest.mark.usefixtures("morning")
-def test_dry_run_finds_what_stops_pruning():
+def test_dry_run_finds_missing_users():
     put(bucket_of(NINE), 1)
     with pytest.raises(NotInDigest):
         prune(dry_run=True)
@@ -178,7 +178,7 @@ def test_dry_run_finds_what_stops_pruning():
 
 @pytest.mark.parametrize("killed_at", [0, 1, 2, 3])
 def test_killed_in_the_middle_it_goes_on_where_it_was(leave, monkeypatch, killed_at):
-    """Whatever is deleted is in a marked digest, and the rest is deleted the next time."""
+    """Deleted souvenirs are in marked digests, and the next run deletes the rest."""
     rows = [(number, NINE + number * MINUTE) for number in range(1, 9)]
     leave(*rows)
     digest()
@@ -197,11 +197,11 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(leave, monkeypatch, killed
 
 
 @pytest.mark.usefixtures("morning")
-def test_killed_between_mark_and_deletion_it_tells_nothing_false(monkeypatch):
+def test_killed_between_mark_and_deletion_counts_stay_right(monkeypatch):
     def killed(ids, alias):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pruning, "delete", killed)
+    monkeypatch.setattr(pruning, "delete_souvenirs", killed)
     with pytest.raises(KeyboardInterrupt):
         prune()
     assert bucket_of(NINE).is_pruned
@@ -229,7 +229,7 @@ def refusal(*arguments):
 
 @pytest.fixture
 def young_and_old(leave):
-    """A souvenir of ten days ago and one of half a day ago, in hours that are over."""
+    """A souvenir ten days old and one half a day old, in hours that are over."""
     now = timezone.now()
     leave((1, now - timedelta(days=10)), (2, now - timedelta(days=0.5)))
     list(Digester().run())
@@ -257,19 +257,19 @@ def test_option_comes_before_the_setting(settings):
     assert Souvenir.objects.count() == 1
 
 
-def test_without_an_age_it_names_both():
+def test_without_an_age_the_option_and_the_setting_are_named():
     assert refusal()[0] == "Use --older-than DAYS, or set SOUVENIRS_KEEP_DAYS."
 
 
 @pytest.mark.parametrize("days", ["-1", "nan", "inf", "1e9"])
-def test_age_that_is_none_is_refused(days):
+def test_invalid_age_is_refused(days):
     assert refusal(f"--older-than={days}")[0].startswith(
         "--older-than must be a number of days, 0 or more, not"
     )
 
 
 @pytest.mark.parametrize("days", [-1, "30"])
-def test_setting_that_is_no_age_is_refused(settings, days):
+def test_invalid_setting_is_refused(settings, days):
     settings.SOUVENIRS_KEEP_DAYS = days
     assert refusal()[0] == (
         f"SOUVENIRS_KEEP_DAYS should be a number of days or None, not {days!r}."
@@ -286,17 +286,17 @@ def test_dry_run_deletes_nothing():
 
 
 @pytest.mark.usefixtures("morning")
-def test_command_says_what_it_deleted():
+def test_command_reports_what_it_deleted():
     assert run("prune_souvenirs", "--older-than=0").startswith("Deleted 3 souvenirs, about ")
 
 
-def test_nothing_to_delete_takes_no_room():
+def test_no_size_is_reported_if_nothing_is_deleted():
     assert run("prune_souvenirs", "--older-than=0") == "Deleted 0 souvenirs.\n"
 
 
 @pytest.mark.usefixtures("morning")
 @pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
-def test_command_says_what_it_left_alone(leave, dry_run):
+def test_command_reports_what_it_kept(leave, dry_run):
     leave((4, NINE))
     assert run("prune_souvenirs", "--older-than=0", *dry_run).splitlines()[1] == (
         "Kept 3 souvenirs from hours that are not fully digested: "
@@ -305,7 +305,7 @@ def test_command_says_what_it_left_alone(leave, dry_run):
 
 
 @pytest.mark.usefixtures("morning")
-def test_command_says_what_stopped_it():
+def test_command_reports_what_stopped_it():
     put(bucket_of(TEN))
     message, out = refusal("--older-than=0")
     assert message == (
@@ -319,8 +319,8 @@ def test_command_says_what_stopped_it():
 
 
 @pytest.mark.usefixtures("morning")
-def test_interruption_says_what_is_done(monkeypatch):
-    delete = pruning.delete
+def test_interrupted_run_reports_what_it_deleted(monkeypatch):
+    delete = pruning.delete_souvenirs
     done = []
 
     def interrupted(ids, alias):
@@ -329,13 +329,13 @@ def test_interruption_says_what_is_done(monkeypatch):
         done.append(ids)
         return delete(ids, alias)
 
-    monkeypatch.setattr(pruning, "delete", interrupted)
+    monkeypatch.setattr(pruning, "delete_souvenirs", interrupted)
     message, out = refusal("--older-than=0")
     assert message == "Interrupted. Run the command again to continue."
     assert out.startswith("Deleted 2 souvenirs")
 
 
-def test_room_of_a_souvenir_is_that_of_the_engine(leave):
+def test_size_of_a_souvenir_is_measured(leave):
     leave(*((1 + n % 50, NINE + n * MINUTE) for n in range(20_000)))
     if vendor_is("mysql"):
         with connection.cursor() as cursor:
@@ -344,12 +344,12 @@ def test_room_of_a_souvenir_is_that_of_the_engine(leave):
     assert 60 < get_store().souvenir_size() < 600
 
 
-def test_room_of_no_souvenir_is_unknown():
+def test_size_of_a_souvenir_is_unknown_without_souvenirs():
     assert get_store().souvenir_size() is None
 
 
 @pytest.mark.usefixtures("morning")
-def test_engine_that_does_not_tell_is_passed_over(monkeypatch):
+def test_size_is_omitted_if_the_engine_does_not_report_it(monkeypatch):
     statement = "SELECT size FROM no_such_table WHERE name = %s"
     monkeypatch.setitem(sizes.SIZES, connection.vendor, statement)
     assert run("prune_souvenirs", "--older-than=0") == "Deleted 3 souvenirs.\n"

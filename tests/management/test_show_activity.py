@@ -1,4 +1,4 @@
-"""Also what all commands about insights have in common: ranges, segments, formats, terminals."""
+"""Also ranges, segments, formats and terminals, which all commands about insights share."""
 
 import os
 import re
@@ -74,14 +74,14 @@ def test_months_have_actives_windows_and_stickiness():
 
 
 @pytest.mark.usefixtures("_history")
-def test_days_do_not_show_what_is_the_same():
+def test_days_omit_redundant_columns():
     out, _ = run(COMMAND, "--after=2016-01-05", "--before=2016-01-06")
     assert out.splitlines()[0].split() == ["day", "dau", "wau", "mau", "dau/mau"]
     assert out.splitlines()[2].split() == ["2016-01-05", "1", "1", "1", "100%"]
 
 
 @pytest.mark.usefixtures("_history")
-def test_thirty_days_are_shown_by_itself():
+def test_thirty_days_are_shown_by_default():
     found = labels()
     assert (found[0], found[-1], len(found)) == ("2016-03-12", "2016-04-10", 30)
 
@@ -91,7 +91,7 @@ def test_thirty_days_are_shown_by_itself():
     ("interval", "first", "count"),
     [("week", "2016-W03", 12), ("month", "2016-01", 4), ("year", "2016", 1)],
 )
-def test_what_is_shown_by_itself_begins_with_the_first_souvenir(interval, first, count):
+def test_default_range_starts_no_earlier_than_the_first_souvenir(interval, first, count):
     found = labels(f"--interval={interval}")
     assert (found[0], len(found)) == (first, count)
 
@@ -312,11 +312,15 @@ def test_bad_input_is_one_sentence(arguments, message):
         ({}, ["--by-segment"], "--by-segment requires segments in SOUVENIRS_SEGMENTS"),
         ({}, ["--segment=staff"], "'staff' is not a segment: it must be named in SOUVENIRS_SEG"),
         ([], ["--by-segment"], "SOUVENIRS_SEGMENTS should be a dict"),
-        ({"x": Q(nothing=1)}, ["--segment=x"], "SOUVENIRS_SEGMENTS.'x'.: Segment 'x' cannot"),
+        (
+            {"x": Q(nothing=1)},
+            ["--segment=x"],
+            "SOUVENIRS_SEGMENTS.'x'.: Segment 'x' is not a valid query",
+        ),
         ({"x": "a.b"}, ["--by-segment"], "'a.b', which cannot be imported"),
     ],
 )
-def test_segments_that_are_none_are_one_sentence(settings, segments, arguments, message):
+def test_invalid_segments_are_one_sentence(settings, segments, arguments, message):
     settings.SOUVENIRS_SEGMENTS = segments
     with pytest.raises(CommandError, match=message):
         run(COMMAND, *arguments)
@@ -333,7 +337,7 @@ def test_picture_fits_the_terminal(monkeypatch, columns, arguments):
 
 
 @pytest.mark.usefixtures("_history")
-def test_columns_that_do_not_fit_are_left_out_and_counted(monkeypatch):
+def test_columns_that_do_not_fit_are_hidden_and_counted(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     lines, err = on_terminal(COMMAND, *MONTHS)
     assert "month    active  dau  wau  mau" in lines
@@ -343,7 +347,7 @@ def test_columns_that_do_not_fit_are_left_out_and_counted(monkeypatch):
 
 
 @pytest.mark.usefixtures("_history", "_segments")
-def test_what_is_left_out_is_told_once(monkeypatch):
+def test_hidden_columns_are_reported_once(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     _, err = on_terminal(COMMAND, *MONTHS, "--by-segment")
     assert err.count("hidden") == 1
@@ -364,7 +368,7 @@ def test_picture_has_courses_and_bars():
 
 
 @pytest.mark.usefixtures("_history")
-def test_stream_that_cannot_carry_blocks_gets_ascii():
+def test_stream_that_cannot_encode_blocks_gets_ascii():
     lines, _ = on_terminal(COMMAND, *MONTHS, encoding="ascii")
     assert lines[0].startswith("dau  .##  1, at most 1")
     assert "\n".join(lines).isascii()
@@ -389,7 +393,7 @@ def test_stream_of_an_unknown_encoding_gets_ascii():
         ([], {"DJANGO_COLORS": "nocolor"}, False),
     ],
 )
-def test_colours_are_for_those_who_want_them(monkeypatch, arguments, environment, coloured):
+def test_colours_can_be_turned_off_and_on(monkeypatch, arguments, environment, coloured):
     monkeypatch.setattr("django.core.management.color.supports_color", lambda: True)
     monkeypatch.delenv("NO_COLOR", raising=False)
     for name, value in environment.items():
@@ -400,12 +404,12 @@ def test_colours_are_for_those_who_want_them(monkeypatch, arguments, environment
 
 
 @pytest.mark.usefixtures("_history")
-def test_pictures_can_be_piped_where_colour_is_forced():
+def test_forced_colour_draws_pictures_into_a_pipe():
     assert "█" in run(COMMAND, *MONTHS, "--force-color")[0]
 
 
 @pytest.mark.usefixtures("_history")
-def test_what_is_piped_is_plain(monkeypatch):
+def test_output_into_a_pipe_is_plain(monkeypatch):
     monkeypatch.setattr("django.core.management.color.supports_color", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
     out, err = run(COMMAND, *MONTHS)
@@ -416,7 +420,7 @@ def test_what_is_piped_is_plain(monkeypatch):
 
 
 @pytest.mark.usefixtures("_segments")
-def test_name_of_a_segment_does_not_reach_the_terminal_as_code(settings):
+def test_control_characters_in_the_name_of_a_segment_are_replaced(settings):
     settings.SOUVENIRS_SEGMENTS = {"\x1b[2J": list}
     assert "?[2J" in on_terminal(COMMAND, "--last=1d", "--by-segment")[0]
     assert "\x1b" not in run(COMMAND, "--last=1d", "--by-segment")[0]
@@ -426,7 +430,7 @@ def test_table_is_returned_to_the_caller():
     assert call_command(COMMAND, "--last=1d", stdout=StringIO(), stderr=StringIO())[:3] == "day"
 
 
-def test_output_that_nobody_reads_is_thrown_away(monkeypatch):
+def test_closed_pipe_ends_quietly(monkeypatch):
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w") as stream:  # noqa: PTH123
@@ -444,13 +448,13 @@ def test_interruption_is_one_word(monkeypatch):
     assert refused.value.returncode == 130
 
 
-def test_name_that_the_output_cannot_carry_is_one_sentence(settings):
+def test_name_that_cannot_be_encoded_is_one_sentence(settings):
     settings.SOUVENIRS_SEGMENTS = {"café": list}
     with pytest.raises(CommandError, match=r"'\\xe9' cannot be encoded in ascii: set PYTHON"):
         call_command(COMMAND, "--by-segment", stdout=TextIOWrapper(BytesIO(), encoding="ascii"))
 
 
-def test_help_says_what_is_shown_by_itself(capsys):
+def test_help_explains_the_default_range(capsys):
     with pytest.raises(SystemExit):
         call_command(COMMAND, "--help")
     words = " ".join(capsys.readouterr().out.split())

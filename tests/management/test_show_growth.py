@@ -41,12 +41,12 @@ def test_each_month_has_its_parts():
 
 
 @pytest.mark.usefixtures("_history")
-def test_twelve_months_are_shown_by_itself():
+def test_twelve_months_are_shown_by_default():
     assert [row[0] for row in table(COMMAND)] == ["2016-01", "2016-02", "2016-03", "2016-04*"]
 
 
 @pytest.mark.usefixtures("_history")
-def test_neither_more_nor_fewer_is_0():
+def test_net_without_change_is_0():
     assert table(COMMAND, "--last=1y")[0][-2:] == ["+5", "-"]
     assert table(COMMAND, "--last=1d")[0][-2:] == ["0", "-"]
 
@@ -74,7 +74,7 @@ def test_each_segment_and_everyone(settings):
 
 
 @pytest.mark.usefixtures("_history")
-def test_picture_stands_above_and_hangs_below_the_line():
+def test_picture_has_columns_above_and_below_the_axis():
     lines, _ = on_terminal(COMMAND, *RANGE)
     axis = next(position for position, line in enumerate(lines) if "─" in line)
     above, below = lines[1:axis], lines[axis + 1 :]
@@ -98,7 +98,7 @@ def test_picture_in_ascii():
 
 
 @pytest.mark.usefixtures("_history")
-def test_colours_say_what_goes_up_and_down():
+def test_net_is_green_if_positive_and_red_if_negative():
     out, _ = run(COMMAND, "--after=2015-12-01", "--before=2016-04-01", "--force-color")
     assert re.findall(r"\x1b\[38;5;(\d+)m *([+-]\d)\x1b", out) == [
         ("35", "+4"),

@@ -36,7 +36,7 @@ def _people(make_user, leave):
 
 
 def listed(*arguments):
-    """The numbers of the users who are listed."""
+    """The numbers of the listed users."""
     pks = [row["pk"] for row in csv_rows(COMMAND, *arguments)]
     return [number for number in range(1, 100) if str(pk_of(number)) in pks]
 
@@ -58,7 +58,7 @@ def listed(*arguments):
         (["--seen-within=2m"], [3, 4]),
     ],
 )
-def test_who_is_listed(arguments, numbers):
+def test_listed_users(arguments, numbers):
     assert listed(*arguments) == numbers
 
 
@@ -109,7 +109,7 @@ def test_dates_without_time_zone_support(settings, monkeypatch):
 
 
 @pytest.mark.usefixtures("_people")
-def test_whoever_was_never_seen_has_no_date():
+def test_users_never_seen_have_no_date():
     out, err = run(COMMAND, "--never")
     assert out.split()[-1] == "-"
     assert err == "1 user never seen.\n"
@@ -182,12 +182,12 @@ def test_picture_shows_how_long_ago(monkeypatch, columns):
     assert bars[0] > bars[1] > 0 or columns == 40
 
 
-def test_picture_of_those_never_seen(make_user):
+def test_picture_of_users_never_seen_has_no_bars(make_user):
     make_user()
     assert "█" not in "".join(on_terminal(COMMAND, "--never")[0])
 
 
-def test_name_does_not_reach_the_terminal_as_code(monkeypatch, make_user, leave):
+def test_control_characters_in_names_are_replaced(monkeypatch, make_user, leave):
     monkeypatch.setattr(get_user_model(), "get_username", lambda _: "\x1b[2Jeve\n")
     make_user()
     leave((1, at(2015, 1, 1)))
@@ -196,7 +196,7 @@ def test_name_does_not_reach_the_terminal_as_code(monkeypatch, make_user, leave)
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1"])
-def test_name_is_no_formula_in_a_spreadsheet(monkeypatch, make_user, leave, name):
+def test_names_are_not_formulas_in_a_spreadsheet(monkeypatch, make_user, leave, name):
     monkeypatch.setattr(get_user_model(), "get_username", lambda _: name)
     make_user()
     leave((1, at(2015, 1, 1)))

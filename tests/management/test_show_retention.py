@@ -68,7 +68,7 @@ def test_mode_and_reference(option, january):
 
 
 @pytest.mark.usefixtures("_history")
-def test_cohort_of_those_who_joined(make_user):
+def test_cohorts_of_users_by_the_date_they_joined(make_user):
     make_user(2, joined=at(2016, 1, 1))
     arguments = (*RANGE, "--cohort=joined")
     if not KNOWS_DATES:
@@ -80,7 +80,7 @@ def test_cohort_of_those_who_joined(make_user):
 
 
 @pytest.mark.usefixtures("_history")
-def test_unfinished_cells_are_no_zeros():
+def test_unfinished_cells_are_marked():
     out, err = run(COMMAND, "--after=2016-02-01")
     assert [line.split() for line in out.splitlines()[2:]] == [
         ["2016-02", "1", "100%", "0%", "*"],
@@ -148,7 +148,7 @@ def test_each_segment_and_everyone(settings):
 
 
 @pytest.mark.usefixtures("_history")
-def test_picture_has_a_level_beside_each_cell():
+def test_picture_has_a_shade_beside_each_cell():
     lines, _ = on_terminal(COMMAND, *RANGE)
     assert lines == [
         "Users first seen in each month, and the percentage of them who were active N",
@@ -192,13 +192,13 @@ def test_picture_in_colour_is_a_heatmap():
         ),
     ],
 )
-def test_picture_says_what_it_shows(options, title):
+def test_picture_has_a_title(options, title):
     lines, _ = on_terminal(COMMAND, *RANGE, *options)
     assert title in " ".join(lines)
 
 
 @pytest.mark.usefixtures("_history")
-def test_picture_of_those_who_joined():
+def test_title_of_cohorts_by_the_date_users_joined():
     if KNOWS_DATES:
         lines, _ = on_terminal(COMMAND, *RANGE, "--cohort=joined")
         assert lines[0].startswith("Users registered in each month")

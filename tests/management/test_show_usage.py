@@ -208,7 +208,7 @@ def test_bad_input_exits_with_1_and_no_traceback(argument):
 @pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_closed_pipe_ends_quietly(tmp_path):
-    """As with ``| head -1``: the reader goes away while there is much to write."""
+    """As with ``| head -1``: the reader closes the pipe before everything is written."""
     database = tmp_path / "db.sqlite3"
     settings = tmp_path / "pipe_settings.py"
     settings.write_text(
@@ -232,7 +232,7 @@ def test_closed_pipe_ends_quietly(tmp_path):
     assert (process.returncode, err) == (0, b"")
 
 
-def test_output_that_nobody_reads_is_thrown_away(monkeypatch):
+def test_output_into_a_closed_pipe_is_discarded(monkeypatch):
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w") as stream:  # noqa: PTH123
@@ -241,7 +241,7 @@ def test_output_that_nobody_reads_is_thrown_away(monkeypatch):
         stream.write("nobody minds")
 
 
-def test_output_of_the_caller_that_nobody_reads_is_left_to_the_caller():
+def test_closed_output_of_the_caller_is_left_to_the_caller():
     class Closed(StringIO):
         def write(self, text):
             raise BrokenPipeError
@@ -249,7 +249,7 @@ def test_output_of_the_caller_that_nobody_reads_is_left_to_the_caller():
     assert call_command("show_usage", "--calendar", "--csv", stdout=Closed()) is None
 
 
-def test_json_of_a_report_that_a_project_made():
+def test_json_of_a_report_of_a_subclass():
     class Command(ShowUsage):
         def monthly_report(self, options):
             return ["month", "revenue"], [["2016-01", 100]]
@@ -325,8 +325,18 @@ def test_json_of_each_segment():
     assert [{"segment": None, **entry} for entry in everyone] == found[:2]
 
 
+def test_csv_of_a_report_of_a_subclass_has_no_formulas():
+    class Command(ShowUsage):
+        def monthly_report(self, options):
+            return ["month", "plan", "change", "code"], [["2016-01", "=1+1", -5, "-5"]]
+
+    out = StringIO()
+    call_command(Command(), "--calendar", "--csv", stdout=out)
+    assert out.getvalue() == "month,plan,change,code\r\n2016-01,'=1+1,-5,-5\r\n"
+
+
 @pytest.mark.usefixtures("_segments")
-def test_segments_of_a_report_that_a_project_made():
+def test_segments_of_a_report_of_a_subclass():
     class Command(ShowUsage):
         def monthly_report(self, options):
             return ["month", "revenue"], [["2016-01", 100]]
@@ -349,7 +359,7 @@ def test_bad_segment_is_one_sentence(arguments, message):
         run("--calendar", *arguments)
 
 
-def test_segments_have_to_be_there():
+def test_by_segment_requires_segments():
     with pytest.raises(CommandError, match="--by-segment requires segments"):
         run("--calendar", "--by-segment")
 

@@ -13,7 +13,7 @@ from souvenirs.management._terminal import (
     printable,
     resampled,
 )
-from souvenirs.management._terminal.display import ASCII_LEVELS, LEVELS
+from souvenirs.management._terminal.display import ASCII_RAMP, RAMP
 from tests.terminals import Terminal
 
 PLAIN = Display(width=40)
@@ -44,9 +44,9 @@ def test_sparkline_tells_unknown_zero_little_and_all_apart():
     assert ASCII.sparkline([None, 0, 0.01, 10]) == " .:#"
 
 
-def test_sparkline_goes_through_all_levels_in_order():
-    assert PLAIN.sparkline(range(8)) == LEVELS
-    assert ASCII.sparkline(range(8)) == ASCII_LEVELS
+def test_sparkline_uses_the_whole_ramp_in_order():
+    assert PLAIN.sparkline(range(8)) == RAMP
+    assert ASCII.sparkline(range(8)) == ASCII_RAMP
 
 
 def test_sparkline_of_zeros_and_of_nothing():
@@ -91,7 +91,7 @@ def test_shades_in_colour_change_no_width():
         (0.5, ASCII, "*+"),
     ],
 )
-def test_shades_without_colour_are_levels(share, display, drawn):
+def test_shades_without_colour_are_characters_of_the_ramp(share, display, drawn):
     assert display.shaded("*", share) == drawn
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, get_args
+from typing import Any
 
 from souvenirs.conf import SETTINGS, Setting
 
-from .markdown import annotation, linked, literal, slug
+from .markdown import linked, literal, slug
 
 
 def known() -> list[str]:
@@ -20,13 +20,8 @@ def render(names: Collection[str], checks: Mapping[str, Collection[str]]) -> str
 
 
 def _section(setting: Setting[Any], checks: Collection[str]) -> str:
-    facts = [f"Type: `{_type(setting)}`.", f"Default: `{literal(setting.default)}`."]
+    facts = [f"Value: {setting.kind.expected}.", f"Default: `{literal(setting.default)}`."]
     if checks:
         links = ", ".join(f"[{id}](checks.md#{slug(id)})" for id in sorted(checks))
         facts.append(f"System check{'s' if len(checks) > 1 else ''}: {links}.")
     return f"### {setting.name}\n\n{' '.join(facts)}\n\n{linked(setting.help)}"
-
-
-def _type(setting: Setting[Any]) -> str:
-    [kind] = get_args(getattr(setting, "__orig_class__", None)) or [type(setting.default)]
-    return annotation(kind)

@@ -22,7 +22,7 @@ from demo.settings import DEMO
 HISTORY = Path(os.path.relpath(DEMO / "data" / "gitgit_commits.csv.gz"))
 LOGIN = DEMO / ".login"
 
-#: Who has committed on more days than these is a regular.
+#: Authors who have committed on more days than this are regulars.
 CASUAL_DAYS = 3
 
 #: The history ends in August 2026.
@@ -98,7 +98,7 @@ class Command(BaseCommand):
         call_command(command, *arguments, stdout=self.stdout, stderr=self.stderr)
 
     def create_login(self) -> str:
-        """Make sure that a superuser has the password of the first run; return both words."""
+        """Return the name and password of a superuser, the same in every run."""
         if not LOGIN.exists():
             LOGIN.touch(mode=0o600)
             LOGIN.write_text(f"demo / {secrets.token_urlsafe(9)}")

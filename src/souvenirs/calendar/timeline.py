@@ -33,11 +33,11 @@ class Period:
 
     Two words mean the same everywhere in the project:
 
-    * A period is *complete* if it is over, up to its own end: one that is not over stays incomplete
-      where a range cuts it off in the past.
-    * A period is *known* if it ends after the first souvenir. Nothing was recorded before, so a
-      count of users active in an unknown period is None, not 0. The first souvenir stays the same
-      when souvenirs are digested or pruned.
+    * A period is *complete* if it was over at the time of the query. The end of the whole period
+      counts: the current month is incomplete, even in a range that ended yesterday.
+    * A period is *known* if it ends after the first souvenir. Nothing was recorded before, so the
+      number of users active in an unknown period is None, not 0. The time of the first souvenir
+      stays the same when souvenirs are digested or pruned.
     """
 
     start: datetime
@@ -70,8 +70,8 @@ def periods_in(
 ) -> Iterator[NumberedPeriod]:
     """Return the periods from the one that holds ``start``, or from the anchor, up to ``end``.
 
-    Only the last ``recent`` of them if it is given. ``start``, ``end`` and ``now`` are aware; none
-    is before the anchor. Raises TooManyPeriods at the call.
+    ``start``, ``end`` and ``now`` are aware datetimes. Periods before the anchor are left out. With
+    ``recent`` only that many are returned, the last ones. Raises TooManyPeriods at the call.
     """
     numbers = boundaries.numbers(start, end)
     if recent is not None:
@@ -103,7 +103,7 @@ class Timeline:
     interval: Interval
     zone: tzinfo
     periods: tuple[Period, ...]
-    #: The moment of the question.
+    #: The time of the query.
     now: datetime
     _boundaries: Boundaries
     _first: int

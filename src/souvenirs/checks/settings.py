@@ -1,4 +1,4 @@
-"""Whether each setting has a value that it may have."""
+"""Checks of the settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_unknown() -> Iterator[CheckMessage]:
-    """A name that means nothing is usually a misspelled one."""
+    """An unknown setting is usually misspelled."""
     known = [name.removeprefix(PREFIX) for name in SETTINGS]
     for name in sorted(set(dir(settings)) - SETTINGS.keys()):
         if name.startswith(PREFIX):
@@ -53,12 +53,12 @@ def _messages(checks: list[Callable[[], object]]) -> list[str]:
 def _named_cache() -> None:
     if conf.CACHE_NAME not in list(settings.CACHES):
         raise ImproperlyConfigured(
-            f"SOUVENIRS_CACHE_NAME should be one of {', '.join(sorted(settings.CACHES))}, "
-            f"not {conf.CACHE_NAME!r}."
+            f"SOUVENIRS_CACHE_NAME should be a name in CACHES, not {conf.CACHE_NAME!r}: "
+            f"there is {', '.join(sorted(settings.CACHES))}."
         )
 
 
-#: What a value of the right kind is checked for besides.
+#: Further checks of a value of the right kind.
 FURTHER: dict[str, Callable[[], list[Callable[[], object]]]] = {
     "SOUVENIRS_CACHE_NAME": lambda: [_named_cache],
     "SOUVENIRS_USAGE_REPORTS_FUNCTION": lambda: [usage_reports_function],

@@ -1,4 +1,4 @@
-"""Whether the site around the app lets it count everyone, and costs what it should."""
+"""Checks of the site: that it lets the app count everyone, at the expected cost."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ..conf import conf
 from ..middleware import SouvenirsMiddleware
 from ..stores import get_store
 
-#: How old a souvenir that is not digested may be, where others are digested.
+#: Age at which an undigested souvenir is a sign that digesting has stopped.
 BEHIND = timedelta(days=2)
 
 
 def check_site(**kwargs: Any) -> list[CheckMessage]:
-    """Check what the site does with the app."""
+    """Check the middleware, the time zone and the cache."""
     return [
         *check_middleware(),
         *check_window_fits_time_zone(),
@@ -37,16 +37,16 @@ def check_site(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_deployment(**kwargs: Any) -> list[CheckMessage]:
-    """Check what is fine on a developer's machine, and costs something on a large site."""
+    """Check what is fine in development but not in production."""
     return [*check_shared_cache(), *check_sqlite()]
 
 
 def check_database(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Check what is in the tables, where their database is among those that may be asked."""
+    """Check the tables, if their database is one of ``databases``."""
     alias = get_store().alias
     if alias not in (databases or ()):
         return []
-    # What the tables do not have cannot be looked into.
+    # Tables that lack migrations cannot be queried.
     return list(check_migrated(alias)) or list(check_digesting())
 
 
@@ -55,41 +55,41 @@ def check_middleware() -> Iterator[CheckMessage]:
     own = [place for place, kind in enumerate(kinds) if _is(kind, SouvenirsMiddleware)]
     if not own:
         yield Warning(
-            "MIDDLEWARE has no souvenirs.middleware.SouvenirsMiddleware, so that no request leaves "
-            "a souvenir.",
-            hint="Add it, or silence this where souvenez() is called in other ways.",
+            "MIDDLEWARE does not contain souvenirs.middleware.SouvenirsMiddleware, so requests are "
+            "not recorded.",
+            hint="Add it, or silence this check if the site calls souvenez() itself.",
             id="souvenirs.W003",
         )
     elif any(_is(kind, AuthenticationMiddleware) for kind in kinds[own[0] :]):
         yield Warning(
             "SouvenirsMiddleware comes before AuthenticationMiddleware in MIDDLEWARE.",
-            hint="Put souvenirs.middleware.SouvenirsMiddleware after it.",
+            hint="Move souvenirs.middleware.SouvenirsMiddleware after it.",
             id="souvenirs.W004",
         )
 
 
 def check_window_fits_time_zone() -> Iterator[CheckMessage]:
-    """A window across local midnight would leave a user out of one of the two days."""
+    """A user seen on both sides of a midnight within one window is missing from one of the days."""
     seconds = _valid("RATELIMIT_SECONDS")
     if not seconds:
         return
     if 86400 % seconds or any(offset % seconds for offset in _offsets(settings.TIME_ZONE)):
         yield Warning(
-            f"SOUVENIRS_RATELIMIT_SECONDS is {seconds:g}, so that a window lies across midnight "
-            f"in the time zone {settings.TIME_ZONE}.",
-            hint="Set it to 1800 for zones at half an hour, to 900 for zones at a quarter.",
+            f"SOUVENIRS_RATELIMIT_SECONDS is {seconds:g}, so some windows contain midnight in the "
+            f"time zone {settings.TIME_ZONE}.",
+            hint="Use 1800 if the UTC offset is a multiple of 30 minutes, else 900.",
             id="souvenirs.W001",
         )
 
 
 def check_bucket_fits_time_zone() -> Iterator[CheckMessage]:
-    """A bucket across local midnight tells one of the two days from the other by its souvenirs."""
+    """A bucket that contains a local midnight can be split between its days only by souvenirs."""
     seconds = _valid("BUCKET_SECONDS")
     if seconds and any(offset % seconds for offset in _offsets(settings.TIME_ZONE)):
         yield Warning(
-            f"SOUVENIRS_BUCKET_SECONDS is {seconds}, so that a bucket lies across midnight in the "
-            f"time zone {settings.TIME_ZONE}: once it is pruned, neither day can be counted.",
-            hint="Set it to 1800 for zones at half an hour, to 900 for zones at a quarter.",
+            f"SOUVENIRS_BUCKET_SECONDS is {seconds}, so some buckets contain midnight in the time "
+            f"zone {settings.TIME_ZONE}: once they are pruned, neither day can be counted.",
+            hint="Use 1800 if the UTC offset is a multiple of 30 minutes, else 900.",
             id="souvenirs.W009",
         )
 
@@ -97,9 +97,9 @@ def check_bucket_fits_time_zone() -> Iterator[CheckMessage]:
 def check_dummy_cache() -> Iterator[CheckMessage]:
     if _is(_cache_backend(), DummyCache):
         yield Warning(
-            f"The cache {conf.CACHE_NAME!r} remembers nothing, so that each process leaves a "
+            f"The cache {conf.CACHE_NAME!r} stores nothing, so every process writes its own "
             "souvenir of each user and window.",
-            hint="Name a real cache in SOUVENIRS_CACHE_NAME. Counts are right without one.",
+            hint="Name another cache in SOUVENIRS_CACHE_NAME. Counts are correct without one.",
             id="souvenirs.W005",
         )
 
@@ -107,9 +107,9 @@ def check_dummy_cache() -> Iterator[CheckMessage]:
 def check_shared_cache() -> Iterator[CheckMessage]:
     if _is(_cache_backend(), (LocMemCache, FileBasedCache)):
         yield Warning(
-            f"The cache {conf.CACHE_NAME!r} does not keep processes to one souvenir for each user "
-            "and window: they share no memory, or no lock.",
-            hint="Use Redis, Memcached or the database cache. Counts are right without one.",
+            f"The cache {conf.CACHE_NAME!r} is not shared by processes, or has no atomic add(), so "
+            "they may write several souvenirs of one user and window.",
+            hint="Use Redis, Memcached or the database cache. Counts are correct without one.",
             id="souvenirs.W006",
         )
 
@@ -119,8 +119,8 @@ def check_sqlite() -> Iterator[CheckMessage]:
     mode = connection.settings_dict.get("OPTIONS", {}).get("transaction_mode") or "DEFERRED"
     if connection.vendor == "sqlite" and mode.upper() == "DEFERRED":
         yield Warning(
-            f"The SQLite database {connection.alias!r} begins its transactions without a lock, so "
-            "that one that reads first fails when another writes in between.",
+            f"The SQLite database {connection.alias!r} does not lock when a transaction begins, so "
+            "a transaction that reads before it writes may fail if another one writes.",
             hint="Set 'transaction_mode': 'IMMEDIATE' in its OPTIONS.",
             id="souvenirs.W007",
         )
@@ -131,7 +131,7 @@ def check_migrated(alias: str) -> Iterator[CheckMessage]:
     targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "souvenirs"]
     if executor.migration_plan(targets):
         yield Warning(
-            f"The table of souvenirs in the database {alias!r} is not up to date.",
+            f"The tables of souvenirs in the database {alias!r} lack migrations.",
             hint=f"Run manage.py migrate souvenirs --database {alias}.",
             id="souvenirs.W008",
         )
@@ -143,15 +143,15 @@ def check_digesting() -> Iterator[CheckMessage]:
         return
     if get_store().has_digests():
         yield Warning(
-            f"Digesting has fallen behind: the oldest souvenir that is not digested is of "
+            f"Digesting has fallen behind: the oldest undigested souvenir is from "
             f"{oldest:%Y-%m-%d %H:%M} UTC.",
-            hint="Run manage.py digest_souvenirs regularly. Counts are right without it.",
+            hint="Run manage.py digest_souvenirs regularly. Counts are correct without it.",
             id="souvenirs.W010",
         )
 
 
 def _offsets(zone: str) -> set[float]:
-    """The zone's distances from UTC this winter and this summer, in seconds."""
+    """The UTC offsets of a zone in this January and July, in seconds."""
     year = datetime.now(UTC).year
     moments = (datetime(year, month, 1, tzinfo=ZoneInfo(zone)) for month in (1, 7))
     return {(moment.utcoffset() or timedelta()).total_seconds() for moment in moments}
@@ -171,7 +171,7 @@ def _cache_backend() -> Any:
 
 
 def _imported(path: str) -> Any:
-    """What a dotted path names; None where that is for Django to complain about."""
+    """The object at a dotted path; None if Django itself reports that it cannot be imported."""
     try:
         return import_string(path)
     except ImportError:

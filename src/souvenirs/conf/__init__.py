@@ -127,7 +127,7 @@ class Conf:
     BYPASS = Setting[Function](
         None,
         "Function that takes a request and its user and returns true if it does not count.",
-        kinds.ANSWER_ABOUT_VISIT,
+        kinds.CONDITION_ON_REQUEST,
         "souvenirs.E010",
     )
     COUNT_IMPERSONATED = Setting(
@@ -136,7 +136,7 @@ class Conf:
     IGNORE_PATHS = Setting[Patterns](
         (),
         "Regular expressions for paths whose requests do not count.",
-        kinds.PATHS,
+        kinds.PATTERNS,
         "souvenirs.E011",
     )
     IGNORE_METHODS = Setting[Collection[str]](
@@ -151,7 +151,7 @@ class Conf:
     IGNORE_USER_AGENTS = Setting[Patterns](
         (),
         "Regular expressions for user agents whose requests do not count.",
-        kinds.USER_AGENTS,
+        kinds.PATTERNS,
         "souvenirs.E012",
     )
     IGNORE_STAFF = Setting(
@@ -179,7 +179,7 @@ class Conf:
     SEGMENTS = Setting[Mapping[str, Any]](
         {},
         "Groups of users by name: a `Q`, a queryset, or a function that returns one.",
-        kinds.SEGMENTS_BY_NAME,
+        kinds.SEGMENTS,
         "souvenirs.E022",
     )
     API_AUTH = Setting[Function](
@@ -197,13 +197,13 @@ class Conf:
     DATE_JOINED_FIELD = Setting(
         "date_joined",
         "Field of the user model for when a user registered.",
-        kinds.JOINED_FIELD,
+        kinds.FIELD,
         "souvenirs.E004",
     )
     IS_ACTIVE_FIELD = Setting(
         "is_active",
         "Field of the user model for whether a user is activated.",
-        kinds.ACTIVE_FIELD,
+        kinds.FIELD,
         "souvenirs.E005",
     )
     WEEK_START = Setting(

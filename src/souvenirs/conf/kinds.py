@@ -1,4 +1,4 @@
-"""The kinds of values that settings have."""
+"""The kinds of values that settings may have."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Patterns: TypeAlias = Collection[str | re.Pattern[str]]
 
 
 class Kind(NamedTuple):
-    """What the value of a setting may be.
+    """What values a setting may have.
 
-    ``clean`` returns the value in the form in which it is used. It raises ValueError for a value of
-    another kind, with a reason if there is more to say than that it is not ``expected``.
+    ``clean`` returns a value in the form in which it is used. It raises ValueError for a value of
+    another kind; its text, if any, follows the value in the message.
     """
 
     expected: str
@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 
 
 def shown(value: Any) -> str:
-    """Return a value for a message; only the type of one that cannot be shown, or by a query."""
+    """Return the repr of a value; only its type if the repr fails or would query the database."""
     try:
         if not issubclass(type(value), QuerySet):
             return repr(value)
@@ -41,7 +41,7 @@ def shown(value: Any) -> str:
 
 
 def _where(accepts: Callable[[Any], bool]) -> Callable[[Any], Any]:
-    """Return what cleans a value by refusing those that ``accepts`` is false of."""
+    """Return a ``clean`` that raises ValueError unless ``accepts`` is true of the value."""
 
     def clean(value: Any) -> Any:
         if not accepts(value):
@@ -52,7 +52,7 @@ def _where(accepts: Callable[[Any], bool]) -> Callable[[Any], Any]:
 
 
 def _is(value: Any, *types: type) -> bool:
-    """Like isinstance(), but a bool is no number, and a lazy object not what it would become."""
+    """Like isinstance(), but false for a bool and for a lazy object, which is not evaluated."""
     return issubclass(type(value), types) and type(value) is not bool
 
 
@@ -82,7 +82,7 @@ def _patterns(value: Any) -> Any:
 
 
 def _function_of(count: int) -> Callable[[Any], Function]:
-    """Return what turns a dotted path into its function, which takes ``count`` arguments."""
+    """Return a ``clean`` for functions of ``count`` arguments and their dotted paths."""
 
     def clean(value: Any) -> Function:
         if value is None or (_is(value, str) and not value):
@@ -93,9 +93,9 @@ def _function_of(count: int) -> Callable[[Any], Function]:
         try:
             inspect.signature(function).bind(*[None] * count)
         except TypeError as error:
-            raise ValueError(f", which cannot be called so: {error}") from error
+            raise ValueError(f", which cannot be called with {count} arguments: {error}") from error
         except ValueError:
-            pass  # a function in C that does not tell its arguments
+            pass  # a C function without a signature
         return function  # type: ignore[no-any-return]
 
     return clean
@@ -117,13 +117,21 @@ def _imported(path: str) -> Any:
         raise ValueError(f", which cannot be imported: {error}") from error
 
 
+_text = _where(lambda value: _is(value, str))
+
 BOOLEAN = Kind(
     "True or False",
-    "A word from the environment is true, whatever it says: compare it first.",
+    "Convert text from the environment: any non-empty string is true.",
     _where(lambda value: type(value) is bool),
 )
-TEXT = Kind("a string", "Every key in the cache starts with it.", _where(lambda v: _is(v, str)))
-CACHE = Kind("a name in CACHES", "Name one of the site's CACHES.", _where(lambda v: _is(v, str)))
+TEXT = Kind("a string", "Every key in the cache starts with it.", _text)
+CACHE = Kind("a name in CACHES", "Name one of the site's CACHES.", _text)
+FIELD = Kind("the name of a field", "Name a field of the user model.", _text)
+ON_DELETE = Kind(
+    "'keep' or 'erase'",
+    "'keep' keeps the primary key in the history, 'erase' changes counts of the past.",
+    _where(lambda value: _is(value, str) and value in ("keep", "erase")),
+)
 WINDOW = Kind(
     "a number of seconds",
     "An hour is 3600; 0 records every request.",
@@ -134,19 +142,19 @@ SECONDS = Kind(
     "More than 0, at most a day.",
     _where(lambda value: _is(value, int, float) and 0 < value <= 86400),
 )
-BUCKET = Kind(
-    "3600, 1800 or 900",
-    "An hour suits zones at whole hours from UTC, 1800 and 900 the others.",
-    _where(lambda value: _is(value, int) and value in (3600, 1800, 900)),
-)
 DAYS = Kind(
     "a number of days or None",
-    "prune_souvenirs deletes what is older; None keeps all souvenirs.",
+    "prune_souvenirs deletes older souvenirs; None keeps all.",
     _where(lambda value: value is None or (_is(value, int, float) and 0 <= value < float("inf"))),
+)
+BUCKET = Kind(
+    "3600, 1800 or 900",
+    "Use 3600 if the UTC offset of the time zone is a whole number of hours.",
+    _where(lambda value: _is(value, int) and value in (3600, 1800, 900)),
 )
 USERS = Kind(
     "a number of users",
-    "The default remembers 50,000 users in a few megabytes.",
+    "The default, 50,000 users, takes a few megabytes.",
     _where(lambda value: _is(value, int) and value >= 1),
 )
 WEEKDAY = Kind(
@@ -154,52 +162,34 @@ WEEKDAY = Kind(
     "1 is Monday and 7 is Sunday, as in ISO 8601.",
     _where(lambda value: _is(value, int) and 1 <= value <= 7),
 )
+PATTERNS = Kind("a list of regular expressions", "For example ['^/health/$'].", _patterns)
+METHODS = Kind(
+    "a list of methods in upper case",
+    'For example ["HEAD", "OPTIONS"].',
+    _where(lambda v: _is_collection(v, str) and all(re.fullmatch("[A-Z-]+", name) for name in v)),
+)
+STATUS_CODES = Kind(
+    "a list of integers",
+    "For example [404, *range(500, 600)] for missing pages and server errors.",
+    _where(lambda value: _is_collection(value, int)),
+)
+SEGMENTS = Kind(
+    "a dict of segments by name",
+    "A segment is a Q, a queryset, or the dotted path of a function that returns one.",
+    _segments,
+)
 USER_OF_REQUEST = Kind(
     "a function of a request or its dotted path",
     "It takes a request and returns its user.",
     _function_of(1),
 )
-ANSWER_ABOUT_VISIT = Kind(
+CONDITION_ON_REQUEST = Kind(
     "a function of a request and a user or its dotted path",
-    "It takes a request and its user and returns whether to leave them out.",
+    "It takes a request and its user and returns true if the request does not count.",
     _function_of(2),
 )
 REPORT = Kind(
     "a function of periods or its dotted path",
-    "Give the dotted path of a function that takes periods, like 'app.module.function'.",
+    "Its dotted path looks like 'app.module.function'.",
     _function_of(1),
-)
-PATHS = Kind("a list of regular expressions", r"Like ['^/health/$'].", _patterns)
-USER_AGENTS = Kind("a list of regular expressions", "Like ['(?i)uptime'].", _patterns)
-METHODS = Kind(
-    "a list of methods in capitals",
-    'Like ["HEAD", "OPTIONS"].',
-    _where(
-        lambda v: _is_collection(v, str) and all(re.fullmatch("[A-Z-]+", method) for method in v)
-    ),
-)
-STATUS_CODES = Kind(
-    "a list of numbers",
-    "Write [404, *range(500, 600)] for missing pages and every failure of the site.",
-    _where(lambda value: _is_collection(value, int)),
-)
-ON_DELETE = Kind(
-    "'keep' or 'erase'",
-    "'keep' leaves a number without a person, 'erase' changes counts of the past.",
-    _where(lambda value: _is(value, str) and value in ("keep", "erase")),
-)
-SEGMENTS_BY_NAME = Kind(
-    "a dict of segments by name",
-    "Give a Q, or the dotted path of a function that returns a Q or a queryset.",
-    _segments,
-)
-JOINED_FIELD = Kind(
-    "the name of a field",
-    "Name the DateTimeField that says when a user registered.",
-    _where(lambda value: _is(value, str)),
-)
-ACTIVE_FIELD = Kind(
-    "the name of a field",
-    "Name the BooleanField that says whether a user is activated.",
-    _where(lambda value: _is(value, str)),
 )

@@ -19,9 +19,9 @@ from ..sets import CorruptDigest, UserSet, is_number
 from ..stores import (
     Digest,
     Store,
-    claim,
     get_store,
     give_numbers,
+    mark_digested,
     numbers_of,
     retried,
     undigested_in,
@@ -76,7 +76,7 @@ def fold(cell: Cell) -> Folded:
                     ids += [number for number, _ in souvenirs]
             store.digests.create([digest for digest in digests.values() if digest.pk is None])
             store.digests.mark_stale(changed)
-            claim(ids, store.alias)
+            mark_digested(ids, store.alias)
         return Folded(len(ids), lost)
 
     return _with_numbers(work, store)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from ..calendar import DAY_LEVEL, HOUR_LEVEL, Cell, cell_of, checked, moment_of, second_of
-from ..stores import SouvenirQuerySet, delete, get_store, retried
+from ..stores import SouvenirQuerySet, delete_souvenirs, get_store, retried
 from .comparison import compare
 
 #: Souvenirs deleted in one transaction.
@@ -51,14 +52,14 @@ class Pruner:
         for hour in self._souvenirs().cells(HOUR_LEVEL):
             souvenirs = self.store.souvenirs.in_cell(hour)
             digested = souvenirs.digested()
-            if not retried(lambda hour=hour: self._is_prunable(hour, dry_run)):  # type: ignore[misc]
+            if not retried(partial(self._is_prunable, hour, dry_run)):
                 self.left += souvenirs.count()
                 continue
             if dry_run:
                 yield PrunedHour(hour, digested.count())
                 continue
             while ids := list(digested.values_list("pk", flat=True)[:ROWS]):
-                deleted = retried(lambda ids=ids: delete(ids, self.store.alias))  # type: ignore[misc]
+                deleted = retried(partial(delete_souvenirs, ids, self.store.alias))
                 yield PrunedHour(hour, deleted)
 
     def _souvenirs(self) -> SouvenirQuerySet:

@@ -1,4 +1,4 @@
-"""History from files and from what Django already knows."""
+"""Import of history from files and from Django's own tables."""
 
 from .formats import FORMATS, format_of, parser_of
 from .importer import BAD_LINE, Importer, Stopped, Summary

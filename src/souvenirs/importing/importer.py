@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 from django.conf import settings
 from django.db import reset_queries
 
-from ..calendar import MICROSECOND
+from ..calendar import EPOCH, MICROSECOND
 from ..recording import CLOCK_TOLERANCE
 from ..stores import Sighting, UserRange, get_store
 from .lines import Reading, Record, Unreadable
@@ -31,8 +31,6 @@ BATCH = 5_000
 #: How many windows with a souvenir are remembered.
 REMEMBERED = 100_000
 BAD_LINES_SHOWN = 10
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: The ends of windows that reach beyond the calendar; a day inside it, for the time zones.
 CALENDAR = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))

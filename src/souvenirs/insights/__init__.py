@@ -1,4 +1,4 @@
-"""Whether it is getting better, and who is slipping away.
+"""Series, stickiness, power curves, growth, retention, and when users were last seen.
 
 Every insight takes ``start`` and ``end``, a half-open range ``[start, end)`` of aware datetimes,
 and is computed for the calendar periods of an ``interval``: ``"day"``, ``"week"``, ``"month"``,

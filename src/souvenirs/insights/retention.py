@@ -26,7 +26,7 @@ class Cohort:
     """The users of a period, and how many of them were active in it and in later ones."""
 
     period: Period
-    #: The number of users in the cohort; None if the period is unknown.
+    #: The number of users in the cohort; None if they are first seen in an unknown period.
     size: int | None
     #: How many of them were active 0, 1, 2, ... periods later. None if that period is incomplete or
     #: unknown, see :class:`Period`, or if the size is None.

@@ -7,7 +7,7 @@ from .numbers import forget_number, give_numbers, numbers_of
 from .orm import OrmStore
 from .queries import USER, undigested_in
 from .reading import PrunedSpan
-from .souvenirs import SouvenirQuerySet, claim, delete
+from .souvenirs import SouvenirQuerySet, delete_souvenirs, mark_digested
 
 __all__ = [
     "USER",
@@ -21,11 +21,11 @@ __all__ = [
     "SouvenirQuerySet",
     "Store",
     "UserRange",
-    "claim",
-    "delete",
+    "delete_souvenirs",
     "forget_number",
     "get_store",
     "give_numbers",
+    "mark_digested",
     "numbers_of",
     "retried",
     "undigested_in",

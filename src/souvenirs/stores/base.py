@@ -140,7 +140,7 @@ class Store(ABC):
 
     @abstractmethod
     def has_digests(self) -> bool:
-        """Whether anything has been digested."""
+        """Whether there are digests of this kind."""
 
     @abstractmethod
     def souvenir_size(self) -> float | None:

@@ -13,7 +13,7 @@ from django.db.models import OuterRef, Subquery
 from django.db.models.signals import post_save, pre_save
 
 from ..calendar import Bounds, bound, outward
-from ..models import Digest, Souvenir
+from ..models import Souvenir
 from ..resilience import bounded
 from ..sets import Keys
 from .base import Counted, Group, Range, Sighting, Store, UserRange
@@ -122,7 +122,7 @@ class OrmStore(Store):
         return self.souvenirs.undigested().first_moment()
 
     def has_digests(self) -> bool:
-        return Digest.objects.using(self.alias).exists()
+        return self.digests.all().exists()
 
     def can_join(self, alias: str) -> bool:
         return alias == self.reader.alias

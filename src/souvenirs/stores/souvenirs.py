@@ -65,12 +65,12 @@ def souvenirs_in(alias: str) -> SouvenirQuerySet:
     return SouvenirQuerySet(Souvenir, using=alias).order_by()
 
 
-def claim(ids: Sequence[int], alias: str) -> int:
+def mark_digested(ids: Sequence[int], alias: str) -> int:
     """Mark exactly these souvenirs as digested: others may have come since they were read."""
     return _for_ids("UPDATE {table} SET digested = TRUE WHERE id IN ({ids})", ids, alias)
 
 
-def delete(ids: Sequence[int], alias: str) -> int:
+def delete_souvenirs(ids: Sequence[int], alias: str) -> int:
     """Delete these souvenirs and return how many there were."""
     return _for_ids("DELETE FROM {table} WHERE id IN ({ids})", ids, alias)
 

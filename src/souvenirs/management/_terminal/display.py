@@ -8,9 +8,9 @@ from math import ceil
 
 from .numbers import Value
 
-#: From lowest to highest, for sparklines and for levels beside numbers.
-LEVELS = "▁▂▃▄▅▆▇█"
-ASCII_LEVELS = ".:-=+xX#"
+#: From lowest to highest, for sparklines and for shades without colours.
+RAMP = "▁▂▃▄▅▆▇█"
+ASCII_RAMP = ".:-=+xX#"
 
 #: Cells filled by eighths from the left, from below and from above.
 FROM_LEFT = " ▏▎▍▌▋▊▉█"
@@ -18,7 +18,7 @@ FROM_BELOW = " ▁▂▃▄▅▆▇█"
 FROM_ABOVE = " ▔▔▀▀▀▀██"
 
 #: Every character drawn if the stream's encoding has them all.
-BLOCKS = LEVELS + FROM_LEFT + FROM_ABOVE + "▒─"
+BLOCKS = RAMP + FROM_LEFT + FROM_ABOVE + "▒─"
 
 #: Parameters of ANSI escape sequences.
 BOLD = "1"
@@ -59,24 +59,24 @@ class Display:
         return (FROM_LEFT[-1] * full + FROM_LEFT[part]).rstrip()
 
     def sparkline(self, values: Sequence[Value]) -> str:
-        """Return a character for each value, a space for None; only 0 has the lowest level."""
+        """Return a character for each value, a space for None; only 0 has the lowest."""
         maximum = max((value for value in values if value is not None), default=0)
-        return "".join(self._level(value, maximum) for value in values)
+        return "".join(self._character(value, maximum) for value in values)
 
     def shaded(self, text: str, share: Value) -> str:
         """Return the text on a background that stands for the share, from 0 to 1.
 
-        Without colours, return the text and a level instead, always one character longer.
+        Without colours, return the text and a character of the ramp instead.
         """
         if not self.colour:
-            return text + self._level(share, 1)
+            return text + self._character(share, 1)
         return text if share is None else self.painted(text, SHADES[_rank(share, len(SHADES))])
 
-    def _level(self, value: Value, maximum: float) -> str:
-        levels = LEVELS if self.blocks else ASCII_LEVELS
+    def _character(self, value: Value, maximum: float) -> str:
         if value is None:
             return " "
-        return levels[_rank(value / maximum if maximum else 0, len(levels))]
+        ramp = RAMP if self.blocks else ASCII_RAMP
+        return ramp[_rank(value / maximum if maximum else 0, len(ramp))]
 
 
 def _rank(share: float, ranks: int) -> int:

@@ -20,7 +20,7 @@ from ._reading import ReadingCommand
 
 Report = tuple[list[str], list[Any]]
 
-UNITS = ["daily", "weekly", "monthly", "quarterly", "yearly"]
+REPORTS = ["daily", "weekly", "monthly", "quarterly", "yearly"]
 
 
 class ReportRow(list[Any]):
@@ -63,13 +63,13 @@ class ReportCommand(ReadingCommand):
             "the first souvenir)",
             before=" (default: now)",
         )
-        for unit in UNITS:
+        for unit in REPORTS:
             parser.add_argument(
                 f"--{unit}",
                 action="store_const",
                 dest="report",
                 const=unit,
-                help=f"report {unit} activity{UNIT_NOTES.get(unit, '')}",
+                help=f"report {unit} activity{REPORT_NOTES.get(unit, '')}",
             )
         parser.add_argument(
             "--recent",
@@ -124,7 +124,7 @@ class ReportCommand(ReadingCommand):
         if report == "weekly" and not calendar:
             raise CommandError("The weekly report requires --calendar.")
         parse_range(options, parse_zone(options.get("tz")))
-        if report in UNITS and not calendar and anchor is None:
+        if report in REPORTS and not calendar and anchor is None:
             raise CommandError(f"The {report} report requires --subscription-start or --calendar.")
 
     def daily_report(self, options: dict[str, Any]) -> Report:
@@ -184,7 +184,7 @@ class ReportCommand(ReadingCommand):
             )
 
 
-UNIT_NOTES = {"weekly": " (with --calendar)", "monthly": " (default)"}
+REPORT_NOTES = {"weekly": " (with --calendar)", "monthly": " (default)"}
 
 #: The labels of periods of a subscription and of the calendar.
 LABELS = {

@@ -112,7 +112,7 @@ class Command(PeriodCommand):
         shares = _scaled_shares(insight, maximum)
         table = _triangle(insight, options["counts"])
         if not display.colour:
-            table = _with_levels(table, shares, display)
+            table = _with_shades(table, shares, display)
         fitted = self.fitted(table, display, gap=1)
         yield display.painted(fitted.header, BOLD)
         for row, cells in zip(fitted.rows, shares, strict=False):
@@ -152,8 +152,8 @@ def _scaled_shares(insight: Retention, maximum: float) -> list[list[Value]]:
     ]
 
 
-def _with_levels(table: TextTable, shares: list[list[Value]], display: Display) -> TextTable:
-    """The table with a level beside each cell."""
+def _with_shades(table: TextTable, shares: list[list[Value]], display: Display) -> TextTable:
+    """The table with a shade beside each cell."""
     rows = [
         [*row[:LEADING], *map(display.shaded, row[LEADING:], each)]
         for row, each in zip(table.rows, shares, strict=False)
