@@ -134,7 +134,7 @@ def rate_limited(connection: BaseDatabaseWrapper, cache: str, user: User) -> lis
     )
     return [
         [f"`souvenez()`, {TITLES[cache]}", us(old), us(new), times(old, new)],
-        [f"the gate alone, {TITLES[cache]}", us(old), us(alone), times(old, alone)],
+        [f"the rate limiter alone, {TITLES[cache]}", us(old), us(alone), times(old, alone)],
     ]
 
 

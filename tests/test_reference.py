@@ -116,6 +116,12 @@ def test_every_exported_name_is_documented(module):
     assert set(import_module(module).__all__) - shown == set()
 
 
+def test_function_with_the_name_of_its_module_is_documented_as_a_function():
+    shown = (REFERENCE / "python.md").read_text()
+    for name in ("growth", "retention", "stickiness"):
+        assert f"### {name}()\n\n```py\n{name}(\n    start: datetime | None = None,\n" in shown
+
+
 class Child(NamedTuple):
     """One who is counted."""
 

@@ -7,8 +7,8 @@ back. Reset it before each test, for example with pytest::
     def fresh_souvenirs():
         souvenirs.testing.reset()
 
-If no test is about souvenirs, switch recording off instead: ``SOUVENIRS_ENABLED = False`` in the
-settings of the tests, or :func:`disabled` for a class, a function or a block.
+If no test is about souvenirs, switch recording off instead: set ``SOUVENIRS_ENABLED`` to False in
+the settings of the tests, or use :func:`disabled` for a class, a function or a block.
 """
 
 from __future__ import annotations

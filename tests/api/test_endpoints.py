@@ -757,7 +757,7 @@ def test_table_of_the_docs(api, make_user, leave, settings):
     for number, day in ((1, at(2016, 1, 4)), (2, at(2016, 1, 20)), (3, at(2016, 2, 8))):
         make_user(number, joined=day)
         leave((number, day))
-    leave((1, at(2016, 2, 8)))
+    leave((1, at(2016, 1, 5)), (1, at(2016, 2, 8)), (3, at(2016, 2, 29)))
     settings.SOUVENIRS_SEGMENTS = {"Acme": Q(pk__in=[1, 2]), "Globex": Q(pk=3)}
     [(name, query, answer)] = [each for each in ANSWERS_OF_DOCS if "format=csv" in each[1]]
     assert api(name, query).content.decode().splitlines() == answer.splitlines()

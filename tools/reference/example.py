@@ -25,8 +25,8 @@ def populate() -> None:
     call_command("migrate", verbosity=0)
     for name, customer, days in (
         ("ann", "acme", ((1, 4), (1, 5), (2, 8))),
-        ("bob", "globex", ((1, 20),)),
-        ("cleo", "acme", ((2, 8), (2, 29))),
+        ("bob", "acme", ((1, 20),)),
+        ("cleo", "globex", ((2, 8), (2, 29))),
     ):
         seen = [datetime(2016, month, day, 9, tzinfo=UTC) for month, day in days]
         user = User.objects.create(

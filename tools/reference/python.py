@@ -161,14 +161,20 @@ def _owner(name: str) -> str:
 
 def _resolve(path: str) -> Any:
     """Return what a dotted path names, or None."""
-    parts = path.split(".")
-    for length in range(len(parts), 0, -1):
-        try:
-            found: Any = import_module(".".join(parts[:length]))
-        except ImportError:
-            continue
-        for part in parts[length:]:
-            found = getattr(found, part, None)
-        # A class method is another object each time.
-        return getattr(found, "__func__", found)
-    return None
+    top, *parts = path.split(".")
+    try:
+        found: Any = import_module(top)
+    except ImportError:
+        return None
+    for position, part in enumerate(parts, 1):
+        # First what the module itself calls by that name: ``souvenirs.insights.growth`` is a
+        # function, although there is a module of that name, too.
+        if not hasattr(found, part):
+            try:
+                found = import_module(".".join([top, *parts[:position]]))
+            except ImportError:
+                return None
+        else:
+            found = getattr(found, part)
+    # A class method is another object each time.
+    return getattr(found, "__func__", found)
