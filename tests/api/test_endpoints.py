@@ -37,7 +37,7 @@ from souvenirs.reports import (
     calendar_quarterly_usage,
     customer_monthly_usage,
 )
-from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, busy_hours, csv_response
+from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, busyhours, csv_response
 from souvenirs.web.forms import MAX_PERIODS
 from tests.conftest import at, build_user, pk_of
 from tests.web.test_access import Person
@@ -151,7 +151,7 @@ def test_stickiness_is_the_stickiness(api, history):
 
 
 def test_busy_hours_are_those_of_the_overview(api, history):
-    found = busy_hours(END, UTC)
+    found = busyhours.busy_hours(END, UTC)
     assert rows(api("busy", RANGE)) == [
         {"weekday": weekday, "hour": hour, "active": mean}
         for weekday in found.days

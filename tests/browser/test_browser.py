@@ -187,4 +187,4 @@ def test_mistake_is_said_at_its_field(visit):
     wrong = page.locator("[name=tz]")
     assert wrong.get_attribute("aria-invalid") == "true"
     assert wrong.input_value() == "Atlantis"
-    assert "must be a name like Europe/Paris" in page.locator("#souvenirs-tz-error").inner_text()
+    assert "must be a name like Europe/Paris" in page.locator("#souvenirs-tz_error").inner_text()

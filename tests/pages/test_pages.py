@@ -26,7 +26,7 @@ from souvenirs.reports import (
     calendar_monthly_usage,
     customer_monthly_usage,
 )
-from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, busy_hours, fields
+from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, busyhours, fields
 from tests.conftest import at, build_user, pk_of
 from tests.digesting import digest
 
@@ -324,9 +324,9 @@ def test_busy_hours_where_the_clock_jumps(world, leave):
     """In Paris there was no hour from 2 to 3 on 30 March, a Sunday."""
     moments = [at(2025, 3, 30, 0, 31), at(2025, 3, 30, 1, 31)]
     leave(*((9, moment) for moment in moments))
-    before = busy_hours(at(2025, 4, 10), ZoneInfo("Europe/Paris")).means[7]
+    before = busyhours.busy_hours(at(2025, 4, 10), ZoneInfo("Europe/Paris")).means[7]
     Souvenir.objects.filter(when__in=moments).delete()
-    after = busy_hours(at(2025, 4, 10), ZoneInfo("Europe/Paris")).means[7]
+    after = busyhours.busy_hours(at(2025, 4, 10), ZoneInfo("Europe/Paris")).means[7]
     changed = [(x - y) * 4 for x, y in zip(before, after, strict=True)]
     assert changed == [0, 1, 0, 1] + [0] * 20
 

@@ -26,20 +26,9 @@ from ..web import (
     csv_response,
     error_response,
 )
-from . import forms
+from . import forms, payloads
 from .access import for_api
-from .payloads import (
-    CsvTable,
-    Payload,
-    busy_payload,
-    growth_payload,
-    health_payload,
-    people_payload,
-    retention_payload,
-    series_payload,
-    stickiness_payload,
-    usage_payload,
-)
+from .payloads import CsvTable, Payload
 
 #: JSON schemas of columns.
 TEXT = {"type": "string"}
@@ -105,21 +94,21 @@ class Endpoint:
 USAGE = Endpoint(
     "usage",
     forms.UsageForm,
-    usage_payload,
+    payloads.usage_payload,
     "Registered, activated and active users by period.",
     {**PERIOD, "registered": COUNT, "activated": COUNT, "active": COUNT},
 )
 SERIES = Endpoint(
     "series",
     forms.SeriesForm,
-    series_payload,
+    payloads.series_payload,
     "Active users by period.",
     {**PERIOD, "value": COUNT},
 )
 RETENTION = Endpoint(
     "retention",
     forms.RetentionForm,
-    retention_payload,
+    payloads.retention_payload,
     "Cohorts of users, and how many of each were active in each period since.",
     {
         **PERIOD,
@@ -132,7 +121,7 @@ RETENTION = Endpoint(
 GROWTH = Endpoint(
     "growth",
     forms.GrowthForm,
-    growth_payload,
+    payloads.growth_payload,
     "Growth accounting: new, retained, resurrected and churned users by period.",
     {
         **PERIOD,
@@ -143,7 +132,7 @@ GROWTH = Endpoint(
 STICKINESS = Endpoint(
     "stickiness",
     forms.StickinessForm,
-    stickiness_payload,
+    payloads.stickiness_payload,
     "Daily, weekly and monthly active users at the end of each period, and their ratios.",
     {
         **PERIOD,
@@ -157,7 +146,7 @@ STICKINESS = Endpoint(
 BUSY = Endpoint(
     "busy",
     forms.BusyForm,
-    busy_payload,
+    payloads.busy_payload,
     "Average number of active users by hour of the week, over the last four whole weeks of the "
     "range. Weekday 1 is Monday.",
     {"weekday": NUMBER, "hour": NUMBER, "active": SHARE},
@@ -165,7 +154,7 @@ BUSY = Endpoint(
 PEOPLE = Endpoint(
     "people",
     forms.PeopleForm,
-    people_payload,
+    payloads.people_payload,
     "Lists of users: active, recently seen, inactive or never seen.",
     {"id": TEXT, "username": MAYBE_TEXT, "last_seen": MAYBE_MOMENT},
     more={"total": NUMBER},
@@ -174,7 +163,7 @@ PEOPLE = Endpoint(
 HEALTH = Endpoint(
     "health",
     forms.HealthForm,
-    health_payload,
+    payloads.health_payload,
     "The start of history, the progress of digesting, and failed system checks.",
     {
         "digests": TEXT,

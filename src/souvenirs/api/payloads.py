@@ -42,7 +42,7 @@ from ..stores import get_store
 from ..web import (
     InvalidParameter,
     Parameters,
-    busy_hours,
+    busyhours,
     check_groups,
     check_report,
     failed_checks,
@@ -133,7 +133,7 @@ def stickiness_payload(parameters: Parameters) -> Payload:
 def busy_payload(parameters: Parameters) -> Payload:
     """Return the average number of active users by hour of the week."""
     end = parameters.end or timezone.now()
-    found = busy_hours(end, parameters.zone, _members(parameters))
+    found = busyhours.busy_hours(end, parameters.zone, _members(parameters))
     means = found.means or {}
     return Payload(
         [

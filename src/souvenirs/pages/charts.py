@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import ngettext
 
@@ -21,8 +21,7 @@ HEIGHT = 100
 STEP = 10
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """The name of a line, and its values; None leaves a gap."""
 
     name: str
@@ -88,8 +87,7 @@ def ticks(most: int) -> list[int]:
     return [size * place for place in range(max(ceil(most / size), 1) + 1)]
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """A part of a stack, with its class and its coordinates in SVG."""
 
     kind: str
@@ -98,8 +96,7 @@ class Bar:
     height: str
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(NamedTuple):
     """The parts of one period, above and below zero; the title is their text alternative."""
 
     title: str
@@ -162,8 +159,7 @@ def _scaled(value: float | None, top: float, height: float) -> float:
     return round((value or 0) / top * height, 2) if top else 0
 
 
-@dataclass(frozen=True)
-class Day:
+class Day(NamedTuple):
     """A day, with its coordinates in SVG."""
 
     title: str
@@ -171,8 +167,7 @@ class Day:
     y: str
 
 
-@dataclass(frozen=True)
-class Weeks:
+class Weeks(NamedTuple):
     """A calendar strip: a column for each week, with the active days."""
 
     title: str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -12,16 +10,8 @@ from ..sets import CorruptDigest
 from ..stores import PrunedSpan
 
 
-class Problem(TypedDict):
-    """The context of an error."""
-
-    problem: str
-    #: The message of the exception, in English.
-    detail: str
-
-
-def error_context(error: PrunedSpan | CorruptDigest) -> Problem:
-    """Return the template context of an error."""
+def error_context(error: PrunedSpan | CorruptDigest) -> dict[str, str]:
+    """Return the template context of an error; the detail is in English."""
     if isinstance(error, PrunedSpan):
         problem = _("The range starts or ends inside a bucket whose souvenirs have been pruned.")
     else:

@@ -39,7 +39,7 @@ from ..insights import (
 )
 from ..reports import calendar_monthly_usage, usage_row
 from ..stores import get_store
-from ..web import FOUR_WEEKS, WEEK, BusyHours, just_before, last_day_of, plan_busy_hours
+from ..web import FOUR_WEEKS, WEEK, busyhours
 
 #: Users seen this recently are active now.
 NOW = timedelta(minutes=15)
@@ -81,7 +81,7 @@ class Overview:
     tiles: tuple[Tile, ...]
     chart: Stickiness
     growth: Growth
-    busy: BusyHours
+    busy: busyhours.BusyHours
     months: list[dict[str, Any]]
 
 
@@ -90,7 +90,7 @@ def overview(
 ) -> Overview:
     """Return the numbers of ``[start, end)`` and of its last days; without an end, up to now."""
     now = checked(timezone.now(), "now")
-    moment, days = last_day_of(end or now, now, zone)
+    moment, days = busyhours.last_day_of(end or now, now, zone)
     start = earlier(checked(start, "start"), moment)
     first_souvenir = get_store().first()
 
@@ -102,7 +102,7 @@ def overview(
         _plan_tiles(days, moment, first_souvenir),
         plan_stickiness(timeline(spread_over(start, moment))),
         plan_growth(timeline(interval)),
-        plan_busy_hours(days, first_souvenir),
+        busyhours.plan_busy_hours(days, first_souvenir),
         Plan([(outward(now - NOW), outward(now))], lambda sets: len(sets[0])),
     ]
     # A report function of the site counts in its own way.
@@ -138,7 +138,7 @@ def _plan_tiles(
     """Plan the tiles at a moment in, or at the end of, day 0."""
     first = -2 * FOUR_WEEKS
     bounds = [days.boundary(number) for number in range(first, 1)] + [moment]
-    last = just_before(moment, days.zone)
+    last = busyhours.just_before(moment, days.zone)
     month = calendar_start(outward(last), MONTH, days.zone)
     last_month = next_month(month, delta=-1, tz=days.zone)
     month_end = earlier(_end_of_hour(days, next_month(last, delta=-1, tz=days.zone)), month)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Any, ClassVar
@@ -33,23 +32,6 @@ LISTS = ("active", *shared.OF_DAYS)
 NOT_SENT = ("preset", "page", "format")
 
 
-@dataclass(frozen=True)
-class Control:
-    """A field as the template shows it."""
-
-    field: BoundField
-    error: str
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A link to a range, or to a number of days."""
-
-    name: str
-    url: str
-    is_current: bool
-
-
 class PageForm(QueryForm):
     """The parameters of a page; empty ones are missing ones, because a form sends every field."""
 
@@ -58,11 +40,8 @@ class PageForm(QueryForm):
 
     def __init__(self, query: QueryDict) -> None:
         given = query.copy()
-        unused = (
-            shared.UNUSED.get(query.get("list") or "active", ())
-            if "list" in self.base_fields
-            else ()
-        )
+        has_lists = "list" in self.base_fields
+        unused = shared.UNUSED.get(query.get("list") or "active", ()) if has_lists else ()
         for name, texts in query.lists():
             if texts == [""] or name in unused:
                 del given[name]
@@ -72,7 +51,7 @@ class PageForm(QueryForm):
         self.given = {name: str(given[name]) for name in given}
         self.initial["zone"] = str(timezone.get_current_timezone())
 
-    def controls(self, parameters: Parameters | None) -> list[Control]:
+    def controls(self, parameters: Parameters | None) -> list[tuple[BoundField, str]]:
         """Return the fields to show, with their errors; ``parameters`` is None if there are any."""
         if parameters and parameters.preset and parameters.start and parameters.end:
             self.initial["start"] = parameters.start.date().isoformat()
@@ -99,11 +78,11 @@ class PageForm(QueryForm):
             return bool(segment_names())
         return name not in self.hidden or name in self.given
 
-    def _control(self, name: str, bound: BoundField) -> Control:
+    def _control(self, name: str, bound: BoundField) -> tuple[BoundField, str]:
         field, value = bound.field, bound.value()
         if name in self.hidden:
             field.widget = forms.HiddenInput()
-            return Control(bound, "")
+            return bound, ""
         if isinstance(field, fields.ChoiceField):
             # An invalid value is named as in the URL, where it comes from.
             label = name
@@ -112,38 +91,38 @@ class PageForm(QueryForm):
             label = str(bound.label)
         if isinstance(field, fields.InstantField):
             field.widget.input_type = "date" if not value or _is_day(value) else "text"
-        if bound.name not in self.errors:
-            return Control(bound, "")
-        described = {"aria-invalid": "true", "aria-describedby": f"{bound.id_for_label}-error"}
-        field.widget.attrs.update(described)
-        return Control(bound, message(self.error(bound.name), label))
+        return bound, message(self.error(bound.name), label) if bound.name in self.errors else ""
 
-    def presets(self, page: str, mount: Mount, parameters: Parameters | None) -> list[Preset]:
+    def presets(
+        self, page: str, mount: Mount, parameters: Parameters | None
+    ) -> list[dict[str, Any]]:
         """Return links to other ranges, or to other numbers of days, that keep the rest."""
         others = {
             name: value
             for name, value in self.given.items()
-            if name not in ("from", "to", "page", "of", "offset")
+            if name not in ("from", "to", "preset", "days", "page", "of", "offset")
             and (name != "list" or value in LISTS)
         }
         if self.list_name in shared.OF_DAYS:
-            others.pop("preset", None)
-            days = str(self["days"].value())
-            return [
-                Preset(
-                    ngettext("%(days)s day", "%(days)s days", each) % {"days": each},
-                    mount.url(page, {**others, "days": each}),
-                    days == str(each),
-                )
-                for each in (30, 90, 180, 365)
-                if self.list_name != "never"
-            ]
-        if self.default_preset is None:
+            if self.list_name == "never":
+                return []
+            name, current = "days", str(self["days"].value())
+            choices: dict[str, Any] = {
+                str(days): ngettext("%(days)s day", "%(days)s days", days) % {"days": days}
+                for days in (30, 90, 180, 365)
+            }
+        elif self.default_preset is None:
             return []
-        current = parameters.preset if parameters else None
+        else:
+            name, current = "preset", str(parameters.preset) if parameters else ""
+            choices = shared.PRESET.labels()
         return [
-            Preset(str(label), mount.url(page, {**others, "preset": name}), name == current)
-            for name, label in shared.PRESET.labels().items()
+            {
+                "name": label,
+                "url": mount.url(page, {**others, name: value}),
+                "is_current": value == current,
+            }
+            for value, label in choices.items()
         ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -45,8 +46,7 @@ class TableCell:
         return SafeString(f"<td{kind}>{inside}</td>")
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """The header of a column, with a link that sorts the table by it."""
 
     name: str
@@ -56,16 +56,14 @@ class Column:
     order: str = ""
 
 
-@dataclass(frozen=True)
-class Download:
+class Download(NamedTuple):
     """A link to the table in another format."""
 
     name: str
     url: str
 
 
-@dataclass(frozen=True)
-class PageTable:
+class PageTable(NamedTuple):
     """A table with its caption, notes and downloads."""
 
     caption: str

@@ -7,9 +7,8 @@ sorted by username, by the date of registration, or by when users were last seen
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from django.contrib.auth import get_user_model
 from django.db.models import IntegerField, QuerySet
@@ -30,12 +29,8 @@ MAX_ROWS = 10_000
 #: The order by when users were last seen.
 SEEN = "seen"
 
-#: Lists of the users behind a number of growth accounting.
-OF_GROWTH = ("new", "retained", "resurrected", "churned")
 
-
-@dataclass(frozen=True)
-class UserPage:
+class UserPage(NamedTuple):
     """A page of a list."""
 
     users: list[Any]

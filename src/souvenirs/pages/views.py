@@ -43,7 +43,7 @@ from ..web import (
     shared,
     timestamp,
 )
-from . import figures
+from . import figures, sections
 from .access import for_pages
 from .errors import error_context
 from .formats import day, minute, number
@@ -60,31 +60,12 @@ from .forms import (
     zone_options,
 )
 from .links import PAGES, Mount, PageRequest
-from .sections.health import checks_table, levels_table, status_table
-from .sections.overview import (
-    actives_chart,
-    actives_table,
-    busy_table,
-    growth_bars,
-    growth_table,
-    now_note,
-    tile_shape,
-)
-from .sections.retention import retention_table
-from .sections.usage import usage_chart, usage_table
-from .sections.users import people_table
 from .userlists import MAX_ROWS, PER_PAGE, list_users, orders
 
 OUTSIDE = Mount()
 
-#: The parameters of each page.
-FORMS = {
-    "overview": OverviewForm.parameters(),
-    "retention": RetentionForm.parameters(),
-    "people": PeopleForm.parameters(),
-    "billing": BillingForm.parameters(),
-    "health": HealthForm.parameters(),
-}
+#: The parameters of each page, by name.
+FORMS: dict[str, type[PageForm]] = {}
 
 Context: TypeAlias = dict[str, Any]
 
@@ -96,6 +77,8 @@ def page_view(
     name: str, form_class: type[PageForm], template: str, permission: str = VIEW_USAGE
 ) -> Callable[[Fill], View]:
     """Make the view of a page from a function that returns the context of its template."""
+
+    FORMS[name] = form_class
 
     def decorate(fill: Fill) -> View:
         @for_pages(permission)
@@ -121,7 +104,7 @@ def page_view(
                 status, context = 500, {**error_context(error)}
             parameters = page.parameters if page else None
             controls = form.controls(parameters)
-            if wrong and not any(control.error for control in controls):
+            if wrong and not any(error for _field, error in controls):
                 context["problem"] = message(wrong)
             context |= {
                 **mount.context(request),
@@ -144,12 +127,16 @@ def _navigation(page: PageRequest | None, current: str, mount: Mount, user: Any)
     return [
         {
             "name": label,
-            "url": mount.url(name, {key: shared[key] for key in shared if key in FORMS[name]}),
+            "url": mount.url(name, _known(shared, FORMS[name])),
             "is_current": name == current,
         }
         for name, label in PAGES.items()
         if may(user, VIEW_PEOPLE if name == "people" else VIEW_USAGE)
     ]
+
+
+def _known(query: Context, form: type[PageForm]) -> Context:
+    return {name: value for name, value in query.items() if name in form.parameters()}
 
 
 def _shown(parameters: Parameters) -> Context:
@@ -182,29 +169,30 @@ def overview(page: PageRequest) -> Context:
         parameters.zone,
         restricted(None, parameters.segment),
     )
-    actives, usage = actives_chart(found.chart), usage_chart(found.months)
-    bars = growth_bars(found.growth)
+    actives = sections.overview.actives_chart(found.chart)
+    usage = sections.usage.usage_chart(found.months)
+    bars = sections.overview.growth_bars(found.growth)
     caption = _("Users registered and activated before the end of each month, and active in it")
     return {
         "moment_title": _("Now") if found.is_now else _("Up to %s") % _written(found.moment),
-        "tiles": [tile_shape(tile, page, found.is_now) for tile in found.tiles],
+        "tiles": [sections.overview.tile_shape(tile, page, found.is_now) for tile in found.tiles],
         "active_now": number(found.active_now),
         "active_now_url": page.people_in(found.active_since, found.active_since + figures.NOW),
-        "now_note": now_note(),
+        "now_note": sections.overview.now_note(),
         "actives": {
             "chart": actives,
-            "table": actives_table(found.chart, page),
+            "table": sections.overview.actives_table(found.chart, page),
         },
         "usage": {
             "chart": usage,
-            "table": usage_table(found.months, page, caption, "month"),
+            "table": sections.usage.usage_table(found.months, page, caption, "month"),
         },
         "growth": {
             "bars": bars,
             "top": number(bars.top),
-            "table": growth_table(found.growth, page),
+            "table": sections.overview.growth_table(found.growth, page),
         },
-        "busy": busy_table(found.busy, page),
+        "busy": sections.overview.busy_table(found.busy, page),
     }
 
 
@@ -224,7 +212,7 @@ def retention(page: PageRequest) -> Context:
         tz=parameters.zone,
         users=restricted(None, parameters.segment),
     )
-    return {"tables": [retention_table(found, page)]}
+    return {"tables": [sections.retention.retention_table(found, page)]}
 
 
 @page_view("people", PeopleForm, "tables", VIEW_PEOPLE)
@@ -246,7 +234,7 @@ def people(page: PageRequest) -> Context | HttpResponse:
     is_last = parameters.page >= MAX_ROWS // PER_PAGE
     return {
         "range": "" if parameters.list in shared.OF_DAYS else _shown(parameters)["range"],
-        "tables": [people_table(found, page, own)],
+        "tables": [sections.users.people_table(found, page, own)],
         "turns": {
             "previous": turn(parameters.page - 1) if parameters.page > 1 else "",
             "here": _("Page %s") % number(parameters.page),
@@ -302,7 +290,7 @@ def billing(page: PageRequest) -> Context:
         # The range of a future subscription is empty: it cannot end before it starts.
         shown["to"] = shown["from"]
     return {
-        "tables": [usage_table(usages, page, caption, parameters.interval, shown)],
+        "tables": [sections.usage.usage_table(usages, page, caption, parameters.interval, shown)],
     }
 
 
@@ -312,9 +300,9 @@ def health(page: PageRequest) -> Context:
     progress = status()
     return {
         "tables": [
-            status_table(progress, get_store().first(), page),
-            levels_table(progress.levels, page),
-            checks_table(failed_checks(), page),
+            sections.health.status_table(progress, get_store().first(), page),
+            sections.health.levels_table(progress.levels, page),
+            sections.health.checks_table(failed_checks(), page),
         ]
     }
 

@@ -1,15 +1,7 @@
 """What the pages and the API share: permissions, parameters of URLs, CSV."""
 
-from . import fields, shared
-from .busyhours import (
-    FOUR_WEEKS,
-    WEEK,
-    BusyHours,
-    busy_hours,
-    just_before,
-    last_day_of,
-    plan_busy_hours,
-)
+from . import busyhours, fields, shared
+from .busyhours import FOUR_WEEKS, WEEK
 from .fields import InvalidParameter
 from .forms import Parameters, QueryForm, RangeForm, check_groups, check_periods, check_report
 from .health import failed_checks
@@ -30,13 +22,12 @@ __all__ = [
     "VIEW_PEOPLE",
     "VIEW_USAGE",
     "WEEK",
-    "BusyHours",
     "InvalidParameter",
     "Parameters",
     "QueryForm",
     "RangeForm",
     "View",
-    "busy_hours",
+    "busyhours",
     "check_groups",
     "check_periods",
     "check_report",
@@ -44,11 +35,8 @@ __all__ = [
     "error_response",
     "failed_checks",
     "fields",
-    "just_before",
-    "last_day_of",
     "may",
     "name_of",
-    "plan_busy_hours",
     "private",
     "refused_method",
     "shared",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, overload
+from typing import Any
 
 from django.http import HttpResponse
 
@@ -26,10 +26,6 @@ def csv_response(
     return response
 
 
-@overload
-def timestamp(moment: datetime, zone: tzinfo | None = None) -> str: ...
-@overload
-def timestamp(moment: None, zone: tzinfo | None = None) -> None: ...
 def timestamp(moment: datetime | None, zone: tzinfo | None = None) -> str | None:
     """Return a moment in the format of RFC 3339, in a time zone or as it is; None for None.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
@@ -12,7 +11,7 @@ from ...api import BUSY, GROWTH, STICKINESS
 from ...calendar import checked, local
 from ...conf import conf
 from ...insights import Growth, GrowthPart, Stickiness
-from ...web import BusyHours
+from ...web import busyhours
 from ..charts import Bars, Chart, Line, bars, path
 from ..figures import Tile
 from ..formats import day, number, percent, signed
@@ -21,22 +20,8 @@ from ..tables import Column, PageTable, TableCell, header, numbers, shade
 from .common import downloads, period_notes
 
 
-@dataclass(frozen=True)
-class TileShape:
-    """A tile as text."""
-
-    name: str
-    about: str
-    value: str
-    url: str
-    change: str
-    #: ``up``, ``down``, ``same`` or empty.
-    direction: str
-    line: str
-
-
-def tile_shape(tile: Tile, page: PageRequest, is_now: bool) -> TileShape:
-    """Return a tile as text."""
+def tile_shape(tile: Tile, page: PageRequest, is_now: bool) -> dict[str, str]:
+    """Return a tile as text, with the direction of its change: ``up``, ``down``, ``same`` or ""."""
     first = local(checked(tile.start, "start"), page.parameters.zone)
     names = {
         "day": _("Today") if is_now else day(first),
@@ -66,15 +51,15 @@ def tile_shape(tile: Tile, page: PageRequest, is_now: bool) -> TileShape:
     elif not is_share:
         url = page.people_in(tile.start, tile.end)
     known = [value for value in tile.line if value is not None]
-    return TileShape(
-        name=names[tile.name],
-        about=abouts[tile.name],
-        value=percent(tile.value, 1) if is_share else number(tile.value),
-        url=url,
-        change=_change(tile, is_share),
-        direction="" if tile.change is None else _direction(tile.change),
-        line=path(tile.line, max(known, default=0), 30),
-    )
+    return {
+        "name": names[tile.name],
+        "about": abouts[tile.name],
+        "value": percent(tile.value, 1) if is_share else number(tile.value),
+        "url": url,
+        "change": _change(tile, is_share),
+        "direction": "" if tile.change is None else _direction(tile.change),
+        "line": path(tile.line, max(known, default=0), 30),
+    }
 
 
 def _change(tile: Tile, is_share: bool) -> str:
@@ -195,7 +180,7 @@ def growth_table(growth: Growth, page: PageRequest) -> PageTable:
     )
 
 
-def busy_table(busy: BusyHours, page: PageRequest) -> PageTable:
+def busy_table(busy: busyhours.BusyHours, page: PageRequest) -> PageTable:
     """Return the heat map of the hours of the week."""
     unknown: tuple[float | None, ...] = (None,) * 24
     means = {weekday: (busy.means or {}).get(weekday, unknown) for weekday in busy.days}
