@@ -117,9 +117,9 @@ def digest(connection: BaseDatabaseWrapper, rows: int) -> str:
     size = sum(level.size for level in levels)
     parts = ", ".join(f"{level.size / rows:.2f} {level.name}" for level in levels)
     return (
-        f"Digesting processed {rows / folded:,.0f} souvenirs per second, including marking "
-        f"them as digested; days and months took {made:.1f} s. The process grew by {grown:.0f} MB. Digests "
-        f"take {size / rows:.2f} bytes per souvenir: {parts}.\n"
+        f"Digesting processed {rows / folded:,.0f} souvenirs per second, including marking them "
+        f"as digested; days and months took {made:.1f} s. The process grew by {grown:.0f} MB. "
+        f"Digests take {size / rows:.2f} bytes per souvenir: {parts}.\n"
     )
 
 
