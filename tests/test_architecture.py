@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -74,16 +75,23 @@ def room_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def names_imported(path):
-    """Everything that a module imports, as absolute dotted names without the package's own."""
+@cache
+def imports(path):
+    """Everything that a module imports, as pairs of an absolute dotted path and a name."""
     package = ["souvenirs", *path.relative_to(PACKAGE).parent.parts]
+    found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [(alias.name, None) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
-            module = [*base, *(node.module or "").split(".")]
-            yield ".".join(part for part in module if part)
+            module = ".".join(part for part in (*base, *(node.module or "").split(".")) if part)
+            found += [(module, alias.name) for alias in node.names]
+    return found
+
+
+def names_imported(path):
+    return {module for module, _ in imports(path)}
 
 
 def rooms_imported(path):
@@ -105,6 +113,21 @@ def test_a_room_imports_only_from_rooms_below(path):
 def test_what_a_room_does_not_hand_out_is_private_to_it(path):
     inside = [".".join(["souvenirs", *each]) for each in rooms_imported(path) if each[1:]]
     assert set(inside) <= set(DOORS)
+
+
+def names_handed_out():
+    """The names that each room imports in its ``__init__.py``, where these are not for projects."""
+    for path in PACKAGE.glob("*/__init__.py"):
+        text = path.read_text()
+        if "__all__" not in text:
+            names = {name for module, name in imports(path) if module.count(".") == 2}
+            yield from ((room_of(path), name) for name in names if text.count(name) == 1)
+
+
+@pytest.mark.parametrize(("room", "name"), sorted(names_handed_out()))
+def test_a_room_hands_out_only_what_others_use(room, name):
+    others = [path for path in MODULES if room_of(path) != room]
+    assert any((f"souvenirs.{room}", name) in imports(path) for path in others)
 
 
 def test_every_module_is_in_a_room():

@@ -20,7 +20,7 @@ from souvenirs.reports import (
     daily_usage,
     usage_for_periods,
 )
-from souvenirs.stores import Counted
+from souvenirs.stores.base import Counted
 from tests.conftest import INSTANT, at
 
 pytestmark = pytest.mark.django_db

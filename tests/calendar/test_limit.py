@@ -1,6 +1,6 @@
 import pytest
 
-from souvenirs.calendar import MAX_PERIODS, TooManyPeriods, check_period_count
+from souvenirs.calendar.limit import MAX_PERIODS, TooManyPeriods, check_period_count
 
 
 def test_as_many_periods_as_allowed():

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from souvenirs.calendar import (
     DAY,
     INTERVALS,
-    MAX_PERIODS,
     MONTH,
     Boundaries,
     Timeline,
@@ -21,6 +20,7 @@ from souvenirs.calendar import (
     periods_in,
     utc,
 )
+from souvenirs.calendar.limit import MAX_PERIODS
 from tests.conftest import at
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -22,27 +22,3 @@ from .segments import (
     segment_definition,
     segment_names,
 )
-
-__all__ = [
-    "BY_SETTING",
-    "Accounts",
-    "ActiveUsers",
-    "By",
-    "BySegment",
-    "WasSeen",
-    "accounts_as_of",
-    "active_users",
-    "active_users_each",
-    "count_active_users",
-    "date_joined_field",
-    "group_of",
-    "groups_by",
-    "groups_if_any",
-    "is_active_field",
-    "joined_each",
-    "new_accounts",
-    "restricted",
-    "segment",
-    "segment_definition",
-    "segment_names",
-]

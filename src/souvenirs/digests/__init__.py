@@ -5,16 +5,3 @@ from .erasing import erase_deleted_user, erase_user, export_user
 from .pruning import NotInDigest, Pruner
 from .status import Level, Status, status
 from .verifying import Verifier
-
-__all__ = [
-    "Digester",
-    "Level",
-    "NotInDigest",
-    "Pruner",
-    "Status",
-    "Verifier",
-    "erase_deleted_user",
-    "erase_user",
-    "export_user",
-    "status",
-]

@@ -4,16 +4,3 @@ from .formats import FORMATS, format_of, parser_of
 from .importer import BAD_LINE, Importer, Stopped, Summary
 from .lines import Reading, open_readings
 from .tables import TABLES
-
-__all__ = [
-    "BAD_LINE",
-    "FORMATS",
-    "TABLES",
-    "Importer",
-    "Reading",
-    "Stopped",
-    "Summary",
-    "format_of",
-    "open_readings",
-    "parser_of",
-]

@@ -4,12 +4,3 @@ from .breaker import cache_breaker, database_breaker
 from .caches import bounded_cache, has_timeout
 from .logs import ThrottledLogger
 from .timeouts import bounded
-
-__all__ = [
-    "ThrottledLogger",
-    "bounded",
-    "bounded_cache",
-    "cache_breaker",
-    "database_breaker",
-    "has_timeout",
-]

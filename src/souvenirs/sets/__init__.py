@@ -3,21 +3,3 @@
 from .conditions import IsOneOf, one_of
 from .keys import FIRST_NUMBER, Keys, is_number, keys_by, keys_in, packing, primary_key, unpacked
 from .usersets import LAST_NUMBER, CorruptDigest, Label, UserSet, checksum_of
-
-__all__ = [
-    "FIRST_NUMBER",
-    "LAST_NUMBER",
-    "CorruptDigest",
-    "IsOneOf",
-    "Keys",
-    "Label",
-    "UserSet",
-    "checksum_of",
-    "is_number",
-    "keys_by",
-    "keys_in",
-    "one_of",
-    "packing",
-    "primary_key",
-    "unpacked",
-]

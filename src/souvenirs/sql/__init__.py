@@ -2,10 +2,3 @@
 
 from .indexes import FalseIndex
 from .parameters import Field, Rank, values_table
-
-__all__ = [
-    "FalseIndex",
-    "Field",
-    "Rank",
-    "values_table",
-]

@@ -1,35 +1,13 @@
 """Where souvenirs are kept and read back."""
 
 from ..models import Digest
-from .base import Counted, Group, Range, Sighting, Store, UserRange
+from .base import Group, Sighting, Store, UserRange
 from .digesttable import DigestTable, retried
 from .numbers import forget_number, give_numbers, numbers_of
 from .orm import OrmStore
 from .queries import USER, undigested_in
 from .reading import PrunedSpan
 from .souvenirs import SouvenirQuerySet, delete_souvenirs, mark_digested
-
-__all__ = [
-    "USER",
-    "Counted",
-    "Digest",
-    "DigestTable",
-    "Group",
-    "PrunedSpan",
-    "Range",
-    "Sighting",
-    "SouvenirQuerySet",
-    "Store",
-    "UserRange",
-    "delete_souvenirs",
-    "forget_number",
-    "get_store",
-    "give_numbers",
-    "mark_digested",
-    "numbers_of",
-    "retried",
-    "undigested_in",
-]
 
 
 def get_store(kind: str = Digest.ACTIVE) -> Store:

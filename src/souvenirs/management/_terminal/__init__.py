@@ -5,24 +5,3 @@ from .display import BLOCKS, BOLD, CYAN, GREEN, RED, Display, can_encode, printa
 from .numbers import NO_VALUE, Value, number, percent, pluralize
 from .progress import Progress
 from .tables import FittedTable, TextTable
-
-__all__ = [
-    "BLOCKS",
-    "BOLD",
-    "CYAN",
-    "GREEN",
-    "NO_VALUE",
-    "RED",
-    "Display",
-    "FittedTable",
-    "Progress",
-    "TextTable",
-    "Value",
-    "can_encode",
-    "column_chart",
-    "number",
-    "percent",
-    "pluralize",
-    "printable",
-    "resampled",
-]
