@@ -13,11 +13,11 @@ from .sql import FalseIndex
 
 
 class Souvenir(models.Model):
-    """One sighting of an active user at a moment.
+    """The record that a user was seen at a moment.
 
     The user is a reference without a constraint, and nothing cascades: the souvenirs of a deleted
-    user stay, so that history keeps its counts, and the host's transactions neither wait for this
-    table nor fail because of it.
+    user stay, so past counts do not change, and the site's transactions neither wait for this table
+    nor fail because of it.
     """
 
     user = models.ForeignKey(

@@ -85,7 +85,7 @@ Labels = dict[str, Any]
 
 
 class Whom(TypedDict, total=False):
-    """The users that a report is about; everybody by default."""
+    """The users that a report is about; everyone by default."""
 
     #: A group, see :mod:`souvenirs.insights`.
     users: Any
@@ -291,7 +291,7 @@ def _report(
 def _groups(users: Any, by: By | None, exclusive: bool) -> dict[str | None, ActiveUsers | None]:
     """Return the group of a report under the name None, and its members in each segment.
 
-    The group is None if it is everybody.
+    The group is None if it is everyone.
     """
     # Evaluate it once: a queryset is a query, and an iterator can be read only once.
     group = None if users is None else ActiveUsers(users)
@@ -377,8 +377,8 @@ def usage_for_periods(*args: Any, **kwargs: Any) -> Iterable[Usage]:
 
     That function takes what :func:`base_usage_for_periods` takes and yields what it yields, a dict
     for each period in turn; it may call it and add to its dicts. It is passed ``users`` only if a
-    report is about some of the users: without that parameter it can only report on everybody.
-    Raises ImproperlyConfigured if the setting names nothing that can be called.
+    report is about some of the users: without that parameter it can only report on everyone.
+    Raises ImproperlyConfigured if the setting does not name a callable.
     """
     return usage_reports_function()(*args, **kwargs)
 

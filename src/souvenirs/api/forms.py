@@ -74,8 +74,8 @@ class PeopleForm(RangeForm):
     zone = shared.ZONE
     segment = shared.SEGMENT
     list = fields.ChoiceField(
-        help_text="Users active in the range; seen in the last days; seen, but not in the last "
-        "days; never seen.",
+        help_text="Users active in the range; seen within the last days; seen, but not within "
+        "the last days; or never seen.",
         initial="active",
         choices=fields.plain("active", "recent", "inactive", "never"),
     )

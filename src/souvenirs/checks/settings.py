@@ -54,7 +54,7 @@ def _named_cache() -> None:
     if conf.CACHE_NAME not in list(settings.CACHES):
         raise ImproperlyConfigured(
             f"SOUVENIRS_CACHE_NAME should be a name in CACHES, not {conf.CACHE_NAME!r}: "
-            f"there is {', '.join(sorted(settings.CACHES))}."
+            f"CACHES has {', '.join(sorted(settings.CACHES))}."
         )
 
 

@@ -101,7 +101,7 @@ class Conf:
     )
     GATE_SIZE = Setting(
         50_000,
-        "Most users that a process remembers, to answer for them without the cache.",
+        "Largest number of users that a process remembers instead of asking the cache.",
         kinds.USERS,
         "souvenirs.E007",
     )
@@ -113,7 +113,7 @@ class Conf:
     )
     BREAKER_SECONDS = Setting[float](
         30,
-        "Pause in seconds after a slow cache or database, and between two logs of the same error.",
+        "Pause in seconds after a cache failure or a slow database, and between equal log lines.",
         kinds.SECONDS,
         "souvenirs.E018",
         fall_back=True,
@@ -196,13 +196,13 @@ class Conf:
     )
     DATE_JOINED_FIELD = Setting(
         "date_joined",
-        "Field of the user model for when a user registered.",
+        "Field of the user model with the time of registration.",
         kinds.FIELD,
         "souvenirs.E004",
     )
     IS_ACTIVE_FIELD = Setting(
         "is_active",
-        "Field of the user model for whether a user is activated.",
+        "Field of the user model that is true for activated users.",
         kinds.FIELD,
         "souvenirs.E005",
     )

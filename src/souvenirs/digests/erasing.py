@@ -35,10 +35,11 @@ class Erased(NamedTuple):
 
 
 def export_user(user: Any) -> dict[str, Any]:
-    """Return all that is stored about a user, given as the user or the primary key, for JSON.
+    """Return everything stored about a user, as a dict that can be serialized as JSON.
 
-    That is when they were seen, and which digests they are in; moments are in UTC and ISO 8601. The
-    key is text unless it is a number. Raises ValueError for what is not a user, and CorruptDigest.
+    ``user`` is a user or a primary key. The dict has the moments at which they were seen, and the
+    digests that contain them; moments are in UTC, in ISO 8601. The key is a string unless it is its
+    own number in digests. Raises ValueError if ``user`` is neither, and CorruptDigest.
     """
     key: Any = primary_key(user)
     store = get_store()
@@ -65,13 +66,13 @@ def _exported(digest: Digest, digests: DigestTable) -> dict[str, str]:
 
 
 def erase_user(user: Any) -> Erased:
-    """Remove a user, given as the user or the primary key, from all souvenirs and digests.
+    """Remove a user from all souvenirs and digests, so that past counts change.
 
-    All counts of the past change accordingly. Digesting at the same time cannot bring the user
-    back; a souvenir left afterwards is a new one. Reads every digest once, or twice if the key is
-    not its own number. Raises ValueError for what is not a user, RuntimeError inside a transaction,
-    and, after all others have been changed, CorruptDigest for a digest that cannot be read; called
-    again, it goes on.
+    ``user`` is a user or a primary key. Digesting at the same time cannot bring the user back; a
+    souvenir left afterwards is a new one. Reads every digest once, or twice if the primary key is
+    not its own number. Raises ValueError if ``user`` is neither, and RuntimeError inside a
+    transaction. Raises CorruptDigest for a digest that cannot be read, after all others have been
+    changed: once the digest has been rebuilt, call it again.
     """
     key = primary_key(user)
     erasure = _Erasure(key, get_store())

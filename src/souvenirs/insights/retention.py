@@ -227,11 +227,11 @@ def retention(
 ) -> Retention | Segmented[Retention]:
     """Return how many users of each cohort were active in their period and in each later one.
 
-    A cohort is the users first seen in a period, in all history; with ``cohort="joined"`` those who
-    registered in it, seen or not. The cell at an offset counts those of them active in the period
-    that many later. With ``mode="in_or_later"`` it also counts those who came only after that
-    period, up to ``end``: *unbounded* or rolling retention. The denominator of a share is the size
-    of the cohort; with ``reference="previous"`` it is the previous cell.
+    A cohort is the users first seen in a period, over all history; with ``cohort="joined"``, it is
+    those who registered in it, seen or not. The cell at offset n counts those of them who were
+    active n periods later. With ``mode="in_or_later"``, it also counts those who came only after
+    that period, up to ``end``: *unbounded* or rolling retention. The denominator of a share is the
+    size of the cohort; with ``reference="previous"``, it is the previous cell.
 
     The other arguments are those of every insight, see :mod:`souvenirs.insights`. Raises ValueError
     also for a matrix of more than 500,000 cells.

@@ -132,7 +132,7 @@ def stickiness(
 ) -> Stickiness | Segmented[Stickiness]:
     """Return the stickiness of each period, by both common definitions.
 
-    The *mean ratio* is the mean number of daily active users of the period's days over the number
+    The *mean ratio* is the mean number of daily active users in the period, divided by the number
     of users active in the period: 1 if every user came every day. The *point ratios* DAU/WAU,
     DAU/MAU and WAU/MAU compare the last 1, 7 and 30 local days up to the period's end, as in
     :func:`~souvenirs.insights.active_series`. In an incomplete period only days that have begun

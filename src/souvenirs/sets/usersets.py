@@ -78,7 +78,7 @@ class UserSet:
 
     @classmethod
     def union(cls, sets: Iterable[UserSet]) -> UserSet:
-        """Return the union of the sets, much faster than by one ``|`` after another."""
+        """Return the union of the sets, much faster than a chain of ``|``."""
         bitmaps = [users._bitmap for users in sets]
         return cls._of(FrozenBitMap.union(*bitmaps)) if bitmaps else cls()
 
@@ -116,7 +116,7 @@ class UserSet:
         return self._bitmap.max()
 
     def page(self, start: int, stop: int) -> list[int]:
-        """Return the numbers at positions ``start`` to ``stop - 1``; those before are not read."""
+        """Return the numbers at positions ``[start, stop)`` in ascending order."""
         return list(self._bitmap[start:stop])
 
     @property
@@ -127,7 +127,7 @@ class UserSet:
     def flags(self) -> bytes:
         """Return a byte for each number up to the greatest: 1 if it is in the set, else 0.
 
-        Only a dense set takes little more room like that.
+        This is compact only for a dense set.
         """
         flags = bytearray(self._bitmap.max() + 1)
         for number in self._bitmap:
@@ -145,11 +145,11 @@ class UserSet:
         return bits.to_bytes(size, "little")
 
     def count_common(self, other: UserSet) -> int:
-        """Return ``len(self & other)`` without making that set."""
+        """Return ``len(self & other)`` without building that set."""
         return self._bitmap.intersection_cardinality(other._bitmap)
 
     def count_union(self, other: UserSet) -> int:
-        """Return ``len(self | other)`` without making that set."""
+        """Return ``len(self | other)`` without building that set."""
         return self._bitmap.union_cardinality(other._bitmap)
 
     def isdisjoint(self, other: UserSet) -> bool:

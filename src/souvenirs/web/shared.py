@@ -76,7 +76,7 @@ START = InstantField(
 )
 END = InstantField(
     label=_("Before"),
-    help_text="The end of the range, exclusive; now, if only it is missing.",
+    help_text="The end of the range, exclusive; by default now, if from is given.",
     widget=_date_input(),
 )
 PRESET = ChoiceField(
@@ -91,7 +91,7 @@ PRESET = ChoiceField(
 )
 SUBSCRIPTION_START = InstantField(
     label=_("Subscription start"),
-    help_text="The start of a subscription; the periods are its own, not those of the calendar.",
+    help_text="The start of a subscription, whose periods replace those of the calendar.",
     widget=_date_input(),
 )
 ZONE = TimeZoneField(
@@ -105,7 +105,7 @@ BY = ChoiceField(
     choices=plain(BY_SETTING, BY_GROUP),
 )
 EXCLUSIVE = BooleanField(
-    help_text="With by: whether a user counts in the first of their segments only.",
+    help_text="With by: whether a user counts only in the first segment that contains them.",
     initial=False,
 )
 COHORT = ChoiceField(

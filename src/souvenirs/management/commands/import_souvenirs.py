@@ -63,7 +63,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--format",
             choices=sorted(FORMATS),
-            help="format of the files (default: by their names)",
+            help="format of the files (default: from their names)",
         )
         parser.add_argument(
             "--columns",

@@ -58,11 +58,11 @@ class Command(InsightCommand):
             metavar="90d",
             help=f"list users not seen for this number of {UNITS_HELP} (default: {DEFAULT_FOR})",
         )
-        parser.add_argument("--never", action="store_true", help="list users never seen instead")
+        parser.add_argument("--never", action="store_true", help="list users who were never seen")
         parser.add_argument(
             "--seen-within",
             metavar="30d",
-            help="list users seen within such a time instead",
+            help="list users seen within this time, units as for --for",
         )
         parser.add_argument(
             "--limit",
