@@ -37,17 +37,17 @@ def souvenez(
 
     ``user`` is a saved user or its primary key. ``when`` is an aware datetime (if ``USE_TZ`` is
     False, a naive one in the default time zone), by default now, at most a minute in the future; a
-    past one is limited in its own window. ``ratelimit`` is True for windows of
+    moment in the past counts in its own window. ``ratelimit`` is True for windows of
     ``SOUVENIRS_RATELIMIT_SECONDS``, a number of seconds, or False or 0 for no limit.
     ``check_duplicate`` first looks for a souvenir of the same user and instant.
 
     Returns ``"added"``; ``"rate-limited"``; ``"duplicated"``; or ``"skipped"`` if
-    ``SOUVENIRS_ENABLED`` is False or the transaction around the call is already broken, so that
-    nothing was written. ``"added"`` inside a transaction is as durable as that transaction.
+    ``SOUVENIRS_ENABLED`` is False or the transaction around the call is already broken. A souvenir
+    added inside a transaction is as durable as that transaction.
 
     Raises ValueError or TypeError for a user or datetime that cannot be recorded,
     ``ImproperlyConfigured`` for a setting with a wrong value, and ``django.db.Error`` if the
-    database fails: the user's next call then tries again.
+    database fails; the next call for the user then tries again.
     """
     attempt = _Attempt.of(user, when, ratelimit, check_duplicate)
     return attempt.settled() or attempt.record()
@@ -71,7 +71,7 @@ async def asouvenez(
 
 
 class _Attempt(NamedTuple):
-    """One call of souvenez(), with its arguments checked."""
+    """A call of souvenez(), with its arguments checked."""
 
     user: Hashable
     when: datetime | None
@@ -87,7 +87,7 @@ class _Attempt(NamedTuple):
         return cls(primary_key(user), moment, _window_seconds(ratelimit), check_duplicate)
 
     def settled(self) -> Outcome | None:
-        """The outcome if it is known without the cache and the database, else None."""
+        """Return the outcome if it is known without the cache and the database, else None."""
         if not conf.ENABLED:
             return "skipped"
         if self.seconds:
@@ -108,7 +108,7 @@ class _Attempt(NamedTuple):
         hook = _CommitHook(self.user, window, when, self.request, is_claimed=is_lasting)
         if window is None:
             return self._write(store, hook)
-        if store.has_promised(hook):
+        if store.is_waiting(hook):
             return "rate-limited"
 
         def is_recorded() -> bool:
@@ -139,7 +139,7 @@ class _Attempt(NamedTuple):
 
 @dataclass(frozen=True)
 class _CommitHook:
-    """What follows the commit of a souvenir. Two are equal if one of them is enough."""
+    """The callback after the commit of a souvenir. Equal hooks need to run only once."""
 
     user: Hashable
     window: Window | None

@@ -1,4 +1,4 @@
-"""The verbs of a store: where souvenirs are kept and read back.
+"""The interface of a store: where souvenirs are kept and read back.
 
 Users are primary keys, moments are aware datetimes, ranges are half-open.
 """
@@ -59,7 +59,7 @@ class Store(ABC):
     @property
     @abstractmethod
     def souvenirs(self) -> SouvenirQuerySet:
-        """All souvenirs, for :mod:`souvenirs.digests`: any store leaves them in that database."""
+        """All souvenirs, for :mod:`souvenirs.digests`; every store keeps them in a database."""
 
     @property
     @abstractmethod
@@ -76,22 +76,22 @@ class Store(ABC):
 
     @abstractmethod
     def can_write(self) -> bool:
-        """Whether a souvenir can be left now; False in a broken transaction of the host."""
+        """Whether a souvenir can be left now; False in a broken transaction of the site."""
 
     @abstractmethod
     def can_be_undone(self) -> bool:
-        """Whether a souvenir left now would be rolled back with a transaction of the host."""
+        """Whether a souvenir left now would be rolled back with a transaction of the site."""
 
     @abstractmethod
-    def on_commit(self, promise: Callable[[], object]) -> None:
-        """Call ``promise`` once that transaction is committed; now, if there is none.
+    def on_commit(self, callback: Callable[[], object]) -> None:
+        """Call ``callback`` once that transaction is committed; now, if there is none.
 
-        It is dropped if the transaction, or the savepoint that it was made in, is rolled back.
+        It is dropped if the transaction, or the savepoint it was registered in, is rolled back.
         """
 
     @abstractmethod
-    def has_promised(self, promise: Callable[[], object]) -> bool:
-        """Whether an equal promise waits for a commit on this connection."""
+    def is_waiting(self, callback: Callable[[], object]) -> bool:
+        """Whether an equal callback is waiting for a commit on this connection."""
 
     @abstractmethod
     def has(self, sighting: Sighting) -> bool:
@@ -103,13 +103,13 @@ class Store(ABC):
 
     @abstractmethod
     def occupied(self, user_ranges: Sequence[UserRange]) -> set[int]:
-        """Return the positions of those with a souvenir; see :meth:`has_within`."""
+        """Return the positions of the ranges with a souvenir; see :meth:`has_within`."""
 
     @abstractmethod
     def first(self) -> datetime | None:
-        """Return the earliest moment that is known to have a souvenir; None if there is none.
+        """Return the moment of the earliest souvenir; None if there is none.
 
-        If the earliest souvenirs have been deleted, that is the start of their bucket.
+        If the earliest souvenirs have been deleted, return the start of their bucket.
         """
 
     @abstractmethod
@@ -125,13 +125,13 @@ class Store(ABC):
 
     @abstractmethod
     def last_each(self, users: Collection[Hashable]) -> dict[Hashable, datetime]:
-        """Return the moment of each user's last one; see :meth:`first_each`."""
+        """Return the moment of each user's last souvenir; see :meth:`first_each`."""
 
     @abstractmethod
     def pruned(self, start: datetime | None, end: datetime | None) -> Bounds | None:
-        """Return the range of the buckets that start in ``[start, end)`` and have been pruned.
+        """Return the range of the pruned buckets that start in ``[start, end)``.
 
-        That is from the start of the first to the end of the last; None if there is none.
+        It is from the start of the first to the end of the last; None if there is none.
         """
 
     @abstractmethod
@@ -146,7 +146,7 @@ class Store(ABC):
     def souvenir_size(self) -> float | None:
         """Return the bytes of an average souvenir, with its share of the indexes.
 
-        None if there is none, and if the engine does not tell.
+        None if there is none, or if the engine does not report it.
         """
 
     @abstractmethod
@@ -157,7 +157,7 @@ class Store(ABC):
     def seen_sql(
         self, connection: BaseDatabaseWrapper, column: str, seen: Range
     ) -> tuple[str, list[Any]]:
-        """Return SQL, and its parameters, that says whether a user has a souvenir in a range.
+        """Return an SQL condition, and its parameters: the user has a souvenir in a range.
 
         ``column`` is SQL for the user's primary key. Needs :meth:`can_join`.
         """
@@ -174,12 +174,12 @@ class Store(ABC):
     def users_each(
         self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
     ) -> list[Keys]:
-        """Return the users seen in each range, or those of a group, from one reading.
+        """Return the users seen in each range, or those of a group among them, from one reading.
 
-        Ranges may overlap and come in any order. Raises CorruptDigest for a digest that cannot be
-        read and whose souvenirs have been deleted, and PrunedSpan for a range that begins or ends
-        inside a bucket of which there is only a digest. With ``rounded``, the users of such a
-        bucket count as seen at its start, and any range is answered.
+        Ranges may overlap and come in any order. Raises CorruptDigest for an unreadable digest
+        whose souvenirs have been deleted, and PrunedSpan for a range that begins or ends inside a
+        bucket of which only the digest is left. With ``rounded``, the users of such a bucket count
+        as seen at its start, and PrunedSpan is never raised.
         """
 
     @abstractmethod

@@ -1,9 +1,9 @@
 """The table of digests, and the lock under which it is changed.
 
-The lock is that of the row of the month. It is held from before anything is read that goes into a
-digest of that month until the change is committed. A change to a bucket marks its day and its month
-as stale in the same transaction; rebuilding these takes the mark off. So a day or a month that is
-not stale has everything that has been committed to its buckets.
+The lock is a row lock on the digest of the month. It is taken before reading anything that goes
+into a digest of that month, and held until the change is committed. A change to a bucket marks its
+day and its month as stale in the same transaction; rebuilding them clears the mark. So a day or a
+month that is not stale contains everything that has been committed to its buckets.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from .souvenirs import souvenirs_in
 
 T = TypeVar("T")
 
-#: How often a transaction is tried that fails because of another one.
+#: How many times a transaction that conflicts with another one is tried.
 TRIES = 8
 
-#: What a new version changes.
+#: The columns that a new version changes.
 WRITTEN = ("version", "count", "checksum", "body", "is_stale")
 
 
@@ -38,8 +38,7 @@ class Contended(Exception):
 def retried(work: Callable[[], T]) -> T:
     """Return what ``work``, a transaction of its own, returns; try it again if it fails.
 
-    Deadlocks, serialization failures and lock timeouts pass by themselves. The last failure is
-    raised.
+    Deadlocks, serialization failures and lock timeouts are temporary. The last failure is raised.
     """
     for attempt in range(1, TRIES):
         try:
@@ -62,7 +61,7 @@ class DigestTable:
         self.is_of_souvenirs = is_of_souvenirs(kind)
 
     def kinds(self) -> list[DigestTable]:
-        """Return this one, and that of each other kind in the database."""
+        """Return this table, and one for each other kind in the database."""
         kinds = Digest.objects.using(self.alias).order_by("kind").values_list("kind", flat=True)
         tables, last = [self], ""
         # By an index probe for each kind; DISTINCT would read the whole index.
@@ -72,7 +71,7 @@ class DigestTable:
         return tables
 
     def describe(self, subject: Cell | str) -> str:
-        """Return a text about these digests with their kind, unless they are of souvenirs."""
+        """Return the subject with the kind of these digests, unless they are of souvenirs."""
         return f"{subject}" if self.is_of_souvenirs else f"{subject} ({self.kind})"
 
     def all(self) -> models.QuerySet[Digest]:
@@ -83,7 +82,7 @@ class DigestTable:
         return self.all().filter(level=cell.level, start=cell.start)
 
     def inside(self, cell: Cell) -> models.QuerySet[Digest]:
-        """Return the digests of all levels that start in a cell, its own among them, in order."""
+        """Return the digests of all levels that start in a cell, its own included, in order."""
         started = self.all().filter(start__gte=cell.start, start__lt=cell.end)
         return started.order_by("level", "start")
 
@@ -95,7 +94,7 @@ class DigestTable:
         return self.inside(month).filter(level=DAY_LEVEL)
 
     def strays_in(self, day: Cell) -> models.QuerySet[Digest]:
-        """Return the digests that start in a day and have no existing level: damaged ones."""
+        """Return the digests that start in a day and whose level does not exist: damaged ones."""
         return self.inside(day).exclude(level__in=[*BUCKETS, DAY_LEVEL, MONTH_LEVEL])
 
     def months(self) -> list[Cell]:
@@ -119,22 +118,22 @@ class DigestTable:
 
     @contextmanager
     def locked(self, cell: Cell) -> Iterator[Digest]:
-        """Hold all digests in the month of a day or a month, in a transaction of its own.
+        """Lock all digests in the month of a day or a month, in a transaction of its own.
 
-        Gives the digest of the cell, a new one if there is none. Raises RuntimeError inside another
-        transaction, whose end is not known here.
+        Yields the digest of the cell, a new one if there is none. Raises RuntimeError inside
+        another transaction, because the lock would last until that one ends.
         """
         month = cell_of(MONTH_LEVEL, cell.start)
         rows = self.of(month)
         if not rows.exists():
             Digest.objects.using(self.alias).bulk_create([self.new(month)], ignore_conflicts=True)
         connection = connections[self.alias]
-        # Only the TestCase of a site may have begun a transaction already.
+        # Only a TestCase of the site can have begun a transaction already.
         is_within = connection.in_atomic_block
         with transaction.atomic(using=self.alias, durable=True):
             if connection.vendor == "postgresql" and not is_within:
-                # REPEATABLE READ would show what is read under the lock as it was before the wait
-                # for it, unless the row itself has been changed meanwhile.
+                # Under REPEATABLE READ, what is read under the lock would be as old as the start
+                # of the wait for it, unless the locked row itself has been changed meanwhile.
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
             if connection.features.has_select_for_update:
@@ -149,10 +148,10 @@ class DigestTable:
         """Return a digest of a cell that is not in the database yet."""
         return Digest(kind=self.kind, level=cell.level, start=cell.start)
 
-    # What follows needs the lock of the month.
+    # The methods below need the lock of the month.
 
     def buckets(self, cells: Collection[Cell]) -> dict[Cell, Digest]:
-        """Return the digests of buckets of one length, new ones for those that have none."""
+        """Return the digests of buckets of the same length, new ones for those without."""
         if not cells:
             return {}
         first, last = min(cells), max(cells)
@@ -194,7 +193,7 @@ class DigestTable:
                 raise Contended(f"{len(rows) - cursor.rowcount} of {len(rows)} digests")
 
     def mark_stale(self, days: Collection[Cell]) -> None:
-        """Mark these days of one month, and the month, so that they are not read until rebuilt."""
+        """Mark these days of a month, and the month, so that they are not read until rebuilt."""
         starts = {day.start for day in days}
         digests = self.all().filter(level=DAY_LEVEL, start__in=starts)
         missing = starts.difference(digests.values_list("start", flat=True))
@@ -204,5 +203,5 @@ class DigestTable:
             self.of(month).update(is_stale=True)
 
     def mark_pruned(self, hour: Cell) -> None:
-        """Mark the buckets of an hour, for good: their souvenirs may be deleted."""
+        """Mark the buckets of an hour permanently: their souvenirs may be deleted."""
         self.buckets_in(hour).update(is_pruned=True)

@@ -1,7 +1,7 @@
-"""The table of numbers by which sets know users whose primary keys are not numbers themselves.
+"""The table that gives each user with a non-integer primary key a number, for sets of users.
 
-A primary key like a UUID or text is given a number from ``FIRST_NUMBER`` on, so that no two users
-ever share one. Numbers are given while digesting, never while counting.
+The number of a UUID or a text is ``FIRST_NUMBER`` or greater, so that no two users ever share one.
+Numbers are given while digesting, never while counting.
 """
 
 from __future__ import annotations
@@ -53,5 +53,5 @@ def keys_of(numbers: Iterable[int], alias: str) -> dict[int, Hashable]:
 
 
 def forget_number(key: Any, alias: str) -> None:
-    """Delete the number of a user, who is a new one when seen again."""
+    """Delete the number of a user; if seen again, they get a new number."""
     UserNumber.objects.using(alias).filter(user_id=key).delete()

@@ -62,7 +62,7 @@ class OrmStore(Store):
         connection = self.writer
         with bounded(connection):
             if connection.in_atomic_block:
-                # A savepoint of our own: a failed INSERT must not break the host's transaction.
+                # A savepoint of our own: a failed INSERT must not break the site's transaction.
                 with transaction.atomic(using=connection.alias):
                     _insert(connection, sighting)
             else:
@@ -77,19 +77,19 @@ class OrmStore(Store):
         return not (self.writer.in_atomic_block and _is_broken(self.writer))
 
     def can_be_undone(self) -> bool:
-        # As in Django's own rules for transactions, that of a TestCase does not count.
+        # As in Django itself, the transaction of a TestCase does not count.
         blocks: list[Any] = self.writer.atomic_blocks
         return not all(block._from_testcase for block in blocks)
 
-    def on_commit(self, promise: Callable[[], object]) -> None:
+    def on_commit(self, callback: Callable[[], object]) -> None:
         if self.can_be_undone():
-            transaction.on_commit(promise, using=self.writer.alias)
+            transaction.on_commit(callback, using=self.writer.alias)
         else:
-            promise()
+            callback()
 
-    def has_promised(self, promise: Callable[[], object]) -> bool:
+    def is_waiting(self, callback: Callable[[], object]) -> bool:
         waiting: list[Any] = self.writer.run_on_commit
-        return any(entry[1] == promise for entry in waiting)
+        return any(entry[1] == callback for entry in waiting)
 
     def has(self, sighting: Sighting) -> bool:
         return self.souvenirs.of_user(sighting.user).filter(when=outward(sighting.when)).exists()
@@ -159,7 +159,7 @@ def _insert(connection: BaseDatabaseWrapper, sighting: Sighting) -> None:
         souvenir = Souvenir(user_id=sighting.user, when=when)
         souvenir.save(using=connection.alias, force_insert=True)
         return
-    # Without listeners, because saving an object costs as much again as the INSERT itself.
+    # Without listeners, plain SQL: saving an object costs as much again as the INSERT itself.
     values = [
         _key_field().get_db_prep_save(sighting.user, connection),
         WHEN.get_db_prep_save(when, connection),

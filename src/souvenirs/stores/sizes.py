@@ -7,7 +7,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..models import Souvenir
 
-#: The bytes of a table and its indexes, by the engine's own figures.
+#: SQL for the bytes of a table and its indexes, as the engine reports them.
 SIZES = {
     "postgresql": "SELECT pg_total_relation_size(quote_ident(%s)::regclass)",
     "mysql": "SELECT data_length + index_length FROM information_schema.tables"
@@ -20,7 +20,7 @@ SIZES = {
 def souvenir_size(connection: BaseDatabaseWrapper) -> float | None:
     """Return the bytes of an average souvenir, with its share of the indexes.
 
-    None without souvenirs, and if the engine does not tell, like SQLite built without ``dbstat``.
+    None without souvenirs, or if the engine does not report it, like SQLite without ``dbstat``.
     """
     rows = Souvenir.objects.using(connection.alias).count()
     if not rows:

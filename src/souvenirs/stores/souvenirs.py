@@ -1,4 +1,4 @@
-"""The table of souvenirs, as a queryset with words for what is asked of it."""
+"""The table of souvenirs, as a queryset with methods for the app's queries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django.db import connections, models
 from ..calendar import Cell, bound, cell_of, moment_of, second_of, stored
 from ..models import Souvenir
 
-#: Ids in one statement.
+#: Largest number of ids in a statement.
 IDS = 5_000
 
 
 class SouvenirQuerySet(models.QuerySet[Souvenir]):
-    """Souvenirs in no order."""
+    """Souvenirs, unordered."""
 
     def digested(self) -> SouvenirQuerySet:
         return self.filter(digested=True)
@@ -36,22 +36,22 @@ class SouvenirQuerySet(models.QuerySet[Souvenir]):
         return self.between(moment_of(cell.start), moment_of(cell.end))
 
     def first_moment(self) -> datetime | None:
-        """Return the moment of the earliest; None if there is none."""
+        """Return the moment of the earliest souvenir; None if there is none."""
         first = self.aggregate(first=models.Min("when"))["first"]
         return None if first is None else stored(first)
 
     def moments(self) -> list[datetime]:
-        """Return the moment of each, in ascending order."""
+        """Return the moment of each souvenir, in ascending order."""
         return [stored(when) for when in self.order_by("when").values_list("when", flat=True)]
 
     def users(self) -> list[Hashable]:
-        """Return the primary key of each user with a souvenir among them, once."""
+        """Return the distinct primary keys of their users."""
         return list(self.values_list("user_id", flat=True).distinct())
 
     def cells(self, level: int) -> Iterator[Cell]:
-        """Generate the cells of a level with a souvenir among them, in ascending order.
+        """Generate the cells of a level that contain a souvenir, in ascending order.
 
-        A souvenir that comes into a cell after that was generated is left to the next time.
+        A souvenir added to a cell that has already been generated is left to the next call.
         """
         rest = self
         while (first := rest.first_moment()) is not None:
@@ -61,17 +61,17 @@ class SouvenirQuerySet(models.QuerySet[Souvenir]):
 
 
 def souvenirs_in(alias: str) -> SouvenirQuerySet:
-    """Return all souvenirs of a database, in no order."""
+    """Return all souvenirs of a database, unordered."""
     return SouvenirQuerySet(Souvenir, using=alias).order_by()
 
 
 def mark_digested(ids: Sequence[int], alias: str) -> int:
-    """Mark exactly these souvenirs as digested: others may have come since they were read."""
+    """Mark these souvenirs as digested, and no others, which may have been added meanwhile."""
     return _for_ids("UPDATE {table} SET digested = TRUE WHERE id IN ({ids})", ids, alias)
 
 
 def delete_souvenirs(ids: Sequence[int], alias: str) -> int:
-    """Delete these souvenirs and return how many there were."""
+    """Delete these souvenirs and return how many were deleted."""
     return _for_ids("DELETE FROM {table} WHERE id IN ({ids})", ids, alias)
 
 
