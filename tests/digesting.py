@@ -27,7 +27,7 @@ def run(command, *arguments, **keywords):
 def digest():
     digester = Digester()
     list(digester.run())
-    assert (digester.failed, digester.lost) == ([], [])
+    assert (digester.failed, digester.unrecoverable) == ([], [])
 
 
 def sightings(seed=1, count=300, users=20, days=4):

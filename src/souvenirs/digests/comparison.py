@@ -1,4 +1,4 @@
-"""Digests compared with the souvenirs that were folded into them."""
+"""Compare digests with the souvenirs that were folded into them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..stores import get_store, numbers_of
 
 
 class Difference(NamedTuple):
-    """Numbers of users: with a digested souvenir but in no digest, and the other way round."""
+    """Numbers of users with a digested souvenir but in no digest, and vice versa."""
 
     missing: int
     extra: int

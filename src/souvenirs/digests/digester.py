@@ -1,4 +1,4 @@
-"""Digest what is not digested yet."""
+"""Digest all undigested souvenirs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .refreshing import refresh
 
 
 class Batch(NamedTuple):
-    """One transaction: souvenirs of a day or a month folded in or, with 0, that digest rebuilt."""
+    """A transaction that folded in souvenirs of a day or month or, with 0, rebuilt its digest."""
 
     cell: Cell
     souvenirs: int
@@ -27,17 +27,17 @@ class Digester:
     """Digests the days that have an undigested souvenir in ``[since, until)``, aware datetimes.
 
     None leaves an end open. Each batch is a transaction of its own, and the caller decides whether
-    to go on to the next one. A failure does not keep the rest from being done. Raises RuntimeError
-    inside a transaction.
+    to go on to the next one. A failed digest does not stop the others. Raises RuntimeError inside a
+    transaction.
     """
 
     def __init__(self, since: datetime | None = None, until: datetime | None = None) -> None:
         self.store = get_store()
         self.since, self.until = since, until
-        #: Days and months, in words, that could not be rebuilt because a part of them is corrupt.
+        #: Descriptions of days and months that could not be rebuilt, because a part is corrupt.
         self.failed: list[str] = []
         #: The errors of digests that are corrupt and whose souvenirs have been deleted.
-        self.lost: list[CorruptDigest] = []
+        self.unrecoverable: list[CorruptDigest] = []
 
     def waiting(self) -> int:
         """Return the number of undigested souvenirs."""
@@ -46,7 +46,7 @@ class Digester:
     def due(self) -> list[Cell]:
         """Return the days and months to rebuild once all of these souvenirs are digested.
 
-        Some of the last may turn out not to have changed.
+        Some of the days and months of undigested souvenirs may turn out not to have changed.
         """
         cells = {cell for digests in self._kinds for cell in self._stale(digests)}
         for day in self._undigested(self.since).cells(DAY_LEVEL):
@@ -59,27 +59,27 @@ class Digester:
         return self.store.digests.days_in_use(self.since, self.until)
 
     def run(self) -> Iterator[Batch]:
-        """Digest, and rebuild the days and months that are over and have changed."""
+        """Fold, then rebuild the days and months that are over and have changed."""
         yield from self.fold()
         yield from self.refresh()
 
     def fold(self) -> Iterator[Batch]:
-        """Fold souvenirs into buckets, by months, or by days of a month partly left out."""
+        """Fold souvenirs into buckets by month, or by day in a month that is partly out of range."""
         since = self.since
         while (day := next(self._undigested(since).cells(DAY_LEVEL), None)) is not None:
             month = cell_of(MONTH_LEVEL, day.start)
             cell = month if month.is_inside(self.since, self.until) else day
             folded = fold(cell)
-            self._lose(folded.lost)
+            self._record_loss(folded.unrecoverable)
             if folded.souvenirs:
                 yield Batch(cell, folded.souvenirs)
-            # A cell with more souvenirs than a transaction takes has its turn again.
+            # A cell with more souvenirs than a transaction takes is folded again.
             since = moment_of(cell.start if folded.souvenirs else cell.end)
 
     def rebuild(self) -> Iterator[Batch]:
-        """Rebuild all digests from their souvenirs, unless these have been deleted."""
+        """Rebuild all digests whose souvenirs have not been deleted."""
         for day in self.days:
-            self._lose(rebuild(day))
+            self._record_loss(rebuild(day))
             yield Batch(day, 0)
         yield from self.run()
 
@@ -97,9 +97,9 @@ class Digester:
     def _kinds(self) -> list[DigestTable]:
         return self.store.digests.kinds()
 
-    def _lose(self, errors: list[CorruptDigest]) -> None:
-        known = {str(error) for error in self.lost}
-        self.lost += [error for error in errors if str(error) not in known]
+    def _record_loss(self, errors: list[CorruptDigest]) -> None:
+        known = {str(error) for error in self.unrecoverable}
+        self.unrecoverable += [error for error in errors if str(error) not in known]
 
     def _undigested(self, since: datetime | None) -> SouvenirQuerySet:
         return self.store.souvenirs.undigested().between(since, self.until)

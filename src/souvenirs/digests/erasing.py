@@ -1,4 +1,4 @@
-"""What is stored about one user: export it, erase it."""
+"""Export and erase the data stored about a user."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def export_user(user: Any) -> dict[str, Any]:
     """Return everything stored about a user, as a dict that can be serialized as JSON.
 
     ``user`` is a user or a primary key. The dict has the moments at which they were seen, and the
-    digests that contain them; moments are in UTC, in ISO 8601. The key is a string unless it is its
-    own number in digests. Raises ValueError if ``user`` is neither, and CorruptDigest.
+    digests that contain them; moments are in UTC, in ISO 8601. The key is a string unless it is an
+    integer that digests use as it is. Raises ValueError if ``user`` is neither, and CorruptDigest.
     """
     key: Any = primary_key(user)
     store = get_store()
@@ -66,13 +66,13 @@ def _exported(digest: Digest, digests: DigestTable) -> dict[str, str]:
 
 
 def erase_user(user: Any) -> Erased:
-    """Remove a user from all souvenirs and digests, so that past counts change.
+    """Remove a user from all souvenirs and digests; past counts change.
 
     ``user`` is a user or a primary key. Digesting at the same time cannot bring the user back; a
-    souvenir left afterwards is a new one. Reads every digest once, or twice if the primary key is
-    not its own number. Raises ValueError if ``user`` is neither, and RuntimeError inside a
-    transaction. Raises CorruptDigest for a digest that cannot be read, after all others have been
-    changed: once the digest has been rebuilt, call it again.
+    souvenir left afterwards is a new one. Reads every digest once, or twice for a primary key that
+    digests store under another number. Raises ValueError if ``user`` is neither, and RuntimeError
+    inside a transaction. Raises CorruptDigest for an unreadable digest, after all others have been
+    changed: rebuild the digest, then call this function again.
     """
     key = primary_key(user)
     erasure = _Erasure(key, get_store())
@@ -97,7 +97,7 @@ class _Erasure:
         self.corrupt: list[CorruptDigest] = []
 
     def run(self) -> None:
-        # The number is known as long as a digest has it, so that a killed erasure can begin again.
+        # The number is kept until no digest has it, so that a killed erasure can be run again.
         self._erase(self._learn_number)
         if self.numbers and not (self.corrupt or is_number(self.key)):
             self._erase(self._forget_number)
@@ -107,9 +107,9 @@ class _Erasure:
         while months := list(self._souvenirs().cells(MONTH_LEVEL)):
             for month in months:
                 self._erase_from(month, self.store.digests)
-            # A digester that was just digesting the user may have given another number.
+            # A concurrent digester may have given the user another number.
             before_each_round()
-        # The user cannot be digested any more; every digester that had begun to has committed.
+        # The user can no longer be digested; every digester that had begun to has committed.
         for digests in self.store.digests.kinds():
             for month in self._months(digests):
                 self._erase_from(month, digests)
@@ -118,12 +118,12 @@ class _Erasure:
         self.numbers.update(numbers_of([self.key], self.store.alias).values())
 
     def _forget_number(self) -> None:
-        """Learn the number of the user, and delete it: the next souvenir is that of a new user."""
+        """Delete the number of the user: their next souvenir is that of a new user."""
         self._learn_number()
         forget_number(self.key, self.store.alias)
 
     def _months(self, digests: DigestTable) -> list[Cell]:
-        """The months in which a digest has the user, in order."""
+        """The months with a digest that contains the user, in order."""
         months = set()
         for digest in _all(digests):
             try:
@@ -152,7 +152,7 @@ class _Erasure:
             try:
                 users = digest.users()
             except CorruptDigest:
-                continue  # found again, and reported, with all the others
+                continue  # _months() finds and reports it
             if self._is_in(users):
                 digests.write(digest, users - UserSet.from_ids(self.numbers))
                 changed += 1

@@ -1,8 +1,8 @@
-"""Souvenirs folded into the digests of their buckets.
+"""Fold souvenirs into the digests of their buckets.
 
 Each function is one transaction, which any number of processes may run at once and which may be
-killed at any moment. A committed souvenir is at every moment either undigested or in the digest of
-its bucket.
+killed at any moment. A committed souvenir is always either undigested or in the digest of its
+bucket.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ logger = ThrottledLogger(__name__)
 
 T = TypeVar("T")
 
-#: Souvenirs folded in by one transaction, which bounds its memory.
+#: Largest number of souvenirs folded in by a transaction, to limit its memory.
 ROWS = 200_000
 
 
 class NumbersMissing(Exception):
-    """Some users have no number yet, which only another transaction, before this one, can give."""
+    """Some users have no number yet; numbers are given in a transaction of their own."""
 
     def __init__(self, keys: Collection[Hashable]) -> None:
         super().__init__(f"{len(keys)} users have no number.")
@@ -47,12 +47,12 @@ class NumbersMissing(Exception):
 class Folded(NamedTuple):
     """The number of souvenirs that were folded in, 0 if none are left.
 
-    ``lost`` tells of digests that are corrupt and whose souvenirs have been deleted: new souvenirs
-    stay undigested beside these.
+    ``unrecoverable`` has the errors of corrupt digests whose souvenirs have been deleted. New
+    souvenirs of their buckets stay undigested.
     """
 
     souvenirs: int
-    lost: list[CorruptDigest]
+    unrecoverable: list[CorruptDigest]
 
 
 def fold(cell: Cell) -> Folded:
@@ -60,7 +60,7 @@ def fold(cell: Cell) -> Folded:
     store = get_store()
 
     def work() -> Folded:
-        lost: list[CorruptDigest] = []
+        unrecoverable: list[CorruptDigest] = []
         ids: list[int] = []
         changed: set[Cell] = set()
         with store.digests.locked(cell):
@@ -71,13 +71,13 @@ def fold(cell: Cell) -> Folded:
                     if _add(digests[bucket], [user for _, user in souvenirs], store):
                         changed.add(cell_of(DAY_LEVEL, bucket.start))
                 except CorruptDigest as error:
-                    lost.append(error)
+                    unrecoverable.append(error)
                 else:
                     ids += [number for number, _ in souvenirs]
             store.digests.create([digest for digest in digests.values() if digest.pk is None])
             store.digests.mark_stale(changed)
             mark_digested(ids, store.alias)
-        return Folded(len(ids), lost)
+        return Folded(len(ids), unrecoverable)
 
     return _with_numbers(work, store)
 
@@ -85,15 +85,15 @@ def fold(cell: Cell) -> Folded:
 def rebuild(day: Cell) -> list[CorruptDigest]:
     """Rebuild the digests of the buckets of a day from their souvenirs.
 
-    A digest whose souvenirs have been deleted keeps its users; the errors of those of them that are
-    corrupt are returned. Souvenirs whose digest is gone become undigested, to be folded in again. A
-    digest of a level that does not exist is deleted.
+    A digest whose souvenirs have been deleted keeps its users. Returns the errors of the corrupt
+    ones among these. Souvenirs whose digest is missing become undigested, to be folded in again. A
+    digest whose level does not exist is deleted.
     """
     store = get_store()
     digests = store.digests
 
     def work() -> list[CorruptDigest]:
-        lost = []
+        unrecoverable = []
         with digests.locked(day):
             buckets = []
             for digest in digests.buckets_in(day).iterator():
@@ -104,14 +104,15 @@ def rebuild(day: Cell) -> list[CorruptDigest]:
                         users |= digest.users()
                     digests.write(digest, users)
                 except CorruptDigest as error:
-                    lost.append(error)
+                    unrecoverable.append(error)
             for gap in _gaps(day, buckets):
                 store.souvenirs.in_cell(gap).digested().update(digested=False)
             digests.mark_stale([day])
             strays = digests.strays_in(day)
-            lost += [CorruptDigest(stray_sentence(each)) for each in strays.filter(is_pruned=True)]
+            pruned = strays.filter(is_pruned=True)
+            unrecoverable += [CorruptDigest(stray_sentence(each)) for each in pruned]
             strays.filter(is_pruned=False).delete()
-        return lost
+        return unrecoverable
 
     return _with_numbers(work, store)
 
@@ -125,7 +126,7 @@ def _with_numbers(work: Callable[[], T], store: Store) -> T:
 
 
 def _numbered(keys: Collection[Any], store: Store) -> UserSet:
-    """These users by their numbers; raises NumbersMissing."""
+    """Return the set of these users; raises NumbersMissing."""
     if all(map(is_number, keys)):
         return UserSet.from_ids(keys)
     numbers = numbers_of(keys, store.alias)
@@ -153,7 +154,7 @@ def _undigested(cell: Cell, store: Store) -> dict[Cell, list[tuple[int, Hashable
 
 
 def _gaps(day: Cell, buckets: list[Cell]) -> Iterator[Cell]:
-    """Generate the parts of a day that none of these buckets, which are in order, covers."""
+    """Generate the parts of a day between these buckets, which are in order."""
     at = day.start
     for bucket in [*buckets, Cell(0, day.end)]:
         if at < bucket.start:
@@ -162,14 +163,14 @@ def _gaps(day: Cell, buckets: list[Cell]) -> Iterator[Cell]:
 
 
 def _add(digest: Digest, keys: Collection[Hashable], store: Store) -> bool:
-    """Add users to a digest, and return whether it changed; a new one is not written yet."""
+    """Add users to a digest, and return whether it changed; a new digest is not written."""
     new = _numbered(keys, store)
     try:
         old = digest.users()
     except CorruptDigest:
         if digest.is_pruned:
             raise
-        # The souvenirs that were digested before are still there.
+        # The souvenirs that were digested before have not been deleted.
         old, new = UserSet(), _numbered(store.souvenirs.in_cell(digest.cell).users(), store)
         logger.exception("A digest was corrupt; it has been rebuilt from its souvenirs.")
     users = old | new

@@ -1,4 +1,4 @@
-"""Delete souvenirs that are in their digests."""
+"""Delete souvenirs whose users are in a digest."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ..calendar import DAY_LEVEL, HOUR_LEVEL, Cell, cell_of, checked, moment_of,
 from ..stores import SouvenirQuerySet, delete_souvenirs, get_store, retried
 from .comparison import compare
 
-#: Souvenirs deleted in one transaction.
+#: Largest number of souvenirs deleted in a transaction.
 ROWS = 5_000
 
 
 class NotInDigest(Exception):
-    """Souvenirs are marked as digested, but their digest does not hold all of their users."""
+    """Souvenirs are marked as digested, but their digest does not contain all of their users."""
 
 
 class PrunedHour(NamedTuple):
-    """The number of souvenirs of an hour that one transaction deleted."""
+    """The number of souvenirs of an hour that a transaction deleted."""
 
     hour: Cell
     souvenirs: int
@@ -29,8 +29,9 @@ class PrunedHour(NamedTuple):
 class Pruner:
     """Deletes the souvenirs of the fully digested hours of UTC that ended at or before a moment.
 
-    A digest is marked before the first of its souvenirs is deleted, and for good: those that are
-    left, or come late, are not all of them. Raises RuntimeError inside a transaction.
+    A digest is marked before the first of its souvenirs is deleted. The mark is permanent, because
+    souvenirs that remain or are added later are not all of them. Raises RuntimeError inside a
+    transaction.
     """
 
     def __init__(self, before: datetime) -> None:
@@ -46,8 +47,8 @@ class Pruner:
     def run(self, dry_run: bool = False) -> Iterator[PrunedHour]:
         """Delete hour by hour, in short transactions; with ``dry_run``, only count.
 
-        Raises CorruptDigest or NotInDigest for a digest that does not hold the users of its
-        souvenirs; nothing of that hour is deleted then.
+        Raises CorruptDigest or NotInDigest if a digest does not contain the users of its souvenirs;
+        no souvenir of that hour is deleted then.
         """
         for hour in self._souvenirs().cells(HOUR_LEVEL):
             souvenirs = self.store.souvenirs.in_cell(hour)

@@ -1,4 +1,4 @@
-"""Days and months rebuilt from their parts."""
+"""Rebuild the digests of days and months from their parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = ThrottledLogger(__name__)
 
 
 def refresh(cells: Collection[Cell], digests: DigestTable) -> list[Cell]:
-    """Rebuild days of one month, and that month, from their parts.
+    """Rebuild days of a month, and that month, from their parts.
 
     Returns those that could not be rebuilt because a part is corrupt; they stay stale.
     """
@@ -57,7 +57,7 @@ def _refresh_days(days: list[Cell], month: Cell, digests: DigestTable) -> list[C
 def parts_of(cell: Cell, digests: DigestTable) -> Iterator[UserSet]:
     """Generate the sets that make up a day or a month: its buckets, or its days.
 
-    The buckets of a day that is stale or corrupt take its place. Raises CorruptDigest.
+    A stale or corrupt day is replaced by its buckets. Raises CorruptDigest.
     """
     if cell.level == DAY_LEVEL:
         for bucket in digests.buckets_in(cell).iterator(chunk_size=100):
@@ -69,5 +69,5 @@ def parts_of(cell: Cell, digests: DigestTable) -> Iterator[UserSet]:
                 yield day.users()
                 continue
         except CorruptDigest:
-            logger.exception("The digest of a day is corrupt: those of its buckets are used.")
+            logger.exception("The digest of a day is corrupt; its buckets are used instead.")
         yield from parts_of(day.cell, digests)

@@ -1,4 +1,4 @@
-"""How far digesting has come, and the size of digests."""
+"""The progress of digesting, and the size of digests."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class _Length(models.Func):
 class Level(NamedTuple):
     """The digests of one level.
 
-    ``rows`` is their number and ``stale`` the number of stale ones, ``sightings`` the sum of their
-    users, and ``size`` the bytes of these.
+    ``rows`` is their number, ``stale`` the number of stale ones, ``sightings`` the sum of their
+    numbers of users, and ``size`` the total size of their sets in bytes.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Level(NamedTuple):
 
 
 class Status(NamedTuple):
-    """How far digesting has come; moments are in UTC, None if there is none."""
+    """The progress of digesting; moments are in UTC, None if there is none."""
 
     souvenirs_waiting: int
     oldest_waiting: datetime | None
@@ -43,7 +43,7 @@ class Status(NamedTuple):
 
 
 def status() -> Status:
-    """Return how far digesting has come, and the size of the digests of all kinds."""
+    """Return the progress of digesting, and the size of the digests of all kinds."""
     store = get_store()
     buckets = store.digests.all().filter(level__lte=HOUR_LEVEL)
     waiting = store.souvenirs.undigested().aggregate(
@@ -59,7 +59,7 @@ def status() -> Status:
 
 
 def _end_of_last(digests: models.QuerySet[Digest]) -> datetime | None:
-    # Not whole rows: they would be sorted with all their users.
+    # Not whole rows, which would be sorted together with their sets of users.
     last = digests.order_by("-start", "-level").values_list("level", "start").first()
     return None if last is None else moment_of(Cell(*last).end)
 

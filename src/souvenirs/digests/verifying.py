@@ -15,14 +15,14 @@ from .refreshing import parts_of
 
 
 class Verified(NamedTuple):
-    """A day or a month that was verified, and a sentence for each difference in it."""
+    """A verified day or month, and a sentence for each difference found in it."""
 
     cell: Cell
     differences: list[str]
 
 
 class Verifier:
-    """Compares digests of all kinds with each other, and with souvenirs that are not deleted.
+    """Compares digests of all kinds with each other, and with the souvenirs not yet deleted.
 
     Verifies the days and months that overlap ``[since, until)``, aware datetimes; None leaves an
     end open. Changes nothing. Raises RuntimeError inside a transaction.
@@ -47,7 +47,7 @@ class Verifier:
         return sorted({*days, *months, *(cell_of(MONTH_LEVEL, day.start) for day in days)})
 
     def run(self) -> Iterator[Verified]:
-        """Verify one day or month after the other, each under the lock of its digests."""
+        """Verify each day or month in turn, under the lock of its digests."""
         for digests, cell in self.cells:
             yield Verified(cell, retried(partial(self._verify, digests, cell)))
 
@@ -55,7 +55,7 @@ class Verifier:
         if not digests.of(cell).exists():
             return [f"{digests.describe(cell)}: the digest is missing."]
         if not digests.of(cell_of(MONTH_LEVEL, cell.start)).exists():
-            return []  # a difference of the month, without which there is no lock to hold
+            return []  # reported for the month; without its digest there is nothing to lock
         with digests.locked(cell) as digest:
             found: list[str] = []
             if cell.level == DAY_LEVEL:
@@ -74,7 +74,7 @@ class Verifier:
 
 
 def stray_sentence(digest: Digest) -> str:
-    """Say what is wrong with a digest that has no existing level."""
+    """Describe the fault of a digest whose level does not exist."""
     return f"A digest from {digest.label.start} has a level that does not exist, {digest.level}."
 
 
@@ -91,7 +91,7 @@ def _differences_in_hour(hour: Cell, digests: DigestTable) -> list[str]:
 
 
 def _differences_from_parts(digest: Digest, digests: DigestTable) -> list[str]:
-    """Compare a day or a month with its parts, unless it is stale anyway."""
+    """Compare a day or a month with its parts, unless it is stale."""
     if digest.is_stale:
         return []
     if found := _flaws(digest, digests):
@@ -100,7 +100,7 @@ def _differences_from_parts(digest: Digest, digests: DigestTable) -> list[str]:
         if digest.users() == UserSet.union(parts_of(digest.cell, digests)):
             return []
     except CorruptDigest:
-        return []  # a difference of that part
+        return []  # reported for that part
     return [f"{digests.describe(digest.cell)}: the digest differs from its parts."]
 
 

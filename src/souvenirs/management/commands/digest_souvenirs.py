@@ -173,10 +173,10 @@ def _digests(cells: Collection[Cell]) -> str:
 
 def _refuse_failures(digester: Digester) -> None:
     """Raise CommandError for digests that could not be updated, now that all others are."""
-    if digester.lost:
+    if digester.unrecoverable:
         raise CommandError(
-            f"{digester.lost[0]} Its souvenirs have been deleted: restore it from a backup"
-            f"{_and_others(digester.lost)}."
+            f"{digester.unrecoverable[0]} Its souvenirs have been deleted: restore it from a backup"
+            f"{_and_others(digester.unrecoverable)}."
         )
     if digester.failed:
         raise CommandError(
