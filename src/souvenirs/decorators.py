@@ -18,8 +18,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 def souvenirs_exempt(view: View) -> View:
     """Decorate a sync or async view so that its requests do not count as activity.
 
-    Use it for requests that no user makes, such as polling and health checks. It also decorates
-    methods of class-based views, in Django and Django REST framework.
+    Use it for requests that do not come from a user's action, such as polling and health checks. It
+    also decorates methods of class-based views, in Django and Django REST framework.
     """
     if iscoroutinefunction(view):
 
@@ -39,7 +39,7 @@ def souvenirs_exempt(view: View) -> View:
 
 
 def _mark(args: tuple[Any, ...]) -> None:
-    """Mark the request, which may be wrapped by REST framework and may follow ``self``."""
+    """Mark the request, which REST framework may have wrapped and which may follow ``self``."""
     for candidate in args[:2]:
         request = getattr(candidate, "_request", candidate)
         if isinstance(request, HttpRequest):

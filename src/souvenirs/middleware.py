@@ -41,9 +41,9 @@ class SouvenirsMiddleware:
     """Leave a souvenir of the user of each request, after the view; never raises.
 
     A request counts whatever its response, unless a setting excludes it. Its user is the first of:
-    the one that ``SOUVENIRS_USER_FUNCTION`` returns; the one that the view or its authentication
-    put on the request; the one who signed out in this request; and, if no user was loaded, the one
-    in the session.
+    the one returned by ``SOUVENIRS_USER_FUNCTION``; the one set on the request by the view or its
+    authentication; the one who signed out in this request; and, if no user was loaded, the one in
+    the session.
     """
 
     sync_capable = True
@@ -79,7 +79,7 @@ class SouvenirsMiddleware:
 
 
 def pending_work(request: HttpRequest, response: Response) -> Callable[[], None] | None:
-    """Return the work that may block, in a cache or a database; None for most requests."""
+    """Return the work that may block on a cache or a database; None for most requests."""
     try:
         function = conf.USER_FUNCTION
         if function is not None:
@@ -97,7 +97,7 @@ def pending_work(request: HttpRequest, response: Response) -> Callable[[], None]
 
 
 def _custom_or_loaded_user(request: HttpRequest, function: Callable[[HttpRequest], Any]) -> Any:
-    """The user that the function of the site returns, or else the one on the request."""
+    """Return the user from the site's function, or else the one on the request."""
     with keep_accessed(request):
         user = unwrap(function(request))
     if user is None or not getattr(user, "is_authenticated", True):
@@ -111,7 +111,7 @@ def _work_for_user(
     seconds = conf.RATELIMIT_SECONDS
     if seconds and rate_limiter.memory.knows_now(seconds, getattr(user, "pk", user)):
         return None
-    key = primary_key(user)  # a token has it as a string
+    key = primary_key(user)  # the key in a token is a string
     if seconds and rate_limiter.memory.knows_now(seconds, key):
         return None
     if ignores_user(user) or ignores_request(request, response):
@@ -145,7 +145,7 @@ def _record_session(request: HttpRequest, session: int, window: Window | None) -
 
 
 def _user_to_record(session: Any, window: Window | None) -> Any:
-    """The user of a session; None if none of its requests would leave a souvenir."""
+    """Return the user of a session; None if none of its requests would leave a souvenir."""
     data = session_data(session)
     key = user_key_in(data)
     if key is None or (window is not None and rate_limiter.remembers(primary_key(key), window)):

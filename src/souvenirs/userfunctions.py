@@ -1,6 +1,6 @@
 """Functions for ``SOUVENIRS_USER_FUNCTION``.
 
-Such a function is called with each request after the view, and returns its user, a primary key, or
+Such a function is called with each request after the view. It returns the user, a primary key, or
 None to find the user as without the function. On an async site it runs on the event loop, so it
 should only read the request, not query a database.
 """

@@ -1,4 +1,4 @@
-"""Which requests and users are not recorded, by the settings of the site."""
+"""The settings that exclude requests and users from being recorded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .requestuser import keep_accessed
 
 
 def ignores_request(request: HttpRequest, response: HttpResponseBase | None) -> bool:
-    """Whether a request with this response does not count, whoever its user is.
+    """Whether a request with this response does not count for any user.
 
     The response of a cancelled request is None.
     """
@@ -34,7 +34,7 @@ def _matches(patterns: Patterns, text: str) -> bool:
 
 
 def ignores_user(user: Any) -> bool:
-    """Whether a user does not count, whatever they request."""
+    """Whether no request of this user counts."""
     return conf.IGNORE_STAFF and getattr(user, "is_staff", False)
 
 

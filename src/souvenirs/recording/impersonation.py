@@ -1,4 +1,4 @@
-"""Whether a user is impersonated: by django-hijack, django-impersonate or django-loginas."""
+"""Users impersonated with django-hijack, django-impersonate or django-loginas."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from django.contrib.auth.signals import user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-#: Set on a request that signed out an impersonated user, whose session no longer tells.
+#: Set on a request that signed out an impersonated user: the session no longer records it.
 IMPERSONATION_ENDED = "_souvenirs_impersonation_ended"
 
 
 def is_impersonated(request: HttpRequest, user: Any) -> bool:
-    """Whether the user of a request is impersonated by somebody else."""
+    """Whether the user of a request is impersonated."""
     if getattr(user, "is_impersonate", False) or getattr(user, "is_hijacked", False):
         return True
     attributes = request.__dict__
     if attributes.get("impersonator") is not None or IMPERSONATION_ENDED in attributes:
         return True
     session = getattr(request, "session", None)
-    # If the session has not been loaded, the user does not come from it.
+    # The user of a request whose session has not been loaded does not come from the session.
     return is_impersonated_session(getattr(session, "_session_cache", {}))
 
 

@@ -1,10 +1,10 @@
 """The rate limit: one souvenir per user and window.
 
 A process remembers the users it has recorded in the current window. For all others it asks Django's
-cache, where ``add`` lets one process claim the window for the user. A process that finds a claim
-some seconds old checks once that it led to a souvenir, because the claiming process may have died
-or failed to release it. The window is part of the key, so no key is ever reused. If the cache
-fails, the user is admitted: a second souvenir changes no count, a missing one does.
+cache, where ``add`` lets only one process claim the window for the user. A process that finds a
+claim some seconds old checks once that it led to a souvenir, because the claiming process may have
+died or failed to release it. The window is part of the key, so no key is ever reused. If the cache
+fails, the user is admitted: an extra souvenir changes no count, a missing one does.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ SAFE_KEY = re.compile(r"[\w.@+-]{1,64}", re.ASCII)
 #: Age in seconds from which a claim is checked: by then it was written or released.
 CLAIM_SECONDS = 10
 
-#: A claim in the cache is its Unix time, or this once its souvenir has been found.
+#: The value of a claim is the Unix time at which it was made, or this if its souvenir was found.
 CONFIRMED = 0
 
-#: In place of an answer of the cache: it failed, or is not asked because it failed before.
+#: Stands for an answer of the cache if it failed, or is not asked because it failed before.
 UNAVAILABLE: Any = object()
 
 #: The first and the last Unix time that a datetime can express.
@@ -44,7 +44,7 @@ LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 class Window(NamedTuple):
-    """The window of that number, counted from the Unix epoch in steps of ``seconds``."""
+    """A window of ``seconds``, by its number since the Unix epoch."""
 
     seconds: float
     number: int
@@ -136,7 +136,7 @@ class RateLimiter:
         """Claim the window for the user; False if it has been claimed before."""
         now = math.floor(time.time())
         added = self._ask("add", user, window, now, math.ceil(window.seconds))
-        # None is the answer of some backends that ignore an error.
+        # Some backends ignore errors and return None.
         return added is UNAVAILABLE or added is None or bool(added)
 
     def is_claimed(self, user: Hashable, window: Window, is_recorded: Callable[[], bool]) -> bool:
@@ -158,12 +158,12 @@ class RateLimiter:
         self.memory.remember(window, user)
 
     def release(self, user: Hashable, window: Window) -> None:
-        """Give up the claim of a souvenir that was not written."""
+        """Release the claim of a souvenir that was not written."""
         self.memory.drop(user)
         self._ask("delete", user, window)
 
     def forget(self) -> None:
-        """Forget what this process remembers; the claims in the cache stay."""
+        """Clear the memory of this process; the claims in the cache stay."""
         self.memory.forget()
         self.sessions.forget()
 
@@ -179,7 +179,7 @@ class RateLimiter:
         return f"{conf.CACHE_PREFIX}{self.generation}{name}.{window.seconds:g}.{window.number}"
 
     def _ask(self, verb: str, user: Hashable, window: Window, *arguments: Any) -> Any:
-        """The answer of the cache; UNAVAILABLE if it fails, or its breaker is open."""
+        """Return the answer of the cache; UNAVAILABLE if it fails or its breaker is open."""
         alias = conf.CACHE_NAME
         breaker = cache_breaker(alias)
         if not breaker.allows():
@@ -209,7 +209,7 @@ rate_limiter = RateLimiter()
 
 
 def forget_memory(*, setting: str, **kwargs: Any) -> None:
-    """Forget what was remembered under other settings."""
+    """Clear the memory when a setting changes."""
     if setting == "CACHES" or setting.startswith(PREFIX):
         rate_limiter.forget()
 

@@ -1,4 +1,4 @@
-"""The user of a request, found without loading what the page did not load."""
+"""The user of a request, without loading anything that the page did not load."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from django.utils.functional import LazyObject, empty
 def has_no_user(request: HttpRequest) -> bool:
     """Whether the request has neither a loaded user nor a record of one.
 
-    If so, :func:`loaded_user` returns None. This check is all that most pages of a site pay for,
-    and is written for speed.
+    If so, :func:`loaded_user` returns None. This check is the whole cost for most pages of a site,
+    so it is written for speed.
     """
     attributes = request.__dict__
     if "_cached_user" in attributes or "_acached_user" in attributes:
@@ -36,7 +36,7 @@ def loaded_user(request: HttpRequest) -> Any:
         user = unwrap(attributes["user"])
         if _is_signed_in(user):
             return user
-    # A user who signed out in this request is still where AuthenticationMiddleware put them.
+    # AuthenticationMiddleware's cached user remains after signing out in this request.
     for name in ("_cached_user", "_acached_user"):
         if name in attributes and _is_signed_in(attributes[name]):
             return attributes[name]

@@ -17,17 +17,17 @@ from ..resilience import bounded, bounded_cache, cache_breaker
 
 
 class SessionUnavailable(Exception):
-    """The cache of the sessions failed, so that the user is not known."""
+    """The cache of the sessions failed, so the user is unknown."""
 
 
 class _SessionData(dict[str, Any]):
     """The data of a session, for Django's get_user(), which may try to change the session."""
 
     def flush(self) -> None:
-        """Leave a session that is no longer valid to the site."""
+        """Do nothing: the site handles invalid sessions."""
 
     def cycle_key(self) -> None:
-        """Leave a session signed with an older key to the site."""
+        """Do nothing: the site handles sessions signed with an older key."""
 
 
 def session_data(session: Any) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def session_data(session: Any) -> dict[str, Any]:
     Raises SessionUnavailable if its cache fails, and ``django.db.Error`` if its database does.
     """
     own = copy.copy(session)
-    # Some engines replace a session that has expired.
+    # Some engines replace an expired session.
     own.create = own.delete = own.save = _do_nothing
     cache = _SessionCache()
     if isinstance(getattr(own, "_cache", None), BaseCache):
@@ -55,7 +55,7 @@ class _SessionCache:
     failed = False
 
     def get(self, key: str, *args: Any) -> Any:
-        # The session engines treat a cache that fails like an empty session.
+        # The session engines treat a failing cache like an empty session.
         self.failed = True
         alias = settings.SESSION_CACHE_ALIAS
         breaker = cache_breaker(alias)
@@ -71,7 +71,7 @@ class _SessionCache:
         return value
 
     def set(self, *args: Any) -> None:
-        """Leave filling the cache to the site."""
+        """Do nothing: the site fills the cache."""
 
 
 def user_key_in(data: dict[str, Any]) -> Hashable | None:
