@@ -54,7 +54,7 @@ def test_next_interval_says_how_many_were_left_out(log, caplog, settings, stopwa
     fail(log, "User %s.", 4)
     assert [record.getMessage() for record in caplog.records] == [
         "User 0.",
-        "User 3. 2 more were not logged.",
+        "User 3. 2 similar errors were not logged.",
         "User 4.",
     ]
 

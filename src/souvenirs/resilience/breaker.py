@@ -1,4 +1,4 @@
-"""Circuit breakers: what made a request wait is not used again for a while."""
+"""Circuit breakers: a slow or failing cache or database is not used for a while."""
 
 from __future__ import annotations
 

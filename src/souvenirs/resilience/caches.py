@@ -22,8 +22,9 @@ Options = dict[str, Any]
 
 
 def bounded_cache(alias: str) -> BaseCache:
-    """Return this thread's own client of one of ``CACHES``; it raises where it would wait longer.
+    """Return this thread's own client of one of ``CACHES``.
 
+    It raises if the cache does not answer in time.
     Raises InvalidCacheBackendError for an alias that is not in ``CACHES``.
     """
     return _caches[alias]
@@ -94,7 +95,7 @@ def _django_redis(seconds: float, options: Options) -> Options:
 #: The option under which :func:`connection_factory` finds the path of the site's own factory.
 SITE_FACTORY = "SOUVENIRS_SITE_CONNECTION_FACTORY"
 
-#: What django-redis uses unless told otherwise.
+#: The default of django-redis.
 DEFAULT_FACTORY = "django_redis.pool.ConnectionFactory"
 
 _django_redis_pools: dict[str, Any] = {}
@@ -150,12 +151,12 @@ TIMEOUT_OPTIONS = {
 
 
 def close_caches(**kwargs: Any) -> None:
-    """Close what a request opened, as Django does with its own clients."""
+    """Close the clients that a request opened, as Django does with its own."""
     _caches.close_all()
 
 
 def forget_caches(*, setting: str, **kwargs: Any) -> None:
-    """Open the caches again when a setting that they depend on changes."""
+    """Open new clients when a setting that they depend on changes."""
     global _caches
     if setting in ("CACHES", "DJANGO_REDIS_CONNECTION_FACTORY", "SOUVENIRS_TIMEOUT"):
         _caches.close_all()

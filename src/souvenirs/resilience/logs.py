@@ -11,7 +11,7 @@ _logs: list[ThrottledLogger] = []
 
 
 class ThrottledLogger:
-    """Logs each message once in ``SOUVENIRS_BREAKER_SECONDS``, and how often it was left out."""
+    """Logs each message at most once per ``SOUVENIRS_BREAKER_SECONDS``, and counts the others."""
 
     def __init__(self, name: str) -> None:
         self.logger = logging.getLogger(name)
@@ -20,7 +20,7 @@ class ThrottledLogger:
         _logs.append(self)
 
     def exception(self, message: str, *args: object, level: int = logging.ERROR) -> None:
-        """Log a message with the exception being handled, unless it was logged a moment ago.
+        """Log a message with the exception being handled, unless it was logged recently.
 
         Messages are the same if they differ only in their arguments. They contain primary keys, but
         no names, sessions or URLs.
@@ -32,7 +32,7 @@ class ThrottledLogger:
         self._due[message] = now + conf.BREAKER_SECONDS
         left_out = self._left_out.pop(message, 0)
         if left_out:
-            message += f" {left_out} more were not logged."
+            message += f" {left_out} similar errors were not logged."
         self.logger.log(level, message, *args, exc_info=True)
 
     def forget(self) -> None:

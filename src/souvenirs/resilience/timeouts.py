@@ -1,7 +1,7 @@
-"""Statements that the database answers within ``SOUVENIRS_TIMEOUT``, or that fail.
+"""Statements that fail if the database does not answer within ``SOUVENIRS_TIMEOUT``.
 
-They are sent on the site's own connection: a second one could wait for the first. Whatever is set
-for a statement ends with it, or is reset after it, and costs no further round trip.
+They are sent on the site's own connection: a second one could wait for the first. A limit ends with
+its statement, or is reset after it, and costs no further round trip.
 
 * PostgreSQL: ``statement_timeout``, sent with the statement. Not inside a transaction of the site,
   where it would outlast the statement. If the server does not answer within twice the time,
@@ -37,7 +37,7 @@ CONNECT_SECONDS = {"postgresql": 2, "mysql": 1}
 #: PQTRANS_ACTIVE of libpq: a statement is being executed.
 POSTGRESQL_ACTIVE = 1
 
-#: Part of the limit after which an error is taken for one of the limit's.
+#: The share of the limit after which an error is taken for a timeout.
 NEARLY = 0.9
 
 #: First words of the statements that are sent with a limit. Savepoints and the like are not.
@@ -48,8 +48,8 @@ class bounded:
     """A context manager for statements on these connections that must not wait long.
 
     They raise ``django.db.OperationalError`` when the time is up, and then the breaker of the
-    database opens. An error that comes sooner closes it. A class instead of a generator, because
-    every souvenir pays for it.
+    database opens. An earlier error closes it. A class is faster than a generator, and every
+    souvenir uses it.
     """
 
     def __init__(self, *connections: BaseDatabaseWrapper) -> None:
@@ -102,7 +102,7 @@ def _uses(connection: Any, driver: str) -> bool:
 
 
 class Limit(ABC):
-    """What bounds the statements on one connection."""
+    """A time limit on the statements of a connection."""
 
     def __init__(self, connection: BaseDatabaseWrapper, seconds: float) -> None:
         self.connection: Any = connection
@@ -112,7 +112,7 @@ class Limit(ABC):
 
     @abstractmethod
     def set(self) -> None:
-        """Bound the statements from now on."""
+        """Limit the statements from now on."""
 
     @abstractmethod
     def undo(self) -> None:
@@ -134,7 +134,7 @@ class _PostgreSQL(Limit):
         if self.is_set:
             self.wrapper.__exit__(None, None, None)
             if self.driver.info.transaction_status == POSTGRESQL_ACTIVE:
-                # The statement was given up; its answer must not be taken for a later one's.
+                # The client gave up; the answer must not be taken for that of a later statement.
                 self.connection.close()
 
     def send(self, execute: Execute, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -143,7 +143,7 @@ class _PostgreSQL(Limit):
         is_limited = sql.startswith(LIMITED)
         if is_limited:
             if self.connection.settings_dict.get("OPTIONS", {}).get("server_side_binding"):
-                # A server that binds values accepts no two statements at once.
+                # With server-side binding, the server accepts only one statement at a time.
                 client_cursor = self.connection.Database.ClientCursor(self.driver)
                 sql, params = client_cursor.mogrify(sql, params), None
             sql = self.prefix + sql
