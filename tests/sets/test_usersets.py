@@ -265,7 +265,7 @@ def test_corruption_is_told_in_a_sentence():
         UserSet.from_bytes(b"", LABEL)
     assert str(caught.value) == (
         "The 'active' digest of level 1 from 2016-01-01 00:00:00+00:00, version 7, is corrupt: "
-        "0 bytes are too short for one."
+        "it is too short, 0 bytes."
     )
 
 

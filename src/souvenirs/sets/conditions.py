@@ -1,4 +1,4 @@
-"""Conditions on a column: its value is in a set."""
+"""Conditions that the value of a column is in a set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .usersets import UserSet
 
 
 class IsOneOf(models.Func):
-    """A condition: the column has one of these values, of any number."""
+    """A condition: the column has one of these values, however many there are."""
 
     output_field = models.BooleanField()
     conditional = True
@@ -34,11 +34,11 @@ class IsOneOf(models.Func):
 def one_of(
     connection: BaseDatabaseWrapper, column: str, field: Field, values: Iterable[Any]
 ) -> tuple[str, list[Any]]:
-    """Return SQL, and its parameters, that says whether a column has one of these values."""
+    """Return an SQL condition, and its parameters: the column has one of these values."""
     if isinstance(values, UserSet):
         if values.is_dense and connection.vendor in FLAG:
             return _is_flagged(connection.vendor, column, values)
-        # Numbers as they are, because preparing a million of them one by one takes seconds.
+        # Numbers need no preparation, which would take seconds for a million of them.
         if connection.vendor == "sqlite":
             return f"{column} IN (SELECT value FROM json_each(%s))", [str(list(values))]
         if connection.vendor == "postgresql":
@@ -57,12 +57,12 @@ FLAG = {
 
 
 def _is_flagged(vendor: str, column: str, users: UserSet) -> tuple[str, list[Any]]:
-    """SQL that looks up the flag of a number.
+    """Return SQL that looks up the flag of a number, and its parameters.
 
     From a list of a million values, an engine would build a table, or sort it, for each query.
     """
     flags = users.flags() if vendor == "sqlite" else users.bits()
-    # Outside of the string, an engine would raise an error, or count from its end.
+    # Beyond the ends of the string, an engine raises an error or counts from its end.
     within = f"{column} BETWEEN 0 AND {users.max()}"
     flag = FLAG[vendor].format(column=column)
     return f"CASE WHEN {within} THEN {flag} ELSE 1 = 0 END", [flags]

@@ -21,7 +21,7 @@ FIRST_NUMBER = 2**31
 #: Primary keys: as numbers if all of them are numbers, else as they are.
 Keys: TypeAlias = UserSet | frozenset[Hashable]
 
-#: All integers of a group as one value, in the engine's fastest way.
+#: SQL that packs all integers of a group into one value, in the engine's fastest way.
 PACKED = {
     "postgresql": "string_agg(int8send(k), ''::bytea)",
     "sqlite": "json_group_array(k)",
@@ -60,15 +60,15 @@ def keys_by(rows: models.QuerySet[Any], group: models.Expression) -> dict[Any, K
 def packing(field: Any, connection: Any) -> str | None:
     """Return SQL that packs the integers of a column ``k``, whose values are those of a field.
 
-    None for a field that is not of integers, in the database and in Python, and for engines that
-    have no such SQL.
+    None if the field does not have integers in both the database and Python, or if the engine has
+    no such SQL.
     """
     is_whole = isinstance(field, models.IntegerField) and not field.get_db_converters(connection)
     return PACKED.get(connection.vendor) if is_whole else None
 
 
 def unpacked(packed: Any) -> Keys:
-    """Return the primary keys that have been packed; None is a pack of none."""
+    """Return the primary keys that have been packed; None means no keys."""
     return _keys(_numbers(packed))
 
 
@@ -142,7 +142,7 @@ def _as_key(value: Any) -> Hashable:
         if isinstance(value, bool | float | bytes):
             raise ValidationError("not a key")
         key: Hashable = column.to_python(value)
-        column.run_validators(key)  # which know what fits into the database
+        column.run_validators(key)  # they know the range of the database
     except (ValidationError, TypeError):
         raise ValueError(
             f"{value!r} is not a primary key of {_label()}: give a saved user or its primary key."

@@ -27,7 +27,7 @@ from ..calendar import EPOCH, MICROSECOND
 #: The greatest number of a user.
 LAST_NUMBER = 2**32 - 1
 
-#: A set is dense if, up to its greatest number, at least one number in this many is in it.
+#: A set is dense if it contains at least one in this many of the numbers up to its greatest.
 DENSE = 64
 
 FORMAT = b"USR\x01"
@@ -36,7 +36,7 @@ HEADER = struct.Struct("<4sqQ")
 
 
 class CorruptDigest(ValueError):
-    """The stored bytes of a digest are damaged, or those of another digest."""
+    """The stored bytes of a digest are damaged or belong to another digest."""
 
 
 class Label(NamedTuple):
@@ -89,7 +89,7 @@ class UserSet:
         Raises CorruptDigest, and nothing else, for any other bytes.
         """
         if len(data) < HEADER.size:
-            raise _corrupt(label, f"{len(data)} bytes are too short for one")
+            raise _corrupt(label, f"it is too short, {len(data)} bytes")
         # A view, because a slice would copy megabytes.
         body = memoryview(data)[HEADER.size :]
         form, count, checksum = HEADER.unpack_from(data)
@@ -202,7 +202,7 @@ class UserSet:
 
 
 def checksum_of(label: Label, count: int) -> int:
-    """Return a checksum of the number of users of a digest, which can be read without the set.
+    """Return the checksum of a digest's number of users, to verify it without reading the set.
 
     It fits into a signed 64-bit column.
     """

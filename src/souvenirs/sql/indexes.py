@@ -1,4 +1,4 @@
-"""Indexes that not all engines have."""
+"""Indexes that not all engines support."""
 
 from __future__ import annotations
 

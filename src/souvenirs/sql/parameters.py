@@ -1,8 +1,8 @@
 """Any number of values in one query, in as few parameters as the engine allows.
 
-A report may be of thousands of periods, and a set may hold a million users. A parameter for each
-would exceed the limits of every engine, so they are sent as one array or one JSON document, which
-the engine reads as a table.
+A report may have thousands of periods, and a set a million users. A parameter for each would exceed
+the limits of every engine, so they are sent as one array or one JSON document, which the engine
+reads as a table.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Field: TypeAlias = "models.Field[Any, Any]"
 def values_table(
     connection: BaseDatabaseWrapper, fields: Sequence[Field], rows: Iterable[Sequence[Any]]
 ) -> tuple[str, list[Any]]:
-    """Return SQL for a table ``v`` and its parameters.
+    """Return SQL for a table ``v``, and its parameters.
 
     Its columns are ``n``, the position of the row counted from 0, and ``c0``, ``c1``... with the
-    values, each prepared and typed as by the field at its position. Raises NotSupportedError for
+    values, each prepared and typed by the field at its position. Raises NotSupportedError for
     engines that the app does not support.
     """
     prepare = [field.get_db_prep_value for field in fields]
@@ -53,20 +53,20 @@ def values_table(
 
 
 def _collation(db_type: str | None) -> str:
-    """The collation that tells all keys apart; that of the user model's column may not."""
+    """Return the collation that tells all keys apart, unlike that of the user model's column."""
     return " COLLATE utf8mb4_bin" if str(db_type).startswith(("char", "varchar")) else ""
 
 
 class Rank(models.Func):
-    """How many of these values, in ascending order, are less than or equal to the column.
+    """The number of these values, in ascending order, that are less than or equal to the column.
 
-    A binary search, which only compares the column, so that it needs no time-zone table and no date
-    function of the engine.
+    A binary search that only compares the column, so it needs no time-zone table or date function
+    of the engine.
     """
 
     output_field = models.IntegerField()
 
-    #: The greatest number of values: for twice as many, SQLite takes four times as long.
+    #: The largest number of values: for twice as many, SQLite takes four times as long.
     LIMIT = 4_000
 
     def __init__(self, column: str, field: Field, values: Sequence[Any]) -> None:
@@ -77,7 +77,7 @@ class Rank(models.Func):
     def as_sql(  # type: ignore[override]
         self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, list[Any]]:
-        """Return the search written out."""
+        """Return the search as nested CASE expressions."""
         column, _ = compiler.compile(self.source_expressions[0])
         params: list[Any] = []
 
@@ -95,7 +95,7 @@ class Rank(models.Func):
     def as_postgresql(
         self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, list[Any]]:
-        """Return that engine's own search: it would compile the one written out for seconds."""
+        """Return PostgreSQL's own search: compiling nested CASE expressions would take seconds."""
         column, _ = compiler.compile(self.source_expressions[0])
         values = [self.value_field.get_db_prep_value(each, connection) for each in self.values]
         db_type = self.value_field.db_type(connection)
