@@ -17,7 +17,7 @@ from ..reports import usage_reports_function
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """Check every setting of the app, and that there are no others."""
+    """Check every setting of the app, and that there are no unknown ones."""
     errors = (error for setting in SETTINGS.values() for error in _errors(setting))
     return [*check_unknown(), *errors]
 

@@ -1,4 +1,4 @@
-"""Checks of the site: that it lets the app count everyone, at the expected cost."""
+"""Checks that the site lets the app count all users, at the expected cost."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check_site(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_deployment(**kwargs: Any) -> list[CheckMessage]:
-    """Check what is fine in development but not in production."""
+    """Check for configurations that are fine in development but not in production."""
     return [*check_shared_cache(), *check_sqlite()]
 
 
@@ -69,7 +69,7 @@ def check_middleware() -> Iterator[CheckMessage]:
 
 
 def check_window_fits_time_zone() -> Iterator[CheckMessage]:
-    """A user seen on both sides of a midnight within one window is missing from one of the days."""
+    """A user seen before and after midnight in the same window is missing from one of the days."""
     seconds = _valid("RATELIMIT_SECONDS")
     if not seconds:
         return
@@ -107,7 +107,7 @@ def check_dummy_cache() -> Iterator[CheckMessage]:
 def check_shared_cache() -> Iterator[CheckMessage]:
     if _is(_cache_backend(), (LocMemCache, FileBasedCache)):
         yield Warning(
-            f"The cache {conf.CACHE_NAME!r} is not shared by processes, or has no atomic add(), so "
+            f"The cache {conf.CACHE_NAME!r} is not shared by processes or has no atomic add(), so "
             "they may write several souvenirs of one user and window.",
             hint="Use Redis, Memcached or the database cache. Counts are correct without one.",
             id="souvenirs.W006",
@@ -158,7 +158,7 @@ def _offsets(zone: str) -> set[float]:
 
 
 def _valid(name: str) -> Any:
-    """The value of a setting; None if it has an error of its own."""
+    """Return the value of a setting; None if the value is invalid, which another check reports."""
     try:
         return getattr(conf, name)
     except ImproperlyConfigured:
@@ -171,7 +171,7 @@ def _cache_backend() -> Any:
 
 
 def _imported(path: str) -> Any:
-    """The object at a dotted path; None if Django itself reports that it cannot be imported."""
+    """Return the object at a dotted path; None if it cannot be imported, which Django reports."""
     try:
         return import_string(path)
     except ImportError:

@@ -28,8 +28,8 @@ PREFIX = "SOUVENIRS_"
 class Setting(Generic[T]):
     """One setting, read as an attribute of :data:`conf`.
 
-    The attribute raises ImproperlyConfigured for a value of the wrong kind. ``fall_back`` makes it
-    the default instead, for a setting that is read where nothing may fail. ``id`` is that of the
+    The attribute raises ImproperlyConfigured for a value of the wrong kind. With ``fall_back`` it
+    is the default instead, for a setting read in code that must not fail. ``id`` is that of the
     system check, which finds a wrong value in either case.
     """
 
@@ -58,7 +58,7 @@ class Setting(Generic[T]):
         return value
 
     def cleaned(self) -> T:
-        """Return the value that the site has set, or the default.
+        """Return the value set by the site, or the default.
 
         Raises ImproperlyConfigured for a value of the wrong kind.
         """
@@ -215,7 +215,7 @@ class Conf:
 
     @cached_property
     def session_cookie(self) -> str:
-        """Django's own ``SESSION_COOKIE_NAME``, kept like ours because every page asks for it."""
+        """Django's own ``SESSION_COOKIE_NAME``, cached because every request reads it."""
         return settings.SESSION_COOKIE_NAME
 
 

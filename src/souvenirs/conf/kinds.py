@@ -1,4 +1,4 @@
-"""The kinds of values that settings may have."""
+"""The kinds of values that settings can have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Patterns: TypeAlias = Collection[str | re.Pattern[str]]
 
 
 class Kind(NamedTuple):
-    """What values a setting may have.
+    """A kind of value that settings can have.
 
     ``clean`` returns a value in the form in which it is used. It raises ValueError for a value of
     another kind; its text, if any, follows the value in the message.
