@@ -1,4 +1,4 @@
-"""Datetimes as passed by callers, as stored, and as returned.
+"""Conversion of datetimes: as passed by callers, as stored, and as returned.
 
 Inside the app a moment is an aware datetime, and moments are compared in UTC: within one time zone
 Python compares wall-clock times, which repeat when clocks go back.
@@ -58,7 +58,7 @@ def checked(value: object, name: str) -> datetime:
 def outward(moment: datetime) -> datetime:
     """Return an aware moment as the ORM and callers expect it.
 
-    That is the same datetime, or a naive one in the default time zone if ``USE_TZ`` is False.
+    It is the same datetime, or a naive one in the default time zone if ``USE_TZ`` is False.
     """
     if settings.USE_TZ:
         return moment
@@ -110,7 +110,7 @@ def checked_range(start: object, end: object) -> tuple[datetime | None, datetime
 
 
 def zone_named(tz: str | tzinfo) -> tzinfo:
-    """Return the time zone that ``tz`` is or names; ValueError if there is none."""
+    """Return a time zone, given as such or by name; ValueError if there is none."""
     if isinstance(tz, tzinfo):
         name = getattr(tz, "zone", None)  # pytz, whose zones cannot be passed as tzinfo
         if name is None:
@@ -128,8 +128,8 @@ def zone_named(tz: str | tzinfo) -> tzinfo:
 def zone_for(moment: datetime, tz: str | tzinfo | None) -> tzinfo:
     """Return the time zone of periods that start at ``moment``.
 
-    That is ``tz``, else the named zone of the moment, else the current time zone (the default one
-    if ``USE_TZ`` is False). UTC and fixed offsets do not count as named zones: the ORM and ISO 8601
+    It is ``tz``, else the named zone of the moment, else the current time zone (the default one if
+    ``USE_TZ`` is False). UTC and fixed offsets do not count as named zones: the ORM and ISO 8601
     use them to represent instants, whatever the local time zone.
     """
     if tz is not None:

@@ -15,7 +15,7 @@ def label_calendar_date(day: datetime) -> str:
 
 
 def label_calendar_year_week(day: datetime) -> str:
-    """Return ``2016-W01`` for the week that starts on the day: the ISO week of most of its days."""
+    """Return ``2016-W01`` for the week starting on the day: the ISO week with most of its days."""
     year, week, _ = middle_of_week(day).isocalendar()
     return f"{year:04d}-W{week:02d}"
 
@@ -36,7 +36,7 @@ def label_calendar_year(day: datetime) -> int:
 
 
 def middle_of_week(day: datetime) -> datetime:
-    """Return the fourth day of a week, given its first: it decides the year of the week."""
+    """Return the fourth day of a week, given its first; it determines the year of the week."""
     return day + timedelta(days=3)
 
 

@@ -1,15 +1,15 @@
-"""The limit on the number of periods in one answer."""
+"""The limit on the number of periods in a result."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext_noop
 
-#: The largest number of periods in one answer. A range with more is most likely a typo.
+#: The largest number of periods in a result. A range with more is most likely a typo.
 MAX_PERIODS = 100_000
 
 
 class TooManyPeriods(ValueError):
-    """A range has more periods than one answer may have.
+    """A range has more periods than a result may have.
 
     ``sentence`` is marked for translation and ``values`` are the numbers to fill in; the message of
     the exception is the sentence in English.

@@ -126,14 +126,14 @@ class Boundaries:
 
 
 def earlier(one: datetime, other: datetime) -> datetime:
-    """Return the earlier of two aware moments, in any zones."""
+    """Return the earlier of two aware moments, which may be in different zones."""
     return min(one, other, key=utc)
 
 
 def months_between(earlier: date, later: date) -> int:
     """Return the number of whole months from ``earlier`` to ``later``, regardless of time of day.
 
-    A day of month that a month does not have means its last day.
+    A day of month that is missing in a month means the last day of that month.
     """
     months = (later.year - earlier.year) * 12 + later.month - earlier.month
     return months - (later.day < nearest_dom(later.year, later.month, earlier.day))
@@ -142,10 +142,11 @@ def months_between(earlier: date, later: date) -> int:
 def iter_days(
     start: datetime, end: datetime, tz: str | tzinfo | None = None
 ) -> Iterator[tuple[datetime, datetime]]:
-    """Return a generator of ``(start, end)``, wall-clock days, the last one cut off at ``end``.
+    """Return a generator of wall-clock days as ``(start, end)``, the last one cut off at ``end``.
 
-    For the time zone see the module. Raises ValueError for naive datetimes under ``USE_TZ``.
-    Generates nothing if ``start`` is not before ``end``.
+    The default of ``tz`` is the zone of ``start`` if it is named, else the current time zone.
+    Raises ValueError for naive datetimes under ``USE_TZ``. Generates nothing if ``start`` is not
+    before ``end``.
     """
     return Boundaries(start, DAY, tz).clipped(checked(end, "end"))
 
@@ -231,7 +232,7 @@ def adjust_to_subscription_start(
 ) -> datetime:
     """Return the start of the subscription month of ``dt``.
 
-    Subscription months are counted from the subscription start ``ss``, also backwards.
+    Subscription months are counted from the subscription start ``ss``, forwards and backwards.
     """
     boundaries = Boundaries(ss, MONTH, tz)
     return outward(boundaries.boundary(boundaries.number(checked(dt, "dt"))))

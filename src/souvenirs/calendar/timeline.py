@@ -1,4 +1,4 @@
-"""From a range and an interval to periods."""
+"""The calendar periods of a range."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class NumberedPeriod(NamedTuple):
 class Period:
     """A calendar period, ``[start, end)``, cut off where the range ends.
 
-    Two words mean the same everywhere in the project:
+    Two terms:
 
     * A period is *complete* if it was over at the time of the query. The end of the whole period
       counts: the current month is incomplete, even in a range that ended yesterday.
@@ -68,10 +68,10 @@ def periods_in(
     now: datetime,
     recent: int | None = None,
 ) -> Iterator[NumberedPeriod]:
-    """Return the periods from the one that holds ``start``, or from the anchor, up to ``end``.
+    """Return the periods from the one that contains ``start``, or from the anchor, up to ``end``.
 
     ``start``, ``end`` and ``now`` are aware datetimes. Periods before the anchor are left out. With
-    ``recent`` only that many are returned, the last ones. Raises TooManyPeriods at the call.
+    ``recent``, only the last N periods are returned. Raises TooManyPeriods at the call.
     """
     numbers = boundaries.numbers(start, end)
     if recent is not None:
@@ -119,7 +119,7 @@ class Timeline:
         now: datetime,
         first_souvenir: datetime | None,
     ) -> Timeline:
-        """Return the periods from the one that holds ``start`` up to ``end``, aware datetimes.
+        """Return the periods from the one that contains ``start`` up to ``end``, aware datetimes.
 
         Without a start they begin with the period of the first souvenir; without an end they go up
         to ``now``. Raises ValueError for an unknown time zone or too many periods.
@@ -145,29 +145,29 @@ class Timeline:
         return [(period.start, period.end) for period in self.periods]
 
     def start_of(self, position: int) -> datetime:
-        """Return where the period at a position starts; negative ones are before the range."""
+        """Return the start of the period at a position; negative positions precede the range."""
         return outward(self._boundaries.boundary(self._first + position))
 
     def known(self) -> Timeline:
-        """Return the same without the unknown periods, which come first."""
+        """Return the timeline without the unknown periods, which come first."""
         unknown = sum(not period.known for period in self.periods)
         return replace(self, periods=self.periods[unknown:], _first=self._first + unknown)
 
     def before(self) -> Bounds:
-        """Return the period before the first one; not a day that the time zone skipped."""
+        """Return the period before the first one, ignoring a day that the time zone skipped."""
         start = self.start_of(0)
         previous = self.start_of(-1)
         return previous if previous != start else self.start_of(-2), start
 
     def has_begun(self, day: Bounds) -> bool:
-        """Whether a day has begun; one that the time zone skipped never has."""
+        """Whether a day has begun; False for a day that the time zone skipped."""
         start, end = day
         return start != end and utc(checked(start, "start")) < utc(self.now)
 
     def days(self, before: int = 0) -> Days:
         """Return the local days of the periods and ``before`` days before them.
 
-        A day that the time zone skipped, like 30 December 2011 on Samoa, starts where it ends.
+        A day that the time zone skipped, like 30 December 2011 on Samoa, is empty.
         Raises ValueError for more than 100,000 days.
         """
         if not self.periods:
