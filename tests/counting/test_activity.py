@@ -131,7 +131,7 @@ def test_queryset_of_a_proxy_model_is_accepted(leave):
 def test_exclusive_without_segments_is_refused(function, django_assert_num_queries):
     with (
         django_assert_num_queries(0),
-        pytest.raises(ValueError, match="exclusive requires by, which says which segments"),
+        pytest.raises(ValueError, match="exclusive requires by, which names the segments"),
     ):
         function(exclusive=True)
 

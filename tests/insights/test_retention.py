@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
 
 LABEL = get_user_model()._meta.label
 knows_when_users_joined = pytest.mark.skipif(
-    LABEL == "users.BareUser", reason="the user model does not say when a user registered"
+    LABEL == "users.BareUser", reason="the user model has no registration date"
 )
 
 SEPTEMBER, OCTOBER, NOVEMBER = (at(2017, month, 5) for month in (9, 10, 11))

@@ -35,7 +35,7 @@ def accounts_as_of(
 ) -> list[Accounts]:
     """Return the accounts registered before each of these aware datetimes, in any order.
 
-    ``users`` restricts it to some users. Takes one query per ``Rank.LIMIT`` instants.
+    ``users`` restricts the counts to some users. Takes one query per ``Rank.LIMIT`` instants.
     """
     joined = date_joined_field()
     if joined is None:
@@ -56,9 +56,9 @@ def new_accounts(
 ) -> list[tuple[Keys, Keys]]:
     """Return the keys of the users who registered between each moment and the previous one.
 
-    Each pair is of the users registered and of those among them who are activated. The moments are
-    in UTC and ascending; before the first one there is no limit. ``users`` restricts it to some
-    users. Raises ValueError if the user model has no date-joined field.
+    Each pair has the registered users and the activated ones among them. The moments are in UTC and
+    ascending; the first pair has no lower bound. ``users`` restricts the result to some users.
+    Raises ValueError if the user model has no date-joined field.
     """
     joined, active = _needed_date_joined_field(), is_active_field()
     new: list[tuple[Keys, Keys]] = []
@@ -80,7 +80,7 @@ def new_accounts(
 def joined_each(starts: Sequence[datetime], end: datetime) -> list[Keys]:
     """Return the keys of the users who registered from each of these moments up to the next.
 
-    The last one is up to ``end``. Raises ValueError if the user model has no date-joined field.
+    The last range ends at ``end``. Raises ValueError if the user model has no date-joined field.
     """
     joined = _needed_date_joined_field()
     if not starts:
@@ -97,14 +97,14 @@ def _counted_between(
     ends: list[datetime],
     users: models.QuerySet[Any] | None,
 ) -> list[tuple[int, int]]:
-    """Return the (registered, activated) counts from ``since`` to each end, from the end before."""
+    """Return (registered, activated) counts up to each end, from the end before or ``since``."""
     moments = [outward(end) for end in ends]
     rank = Rank(joined.name, joined, moments)
     if len(moments) == 1:
         groups = _counted(joined, since, moments[0], None, users)
     elif users is not None or connections[_among(users).db].vendor == "postgresql":
-        # One query: the condition on users may hold a million keys, and PostgreSQL groups by hash.
-        # Most users registered before the first end.
+        # One query: the condition on users may have a million keys, and PostgreSQL groups by hash.
+        # The rank of users who registered before the first end, most of them, needs no search.
         first = models.When(**{f"{joined.name}__lt": moments[0]}, then=0)
         groups = _counted(joined, since, moments[-1], models.Case(first, default=rank), users)
     else:
@@ -173,8 +173,8 @@ def _needed_date_joined_field() -> models.DateTimeField[Any, Any]:
     joined = date_joined_field()
     if joined is None:
         raise ValueError(
-            f"{get_user_model()._meta.label} does not say when a user registered: name its "
-            "DateTimeField in SOUVENIRS_DATE_JOINED_FIELD."
+            f"{get_user_model()._meta.label} has no registration date: name its DateTimeField in "
+            "SOUVENIRS_DATE_JOINED_FIELD."
         )
     return joined
 

@@ -29,7 +29,7 @@ class ActiveUsers(Set[Hashable]):
 
     @classmethod
     def of(cls, users: Keys) -> ActiveUsers:
-        """Return the set of the users that a store has returned."""
+        """Return the set of users returned by a store."""
         found = cls.__new__(cls)
         found._users = users
         return found
@@ -123,7 +123,7 @@ class ActiveUsers(Set[Hashable]):
 
 
 def group_of(users: Any) -> Group:
-    """Return the primary keys of a group of users: a queryset or an iterable; None for everybody.
+    """Return the primary keys of a group: a queryset or an iterable; None means all users.
 
     Raises ValueError for a queryset of another model and for an invalid user or primary key, and
     TypeError for anything that is not a group.

@@ -53,8 +53,8 @@ def active_users(
 
     The result is exact. Raises PrunedSpan, a ValueError, if the range starts or ends inside a
     bucket whose souvenirs have been pruned; ValueError for a naive datetime under ``USE_TZ``, a
-    start later than the end and ``exclusive`` without ``by``; and CorruptDigest if only a corrupt
-    digest knows the users.
+    start later than the end and ``exclusive`` without ``by``; and CorruptDigest for a corrupt
+    digest whose souvenirs have been deleted.
     """
     groups = groups_if_any(by, exclusive)
     [found] = active_users_each([(start, end)], users)
@@ -156,7 +156,7 @@ def _found(
 def _users_in(
     qs: QuerySet[Souvenir], start: datetime | None, end: datetime | None, group: Group
 ) -> QuerySet[Souvenir, tuple[Any]]:
-    """The primary key of each user with one of these souvenirs."""
+    """Return the distinct primary keys of the users of these souvenirs in ``[start, end)``."""
     if start is not None:
         qs = qs.filter(when__gte=bound(start))
     if end is not None:

@@ -41,7 +41,7 @@ class WasSeen(models.Func):
         pruned = store.pruned(self.start, self.end)
         if pruned is None:
             return sql, params
-        # Souvenirs that are left in that span are matched twice, which changes nothing.
+        # Souvenirs that remain in that range are matched twice, which changes nothing.
         start, end = pruned
         if self.end is not None:
             end = min(self.end, end)

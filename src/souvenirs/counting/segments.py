@@ -6,8 +6,8 @@ queryset, or an iterable of users or primary keys::
 
     SOUVENIRS_SEGMENTS = {"staff": Q(is_staff=True), "pro": "shop.segments.pro"}
 
-Segments may overlap. Their counts need not add up to that of everyone, because a user of two
-segments counts once in each; with ``exclusive`` a user belongs to the first matching segment only.
+Segments may overlap. Their counts need not add up to the total, because a user of two segments
+counts once in each; with ``exclusive`` a user belongs to the first matching segment only.
 Membership is always as of now, also for periods in the past.
 """
 
@@ -39,8 +39,8 @@ T = TypeVar("T")
 class BySegment(Mapping[str, T], Generic[T]):
     """A result for each segment, by name and in order, and for everyone.
 
-    Unless segments are exclusive, their counts need not add up to that of everyone: a user of two
-    segments counts in both, and once in everyone.
+    Unless segments are exclusive, their counts need not add up to that of ``everyone``: a user of
+    two segments counts in both, but only once in ``everyone``.
     """
 
     segments: Mapping[str, T]
@@ -75,7 +75,7 @@ def groups_if_any(by: By | None, exclusive: bool) -> dict[str, ActiveUsers] | No
     if by is not None:
         return groups_by(by, exclusive)
     if exclusive:
-        raise ValueError("exclusive requires by, which says which segments.")
+        raise ValueError("exclusive requires by, which names the segments.")
     return None
 
 
@@ -117,7 +117,7 @@ def segment(name: str) -> ActiveUsers:
 def segment_definition(name: str) -> Any:
     """Return the definition of a segment in ``SOUVENIRS_SEGMENTS``, without evaluating it.
 
-    Raises ImproperlyConfigured if it is invalid, as far as that can be told without evaluating it.
+    Raises ImproperlyConfigured if it is found to be invalid.
     """
     user_model = get_user_model()
     try:
@@ -160,7 +160,7 @@ def _imported(name: object, group: Any) -> Any:
 
 
 def _by_field(path: str) -> dict[str, ActiveUsers]:
-    """Return the users by each value of a field, without those whose value is empty."""
+    """Return the users by each value of a field, except those whose value is empty."""
     try:
         if not isinstance(path, str):
             raise FieldError
@@ -187,7 +187,7 @@ def _first_match(groups: Mapping[str, ActiveUsers]) -> dict[str, ActiveUsers]:
 
 
 def restricted(users: Iterable[Any] | None, segment_name: str | None) -> Any:
-    """Return the users of a group who are in a segment, if it is given; None for everybody."""
+    """Return the users of a group who are in a segment, if it is given; None means all users."""
     if segment_name is None:
         return users
     members = segment(segment_name)
