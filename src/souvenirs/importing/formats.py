@@ -12,15 +12,15 @@ from typing import Any
 from .lines import BadLine, Parser, Record, Unreadable
 from .times import parse_log_time, parse_time
 
-#: The formats, and the names that files of each have without ``.gz``.
+#: The formats, and a pattern for the names of their files without ``.gz``.
 FORMATS = {
     "csv": re.compile(r"\.csv$"),
     "json": re.compile(r"\.(jsonl|ndjson|json)$"),
     "log": re.compile(r"([._-]|^)log([._-]|$)"),
 }
 
-#: Host, ident, user and time of the Common Log Format, whatever an extension adds after them, and
-#: the virtual host with its port that may stand before them.
+#: Host, ident, user and time of the Common Log Format. An extension may add fields after them, and
+#: a virtual host with its port before them.
 LOG_LINE = re.compile(r"(?:\S+:\d+ (?!- ))?\S+ \S+ (?P<user>.+?) \[(?P<time>\d\d/[^\]]+)\]")
 
 #: How web servers escape bytes other than printable ASCII; Apache also escapes quotes.
@@ -28,7 +28,7 @@ LOG_ESCAPE = re.compile(rb'\\(?:x([0-9A-Fa-f]{2})|(["\\]))')
 
 
 def format_of(name: str) -> str | None:
-    """Return the format that a file's name stands for, None if it stands for none."""
+    """Return the format of a file by its name; None if it is unknown."""
     plain = name.lower().removesuffix(".gz")
     return next((form for form, pattern in FORMATS.items() if pattern.search(plain)), None)
 
@@ -144,7 +144,7 @@ def _compiled(regex: str) -> re.Pattern[str]:
 
 
 def _unescaped(name: str) -> str:
-    r"""The name that a web server wrote as ``J\xc3\xbcrgen``."""
+    r"""Return the name that a web server wrote as ``J\xc3\xbcrgen``."""
     if "\\" not in name:
         return name
     plain = LOG_ESCAPE.sub(lambda m: m[2] or bytes([int(m[1], 16)]), name.encode())

@@ -1,9 +1,8 @@
-"""Leave the souvenirs of a stream of sightings, as live recording would have.
+"""Leave souvenirs of a stream of sightings, as live recording would have.
 
-One souvenir per user and window, whatever the order of the sightings. Each batch is looked up in
-the store and then written in a transaction of its own, so that a second run adds nothing, and a run
-after one that was killed continues where it stopped. Memory does not grow with the number of
-sightings.
+That is one souvenir per user and window, whatever the order of the sightings. Each batch is looked
+up in the store and then written in a transaction of its own. So a second run adds nothing, and a
+run after a killed one continues from there. Memory does not grow with the number of sightings.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from .users import Unidentified, Users
 T = TypeVar("T")
 
 BATCH = 5_000
-#: How many windows with a souvenir are remembered.
+#: The number of windows with a souvenir that are remembered.
 REMEMBERED = 100_000
 BAD_LINES_SHOWN = 10
 
-#: The ends of windows that reach beyond the calendar; a day inside it, for the time zones.
+#: The ends of windows that reach beyond the years 1 to 9999; a day less, for all time zones.
 CALENDAR = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 
 BAD_LINE = "bad line"
@@ -42,12 +41,12 @@ FUTURE = "in the future"
 
 
 class Stopped(Exception):
-    """The import stopped at a line; the lines before it are imported. The message says why."""
+    """The import stopped at a line, after importing the lines before it. The message says why."""
 
 
 @dataclass
 class Summary:
-    """How many lines were read, and what became of them."""
+    """The number of lines read, how many were added or skipped, and why."""
 
     read: int = 0
     #: Souvenirs added.
@@ -138,7 +137,7 @@ class Importer:
             reset_queries()  # Django would keep the last few thousand
 
     def _fill(self, first_in: dict[UserWindow, datetime]) -> int:
-        """Leave a souvenir in each window that has none, and return how many that were."""
+        """Leave a souvenir in each window without one, and return the number of souvenirs added."""
         windows = list(first_in)
         taken = get_store().occupied([self._range(each) for each in windows]) if windows else set()
         free = [window for position, window in enumerate(windows) if position not in taken]

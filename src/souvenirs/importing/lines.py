@@ -1,4 +1,4 @@
-"""The lines of a file, and what is read from each."""
+"""The lines of a file, and the record on each."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class BadLine(Exception):
 
 
 class Unreadable(BadLine):
-    """A line from which on the file cannot be read."""
+    """A line at which, and after which, the file cannot be read."""
 
 
 class Record(NamedTuple):
-    """A line that was read: the user as it is written, None if there is none, and the UTC time."""
+    """A line that was read: the user as written, None if there is none, and the UTC time."""
 
     user: str | None
     when: datetime

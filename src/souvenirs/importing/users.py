@@ -1,4 +1,4 @@
-"""The users that a source identifies by a field."""
+"""The users of a source, identified by a field of the user model."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models
 
-#: How many names are remembered.
+#: The number of names that are remembered.
 REMEMBERED = 100_000
 
 
 class Unidentified(NamedTuple):
-    """Why a name does not identify a user."""
+    """The reason why a name does not identify a user."""
 
     reason: str
 
@@ -38,7 +38,7 @@ class Users:
         return self._keys[name]
 
     def look_up(self, names: set[str]) -> None:
-        """Look up the names that are not known yet, by one query."""
+        """Look up the names that are not known yet, in one query."""
         if len(self._keys) > REMEMBERED:
             self._keys.clear()
         spellings: dict[Any, list[str]] = {}
@@ -56,7 +56,7 @@ class Users:
                 self._keys[name] = pk if is_first else SHARED_NAME
 
     def _value(self, name: str) -> Any:
-        """The value of the field for a name; None if the field cannot hold it."""
+        """Return the value of the field for a name; None if the field cannot have it."""
         meta = get_user_model()._meta
         column: Any = meta.pk if self._field == "pk" else meta.get_field(self._field)
         column = getattr(column, "target_field", column)
