@@ -18,7 +18,7 @@ class SouvenirsConfig(AppConfig):
         from .digests import erase_deleted_user
 
         if conf.ON_USER_DELETE == "erase":
-            # Only then: Django deletes users faster who have no listener.
+            # Only then, because Django deletes users faster without a listener.
             uid = "souvenirs.digests.erasing.erase_deleted_user"
             post_delete.connect(erase_deleted_user, settings.AUTH_USER_MODEL, dispatch_uid=uid)
         checks.register(check_settings)

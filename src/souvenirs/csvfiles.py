@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-#: Spreadsheets read text that starts like this as a formula, also with the fullwidth forms.
+#: Spreadsheets read text that starts with one of these, fullwidth forms included, as a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
@@ -21,7 +21,7 @@ def write_csv(stream: Any, header: Sequence[str], rows: Iterable[Iterable[Any]])
 
 
 def csv_value(value: Any) -> Any:
-    """Return what to write for a value.
+    """Return a value in the form in which it is written.
 
     Booleans are ``true`` and ``false``, datetimes are in ISO 8601, NUL characters are removed, and
     text that a spreadsheet would read as a formula starts with an apostrophe. Other values stay as

@@ -47,7 +47,7 @@ class Souvenir(models.Model):
 
 
 class Usage(Souvenir):
-    """The admin's entry for the pages; it has no rows of its own."""
+    """The admin's entry for the dashboard; it has no rows of its own."""
 
     class Meta:
         proxy = True
@@ -60,8 +60,8 @@ class Digest(models.Model):
     """The users of a bucket, a day or a month of UTC, as one set.
 
     The ``kind`` says what these users have in common. The digest of a day or a month is stale, and
-    not read, from the moment when one of its buckets changes until it is rebuilt from its parts.
-    ``version`` counts the changes.
+    not read, from a change to one of its buckets until it is rebuilt from its parts. ``version``
+    counts the changes.
     """
 
     #: The kind that souvenirs are folded into: users who were active.
@@ -74,10 +74,10 @@ class Digest(models.Model):
     start = models.BigIntegerField()
     version = models.PositiveBigIntegerField(default=0)
     count = models.PositiveBigIntegerField(default=0)
-    #: The checksum of the count, which is read without the body.
+    #: The checksum of the count, which can be read without the body.
     checksum = models.BigIntegerField(default=0)
     is_stale = models.BooleanField(default=True)
-    #: Whether souvenirs of it have been deleted: those that are left are not all of them.
+    #: Whether some of its souvenirs have been deleted.
     is_pruned = models.BooleanField(default=False)
     body = models.BinaryField(default=b"")
 
@@ -102,11 +102,11 @@ class Digest(models.Model):
     def users(self) -> UserSet:
         """Return its users; raises CorruptDigest."""
         if self.is_stale and not self.version and not self.body:
-            return UserSet()  # new: no users have been put in yet
+            return UserSet()  # a new digest, without users
         return UserSet.from_bytes(self.body, self.label)
 
     def put(self, users: UserSet) -> None:
-        """Replace its users, as the next version; nothing is saved."""
+        """Replace its users and increase its version, without saving it."""
         self.version += 1
         self.count = len(users)
         self.checksum = checksum_of(self.label, self.count)
@@ -114,7 +114,7 @@ class Digest(models.Model):
 
 
 class UserNumber(models.Model):
-    """The number by which digests know a user whose primary key does not fit into them."""
+    """The number that digests use for a user whose primary key does not fit into them."""
 
     number = models.AutoField(primary_key=True)
     user = models.OneToOneField(

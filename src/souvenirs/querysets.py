@@ -1,4 +1,4 @@
-"""Querysets of users by when they were last seen.
+"""Querysets of users by the time they were last seen.
 
 Each user is in exactly one of ``recently_seen(length)``, ``inactive(length)`` and ``never_seen()``.
 The querysets are lazy and can be filtered, ordered, counted and sliced further. The cutoff is set

@@ -1,7 +1,7 @@
-"""For the test suites of projects that use the app.
+"""Helpers for the test suites of projects that use the app.
 
-The rate limit is remembered by the process, so it outlives the transaction of a test that is rolled
-back. Reset it before each test, for example with pytest::
+The process remembers the rate limit, so it outlives the transaction that a test rolls back. Reset
+it before each test, for example with pytest::
 
     @pytest.fixture(autouse=True)
     def fresh_souvenirs():

@@ -1,4 +1,4 @@
-"""The calendar functions, under their path of version 1."""
+"""The calendar functions, at the import path of version 1."""
 
 from .calendar import (
     adjust_to_calendar_month,
