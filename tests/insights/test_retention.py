@@ -330,7 +330,7 @@ def test_day_n_on_local_days(leave):
     "days", [[0], [-1], [1.0], ["7"], [True], "7", 7, [timedelta(days=1)], [None]]
 )
 def test_other_days_are_refused(days):
-    with pytest.raises(ValueError, match="days must be whole numbers from 1 on, not"):
+    with pytest.raises(ValueError, match="days must be positive whole numbers, not"):
         day_n_retention(START, END, days=days)
 
 

@@ -6,19 +6,18 @@ and is computed for the calendar periods of an ``interval``: ``"day"``, ``"week"
 ends now. The first period starts at its calendar boundary, even before ``start``; the last one is
 cut off at ``end``. See :class:`Period` for what makes a period ``complete`` and ``known``.
 
-* ``tz`` is the time zone, or its name, whose wall clock days, weeks and months follow. The default
-  is the named zone of ``start``, else the current one. Weeks start on ``SOUVENIRS_WEEK_START``.
+* ``tz`` is the time zone of days, weeks and months, or its name. The default is the named zone of
+  ``start``, else the current time zone. Weeks start on ``SOUVENIRS_WEEK_START``.
 * ``users`` restricts the insight to a group: a queryset of users, or an iterable of users or
   primary keys.
 * ``by`` breaks the insight down by segment and returns a :class:`Segmented`. It is ``"segment"``
   for the segments in ``SOUVENIRS_SEGMENTS``, a dict of groups by name, or a field of the user model
-  like ``"groups__name"``. Segments may overlap, so their counts need not add up to that of
-  everyone.
+  like ``"groups__name"``. Segments may overlap, so their counts need not add up to the total.
 * ``exclusive=True`` puts each user in the first matching segment only. It requires ``by``.
 
 Results are exact, with or without digests, and take at most six queries, whatever the range; a few
-more for segments and for non-integer primary keys. Insights raise ValueError for invalid arguments.
-That includes :class:`~souvenirs.control.PrunedSpan`, raised if a period starts or ends inside a
+more for segments and for non-integer primary keys. Insights raise ValueError for invalid arguments,
+including its subclass :class:`~souvenirs.control.PrunedSpan` if a period starts or ends inside a
 bucket whose souvenirs have been pruned.
 """
 
@@ -33,7 +32,7 @@ from .series import Series, active_series
 from .stickiness import Stickiness, StickinessOfPeriod, stickiness
 
 # isort: off
-# For the pages, the API and the commands. The public names are those in ``__all__``.
+# Names that are not in ``__all__`` are for the pages, the API and the commands, not public.
 from .growth import GrowthPart as GrowthPart, plan_growth as plan_growth
 from .results import Plan as Plan, ratio as ratio, results_of as results_of
 from .retention import CohortBy as CohortBy, Mode as Mode, Reference as Reference

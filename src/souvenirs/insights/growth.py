@@ -30,7 +30,7 @@ class GrowthOfPeriod:
 
     @property
     def net(self) -> int | None:
-        """The change in active users from the period before."""
+        """The change in active users from the previous period."""
         if self.new is None or self.resurrected is None or self.churned is None:
             return None
         return self.new + self.resurrected - self.churned
@@ -66,7 +66,7 @@ class Growth(Insight):
         return {"interval": self.interval, "tz": self.tz}
 
     def users(self, period: int | str | Period, part: GrowthPart = "active") -> ActiveUsers:
-        """Return the users behind a number of a period: its position, its label or itself."""
+        """Return the users behind a number of a period, given by position, label or as such."""
         position = position_of([each.period for each in self.periods], period)
         before, active = self._active[position : position + 2]
         seen = self._seen[position]
@@ -117,7 +117,7 @@ def growth(
 ) -> Growth | Segmented[Growth]:
     """Return growth accounting: new, retained, resurrected and churned users of each period.
 
-    * *New* users had never been seen before the period, in all history.
+    * *New* users had never been seen before the period, over all history.
     * *Retained* users were also active in the previous period.
     * *Resurrected* users had been seen before, but were not active in the previous period.
     * *Churned* users were active in the previous period, but not in this one.

@@ -1,7 +1,7 @@
 """When users were first and last seen, and on which days.
 
 The moment is that of the souvenir. If the souvenir has been pruned, it is the start of its bucket,
-usually an hour long: never later than the user was seen, and less than a bucket earlier.
+usually an hour long: at or before the moment the user was seen, by less than a bucket.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def last_seen(user: Any) -> datetime | None:
     """Return when a user was last seen; None if never. ``user`` is a user or a primary key.
 
     The datetime is aware, or naive in the default time zone if ``USE_TZ`` is False. Raises
-    ValueError if ``user`` is neither, and CorruptDigest if only a corrupt digest could tell.
+    ValueError if ``user`` is neither, and CorruptDigest if the answer is only in a corrupt digest.
     """
     key = primary_key(user)
     return last_seen_many([key])[key]
@@ -57,15 +57,15 @@ def last_seen_many(users: Any) -> dict[Hashable, datetime | None]:
     """Return a dict of when each user was last seen, by primary key; None if never.
 
     ``users`` is a queryset of users, or an iterable of users or primary keys. The number of queries
-    does not depend on the number of users, except on MariaDB and MySQL, where it grows with every
-    thousand; it grows with every month of pruned souvenirs in which a user was last seen. Raises
-    what :func:`last_seen` raises, and TypeError if ``users`` is not a group.
+    grows with the number of months of pruned souvenirs in which a user was last seen; on MariaDB
+    and MySQL, it also grows with every thousand users. Raises what :func:`last_seen` raises, and
+    TypeError if ``users`` is not a group.
     """
     return _seen_many(users, is_last=True)
 
 
 def first_seen_many(users: Any) -> dict[Hashable, datetime | None]:
-    """Return by primary key when each of these users was first seen; see :func:`last_seen_many`."""
+    """Return a dict of when each user was first seen; see :func:`last_seen_many`."""
     return _seen_many(users, is_last=False)
 
 
@@ -78,8 +78,8 @@ def active_days(
     """Return the local days, in order, on which a user was seen in ``[start, end)``.
 
     ``start``, ``end`` and ``tz`` are those of every insight, see :mod:`souvenirs.insights`. Raises
-    ValueError for an invalid user or range. That includes PrunedSpan, raised if midnight falls
-    inside a pruned bucket in which the user was seen.
+    ValueError for an invalid user or range, and its subclass PrunedSpan if midnight falls inside a
+    pruned bucket in which the user was seen.
     """
     key = primary_key(user)
     periods = timeline_of(start, end, "day", tz).periods
@@ -87,7 +87,7 @@ def active_days(
         return []
     starts = [utc(checked(period.start, "start")) for period in periods]
     first, last = starts[0], utc(checked(periods[-1].end, "end"))
-    # Souvenirs before digests: those that are pruned in between have been found.
+    # Read souvenirs before digests, so that souvenirs pruned in between are not missed.
     moments = get_store().moments(key, first, last)
     seen = {bisect_right(starts, moment) - 1 for moment in moments}
     # A bucket may begin before midnight.
@@ -105,14 +105,14 @@ def active_days(
 
 
 def _days_near(pruned: Bounds, key: Hashable) -> set[Bounds]:
-    """Return the UTC days in a span of pruned buckets on which a user was seen."""
-    # Months first: in most of them the user was not seen.
+    """Return the UTC days in a range of pruned buckets on which a user was seen."""
+    # Months first, because the user was not seen in most of them.
     months = _hits(cells_over(MONTH_LEVEL, *pruned), key)
     return set(_hits([day for month in months for day in cells_over(DAY_LEVEL, *month)], key))
 
 
 def _hits(ranges: Sequence[Bounds], key: Hashable) -> list[Bounds]:
-    """Return those of the ranges in which a user was seen."""
+    """Return the ranges in which a user was seen."""
     sets = active_users_each(ranges, [key], rounded=True)
     return [bounds for bounds, users in zip(ranges, sets, strict=True) if users]
 
@@ -120,7 +120,7 @@ def _hits(ranges: Sequence[Bounds], key: Hashable) -> list[Bounds]:
 def _seen_many(users: Any, is_last: bool) -> dict[Hashable, datetime | None]:
     given = ActiveUsers(users)
     store = get_store()
-    # Souvenirs before digests: those that are pruned in between have been found.
+    # Read souvenirs before digests, so that souvenirs pruned in between are not missed.
     ends = store.last_each(given.pks) if is_last else store.first_each(given.pks)
     outermost = max if is_last else min
     if pruned := _pruned_beyond(ends.values(), len(ends) == len(given), is_last):
@@ -138,7 +138,7 @@ def _seen_many(users: Any, is_last: bool) -> dict[Hashable, datetime | None]:
 def _pruned_beyond(
     ends: Collection[datetime], is_everyone: bool, is_last: bool
 ) -> tuple[datetime, datetime] | None:
-    """Return the span in which pruned buckets may be later, or earlier, than these ends."""
+    """Return the range in which pruned buckets may be later, or earlier, than these moments."""
     if not is_everyone:
         return get_store().pruned(None, None)
     if not ends:
@@ -149,9 +149,9 @@ def _pruned_beyond(
 def _pruned_ends(
     pruned: Bounds, users: ActiveUsers, is_last: bool
 ) -> Iterator[tuple[Hashable, datetime]]:
-    """Generate the start of the last, or the first, pruned bucket of each user who has one.
+    """Generate the start of the last, or first, pruned bucket of each user who has one.
 
-    Users with an even later, or earlier, souvenir may be missing.
+    Users with a souvenir that is even later, or earlier, may be missing.
     """
     for month, of_month in _assigned(cells_over(MONTH_LEVEL, *pruned), users, is_last):
         days = [day for day, _ in _assigned(cells_over(DAY_LEVEL, *month), of_month, is_last)]

@@ -1,4 +1,4 @@
-"""The power user curve: on how many days users come (L7, L28)."""
+"""The power user curve: the number of days on which users are active (L7, L28)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PowerCurve(Insight):
 
     @property
     def at_least(self) -> tuple[int, ...] | None:
-        """Users active on at least 1, 2, ... ``days`` days. The first number is that of all."""
+        """Users active on at least 1, 2, ... ``days`` days. The first number is the total."""
         if self.exactly is None:
             return None
         return tuple(accumulate(reversed(self.exactly)))[::-1]
@@ -129,8 +129,8 @@ def power_curve(
 ) -> PowerCurve | Segmented[PowerCurve]:
     """Return the number of users active on n of the last ``days`` local days: L28 or any length.
 
-    The last day is the one that ``end`` falls in, cut off there, or that ends at ``end``; yesterday
-    by default. This is the "power user curve" of Andrew Chen (2018), or Facebook's "activity
+    The last day is the one that contains ``end``, cut off there, or ends at ``end``; by default it
+    is yesterday. This is the "power user curve" of Andrew Chen (2018), or Facebook's "activity
     histogram" L28. The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     checked_days(days)

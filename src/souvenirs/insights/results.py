@@ -1,4 +1,4 @@
-"""Base classes of the results of insights, and how they are computed."""
+"""Base classes and computation of the results of insights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retention: how many users of each cohort are active later on."""
+"""Retention: how many users of each cohort are active later."""
 
 from __future__ import annotations
 
@@ -47,10 +47,11 @@ class Retention(Insight):
     _active: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
 
     def share(self, cohort: int | str | Period, offset: int) -> float | None:
-        """Return a cell over the size of its cohort, or over the previous cell.
+        """Return a cell divided by the size of its cohort, or by the previous cell.
 
-        That depends on ``reference``; over the previous cell it can be more than 1. None if the
-        cell is None or the denominator is 0. Raises LookupError if there is no such cell.
+        The denominator depends on ``reference``; divided by the previous cell, a share can be more
+        than 1. None if the cell is None or the denominator is 0. Raises LookupError if there is no
+        such cell.
         """
         found = self.cohorts[self._position(cohort)]
         if not 0 <= offset < len(found.cells):
@@ -64,9 +65,9 @@ class Retention(Insight):
         return cohort.cells[offset - 1] if self.reference == "previous" and offset else cohort.size
 
     def mean(self) -> tuple[float | None, ...]:
-        """Return the mean share at each offset, weighted with the denominators of the shares.
+        """Return the mean share at each offset, weighted by the denominators of the shares.
 
-        Cohorts whose cell is None or whose denominator is 0 are left out; a share of 0 is not. None
+        It excludes cohorts whose cell is None or whose denominator is 0, but not shares of 0. None
         if no cohort is left.
         """
         return tuple(self._mean(offset) for offset in range(self._columns()))
@@ -134,11 +135,11 @@ class DayN:
     """How many users came back a number of days after their first day."""
 
     days: int
-    #: Users whose first day is at least that many days before the last complete one.
+    #: Users whose first day is at least ``days`` days before the last complete one.
     eligible: int
-    #: Those of them active exactly that many days after their first day.
+    #: Eligible users active exactly ``days`` days after their first day.
     returned: int
-    #: Those of them active that many days after their first day, or later.
+    #: Eligible users active ``days`` days after their first day, or later.
     returned_or_later: int
 
     @property
@@ -172,7 +173,7 @@ class DayNRetention(Insight):
     def users(
         self, days: int, part: Literal["eligible", "returned", "returned_or_later"] = "returned"
     ) -> ActiveUsers:
-        """Return the users behind a number of day ``days``."""
+        """Return the users behind a number of the insight, ``days`` days after their first day."""
         if days not in {each.days for each in self.days}:
             raise LookupError(f"There is no day {days!r} in this insight.")
         cohorts = zip(self._members, range(days, len(self._active)), strict=False)
@@ -228,10 +229,10 @@ def retention(
     """Return how many users of each cohort were active in their period and in each later one.
 
     A cohort is the users first seen in a period, over all history; with ``cohort="joined"``, it is
-    those who registered in it, seen or not. The cell at offset n counts those of them who were
-    active n periods later. With ``mode="in_or_later"``, it also counts those who came only after
-    that period, up to ``end``: *unbounded* or rolling retention. The denominator of a share is the
-    size of the cohort; with ``reference="previous"``, it is the previous cell.
+    the users who registered in it, seen or not. The cell at offset n counts its users active n
+    periods later. With ``mode="in_or_later"``, it also counts those active only after that period,
+    up to ``end``: *unbounded* or rolling retention. The denominator of a share is the size of the
+    cohort; with ``reference="previous"``, it is the previous cell.
 
     The other arguments are those of every insight, see :mod:`souvenirs.insights`. Raises ValueError
     also for a matrix of more than 500,000 cells.
@@ -304,7 +305,7 @@ def day_n_retention(
 
     *Bounded* retention counts users active on exactly that day, *unbounded* retention users active
     on it or later, up to ``end``. Users whose day n is not over yet are left out. ``start`` and
-    ``end`` select users by their first day, in all history.
+    ``end`` select users by their first day, over all history.
 
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
@@ -358,7 +359,7 @@ def _cohorts(
 
 
 def _first_seen(seen: ActiveUsers, active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
-    """Return the users of each period who are in none before it."""
+    """Return the users of each period who are not in an earlier one."""
     first = []
     for users in active:
         first.append(users - seen)
@@ -382,7 +383,7 @@ def _joined(timeline: Timeline, group: ActiveUsers | None) -> list[ActiveUsers]:
 def _checked_days(days: Any) -> tuple[int, ...]:
     lengths = tuple(days) if isinstance(days, Iterable) else (None,)
     if not all(type(each) is int and each >= 1 for each in lengths):
-        raise ValueError(f"days must be whole numbers from 1 on, not {days!r}.")
+        raise ValueError(f"days must be positive whole numbers, not {days!r}.")
     return lengths
 
 

@@ -1,9 +1,9 @@
 """Pages of users in the order in which they were last seen.
 
-Digests say which users were seen in each month, day and hour. Going through them from the latest to
-the earliest, each user belongs to the first cell that they appear in. The number of users that
-belong to a cell gives their positions in the order. Only the cells with the requested positions are
-divided further, so the cost hardly depends on how many users there are or how long ago they joined.
+Digests contain the users seen in each month, day and hour. From the latest to the earliest, each
+user belongs to the first cell in which they appear. The numbers of users in the cells give their
+positions in the order. Only the cells with the requested positions are divided further, so the cost
+hardly depends on the number of users or the length of history.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .lastseen import SHORTEST_BUCKET, cells_over, last_seen_many
 #: For up to this many users, looking up souvenirs is faster than reading finer digests.
 FEW_USERS = 5_000
 
-#: A range of up to this length is divided into days first, a longer one into months.
+#: A range up to this length is first divided into days, a longer one into months.
 SHORT_RANGE = timedelta(days=62)
 
 #: The largest number of ranges in one reading.
@@ -40,7 +40,7 @@ MAX_RANGES = 20_000
 #: The level that cells of a level are divided into.
 FINER = {MONTH_LEVEL: DAY_LEVEL, DAY_LEVEL: HOUR_LEVEL}
 
-#: In place of a level: users seen after now, and users never seen.
+#: Levels of the bands of users seen after now, and of users never seen.
 IN_THE_FUTURE, NEVER_SEEN = 0, -1
 
 #: Users never seen sort as if they were seen at this moment.
@@ -68,10 +68,10 @@ def page_by_last_seen(
 ) -> list[tuple[Hashable, datetime | None]]:
     """Return the users at positions ``[first, last)`` of an order, and when each was last seen.
 
-    The order is that of the users last seen in ``[since, before)``, aware datetimes; None leaves an
-    end open. ``among`` restricts it to a group. With ``has_never`` the users of the group who were
-    never seen come before all others. Users last seen at the same moment come in the order of
-    primary keys. The descending order is the reverse. Moments are those of
+    The order is of the users last seen in ``[since, before)``, aware datetimes; None leaves an end
+    open. ``among`` restricts it to a group. With ``has_never``, users of the group who were never
+    seen come before all others. Users last seen at the same moment are ordered by primary key. The
+    descending order is the reverse. Moments are those of
     :func:`souvenirs.insights.last_seen_many`. Deleted users are included.
     """
     bands = _bands(since, before, among)
@@ -128,7 +128,7 @@ def _common(users: ActiveUsers, among: ActiveUsers | None) -> ActiveUsers:
 
 
 def _around(bands: Sequence[Band], first: int, last: int) -> tuple[list[Band], int]:
-    """Return the bands with users at positions ``[first, last)``, and how many come before."""
+    """Return the bands with users at positions ``[first, last)``, and how many users precede."""
     inside, skipped, at = [], 0, 0
     for band in bands:
         following = at + len(band.users)
@@ -181,11 +181,11 @@ def _moments(bands: Sequence[Band], pruned: Bounds | None) -> Iterator[tuple[dat
     bands = [band for band in bands if band.level != NEVER_SEEN]
     everyone = ActiveUsers.union(band.users for band in bands)
     if pruned is not None and not all(band.level == HOUR_LEVEL for band in bands):
-        # Too many users and too long a time to divide the bands further.
+        # Too many users over too long a range to divide the bands further.
         seen = last_seen_many(everyone)
         yield from ((utc(checked(each, "moment")), key) for key, each in seen.items() if each)
         return
-    # Souvenirs before digests: those that are pruned in between have been found.
+    # Read souvenirs before digests, so that souvenirs pruned in between are not missed.
     ends = get_store().last_each(everyone.pks)
     for start, key in _pruned_starts([band for band in bands if _overlaps(band, pruned)]):
         ends[key] = max(start, ends.get(key, start))
@@ -193,9 +193,9 @@ def _moments(bands: Sequence[Band], pruned: Bounds | None) -> Iterator[tuple[dat
 
 
 def _pruned_starts(bands: Sequence[Band]) -> Iterator[tuple[datetime, Hashable]]:
-    """Generate the start of each pruned bucket, and each user in it.
+    """Generate the start of each pruned bucket with each user in it.
 
-    Also users with a souvenir at exactly the start of a bucket.
+    Users with a souvenir at exactly the start of a bucket are included.
     """
     asked = [
         (start, band.users)

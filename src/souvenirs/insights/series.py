@@ -16,7 +16,7 @@ from .trailing import trailing_counts
 #: Lengths in days of the named windows.
 TRAILING_WINDOWS = {"dau": 1, "wau": 7, "mau": 30}
 
-#: The name or the length of a trailing window, in local days; None for the period itself.
+#: The name or the length in local days of a trailing window; None for the period itself.
 TrailingWindow = Literal["dau", "wau", "mau"] | int | timedelta | None
 
 ONE_DAY = timedelta(days=1)
@@ -47,7 +47,7 @@ class Series(Insight):
         return {"interval": self.interval, "window": self.window, "tz": self.tz}
 
     def users(self, period: int | str | Period) -> ActiveUsers:
-        """Return the users behind the value of a period: its position, its label or itself."""
+        """Return the users behind the value of a period, given by position, label or as such."""
         return ActiveUsers.union(self._parts[position_of(self.periods, period)])
 
 
@@ -87,9 +87,9 @@ def active_series(
     """Return the number of distinct users active in each period, or in a window up to its end.
 
     ``window`` is ``"dau"`` (1 day), ``"wau"`` (7), ``"mau"`` (30), a number of days or a timedelta
-    of whole days. A value is then the number of users active in that many local days up to the end
-    of the period: the midnight after its last day, or ``end`` if that cuts it off. This holds for
-    every interval. Without ``window`` a value is that of the period itself.
+    of whole days. A value is then the number of users active in the local days of the window, which
+    ends with the period: at the midnight after its last day, or at ``end`` if that cuts it off.
+    This holds for every interval. Without ``window`` a value is that of the period itself.
 
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """

@@ -1,4 +1,4 @@
-"""Stickiness: how often the active users of a period come."""
+"""Stickiness: how often the active users of a period are active."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ StickinessPart = Literal["active", "dau", "wau", "mau"]
 
 @dataclass(frozen=True, slots=True)
 class StickinessOfPeriod:
-    """The stickiness of a period; None if unknown, or a ratio of no active users."""
+    """The stickiness of a period; numbers are None if unknown, ratios also without active users."""
 
     period: Period
     #: Number of users active in the period.
@@ -36,7 +36,7 @@ class StickinessOfPeriod:
 
     @property
     def mean_ratio(self) -> float | None:
-        """Mean daily active users of the period over its active users."""
+        """Mean daily active users of the period divided by its active users."""
         return ratio(self.mean_dau, self.active)
 
     @property
@@ -90,7 +90,7 @@ class Stickiness(Insight):
         return {"interval": self.interval, "tz": self.tz}
 
     def users(self, period: int | str | Period, part: StickinessPart = "active") -> ActiveUsers:
-        """Return the users behind a number of a period: its position, its label or itself."""
+        """Return the users behind a number of a period, given by position, label or as such."""
         position = position_of([each.period for each in self.periods], period)
         first, last = self._positions[position]
         if part in TRAILING_WINDOWS:
@@ -133,7 +133,7 @@ def stickiness(
     """Return the stickiness of each period, by both common definitions.
 
     The *mean ratio* is the mean number of daily active users in the period, divided by the number
-    of users active in the period: 1 if every user came every day. The *point ratios* DAU/WAU,
+    of users active in the period: 1 if every user was active every day. The *point ratios* DAU/WAU,
     DAU/MAU and WAU/MAU compare the last 1, 7 and 30 local days up to the period's end, as in
     :func:`~souvenirs.insights.active_series`. In an incomplete period only days that have begun
     count.
@@ -146,7 +146,7 @@ def stickiness(
 
 def plan_stickiness(timeline: Timeline) -> Plan[Stickiness]:
     """Plan :func:`stickiness` of the periods of a timeline."""
-    # Unknown periods may have any number of days, none of which is read.
+    # Unknown periods may have any number of days, which need not be read.
     days = timeline.known().days(before=max(TRAILING_WINDOWS.values()) - 1)
     return Plan(days.ranges, partial(_stickiness, timeline, days))
 
@@ -180,5 +180,5 @@ def _stickiness(timeline: Timeline, days: Days, sets: Sequence[ActiveUsers]) -> 
 
 
 def _mean(days: Sequence[ActiveUsers], has_begun: Sequence[bool]) -> float | None:
-    """The mean number of users of the days that have begun."""
+    """Return the mean number of users of the days that have begun."""
     return ratio(sum(map(len, compress(days, has_begun))), sum(has_begun))

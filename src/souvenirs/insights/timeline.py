@@ -1,4 +1,4 @@
-"""The periods that an insight is about."""
+"""The periods of an insight."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def timeline_of(
 
 
 def position_of(periods: Sequence[Period], which: int | str | Period) -> int:
-    """Return the position of a period that is given by position, by label or as such.
+    """Return the position of a period, given by position, label or as such.
 
     Raises LookupError if there is no such period.
     """

@@ -14,8 +14,8 @@ def trailing_counts(
 
     Neither end of a window may be before that of the previous window. A window is the union of a
     *head*, the days up to a pivot, and a *tail*, the days after it. Heads are built once per pivot,
-    backwards from it, and the tail grows as windows move on. So a window of thirty days takes about
-    two unions a day, not thirty, and a window of one day none.
+    backwards from it, and the tail grows as windows advance. So a window of thirty days takes about
+    two unions per day instead of thirty, and a window of one day takes none.
     """
     pivot = 0
     heads: dict[int, ActiveUsers] = {}
