@@ -273,7 +273,7 @@ def with_revenue(periods, **whom):
 def test_function_of_version_1_reports_on_everybody(world, settings, keywords):
     settings.SOUVENIRS_USAGE_REPORTS_FUNCTION = "tests.test_reports_of_groups.of_version_1"
     assert len(list(calendar_monthly_usage(START, END))) == 6
-    with pytest.raises(ImproperlyConfigured, match=r"_FUNCTION takes no users="):
+    with pytest.raises(ImproperlyConfigured, match=r"_FUNCTION has no parameter users"):
         calendar_monthly_usage(START, END, **keywords)
 
 

@@ -9,8 +9,8 @@ Every report is a generator of dicts, which callers may change::
     }
 
 * ``registered_users`` counts the accounts registered before the end of the period,
-  ``activated_users`` those of them that are activated today, and ``active_users`` the distinct
-  users seen in the period.
+  ``activated_users`` the ones among these that are activated today, and ``active_users`` the
+  distinct users seen in the period.
 * A count is None if it is unknown: ``active_users`` of an unknown period, see
   :class:`souvenirs.insights.Period`; the others if the user model has no date-joined field.
 * ``"complete": False`` is added to an incomplete period. If ``end`` cuts a period off, the dict has
@@ -18,9 +18,9 @@ Every report is a generator of dicts, which callers may change::
 
 Ranges are half-open, ``[start, end)``; ``end`` is now by default. ``tz``, ``users``, ``by`` and
 ``exclusive`` are those of :mod:`souvenirs.insights`. With ``by`` the periods of everyone come
-first, then those of each segment, and each dict has the name of its ``"segment"``, which is None
-for everyone. Membership in a group is as of now, also for past periods. ``recent`` is the number of
-periods to report on, the last ones of the range.
+first, then those of each segment, and each dict has the name of its ``"segment"``, None for
+everyone. Membership in a group is as of now, also for past periods. ``recent`` limits the report to
+the last N periods of the range.
 
 A report takes at most four queries, whatever its range; one more per 4,000 further periods, one
 more for non-integer primary keys, three more for ``by``, and those that evaluate the groups.
@@ -85,7 +85,7 @@ Labels = dict[str, Any]
 
 
 class Whom(TypedDict, total=False):
-    """The users that a report is about; everyone by default."""
+    """The users of a report; everyone by default."""
 
     #: A group, see :mod:`souvenirs.insights`.
     users: Any
@@ -224,7 +224,7 @@ def calendar_yearly_usage(
     return _calendar_report(YEAR, start, end, tz, recent, **whom)
 
 
-#: The labels of the calendar periods of each length, made of their first day.
+#: The labels of the calendar periods of each length, as functions of their first day.
 CALENDAR_LABELS: dict[Step, dict[str, Callable[[datetime], str | int]]] = {
     DAY: {
         "calendar_date": label_calendar_date,
@@ -289,17 +289,17 @@ def _report(
 
 
 def _groups(users: Any, by: By | None, exclusive: bool) -> dict[str | None, ActiveUsers | None]:
-    """Return the group of a report under the name None, and its members in each segment.
+    """Return the group of a report under the name None, and its members in each segment by name.
 
-    The group is None if it is everyone.
+    The group is None for everyone.
     """
     # Evaluate it once: a queryset is a query, and an iterator can be read only once.
     group = None if users is None else ActiveUsers(users)
     segments = groups_if_any(by, exclusive) or {}
     if (group is not None or by is not None) and not takes_users():
         raise ImproperlyConfigured(
-            "The function in SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=, "
-            "which a report about some of the users needs."
+            "The function in SOUVENIRS_USAGE_REPORTS_FUNCTION has no parameter users, which a "
+            "report on a group of users requires."
         )
     groups: dict[str | None, ActiveUsers | None] = {None: group}
     for name, members in segments.items():
@@ -326,12 +326,12 @@ def _labelled(
 def _usage_of_each(
     periods: list[Bounds], groups: Sequence[ActiveUsers | None]
 ) -> Iterator[Iterable[Usage]]:
-    """Generate the usage of the periods by each group; the first contains all of the others."""
+    """Generate the usage of the periods for each group; the first group contains the others."""
     if len(groups) > 1 and usage_reports_function() is base_usage_for_periods:
         yield from _usage_read_together(periods, groups)
         return
     for group in groups:
-        # A function written for version 1 takes no users=.
+        # A function written for version 1 has no parameter users.
         whom = {} if group is None else {"users": group}
         yield usage_for_periods(iter(periods), **whom)
 
@@ -339,7 +339,7 @@ def _usage_of_each(
 def _usage_read_together(
     periods: list[Bounds], groups: Sequence[ActiveUsers | None]
 ) -> Iterator[Iterable[Usage]]:
-    """Generate the same from one reading of souvenirs and users for all groups."""
+    """Generate the same, from one reading of souvenirs and users for all groups."""
     ranges = [_checked_period(start, end) for start, end in periods]
     first = get_store().first()
     sets = active_users_each(ranges, groups[0])
@@ -375,10 +375,10 @@ def _accounts_of_each(
 def usage_for_periods(*args: Any, **kwargs: Any) -> Iterable[Usage]:
     """Return the usage of periods, by the function in ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` if set.
 
-    That function takes what :func:`base_usage_for_periods` takes and yields what it yields, a dict
-    for each period in turn; it may call it and add to its dicts. It is passed ``users`` only if a
-    report is about some of the users: without that parameter it can only report on everyone.
-    Raises ImproperlyConfigured if the setting does not name a callable.
+    That function has the parameters of :func:`base_usage_for_periods` and also yields a dict for
+    each period in turn; it may call it and add to its dicts. It is passed ``users`` only for a
+    report on a group: without that parameter it can only report on everyone. Raises
+    ImproperlyConfigured if the setting does not name a callable.
     """
     return usage_reports_function()(*args, **kwargs)
 
@@ -394,7 +394,7 @@ def usage_reports_function() -> Callable[..., Iterable[Usage]]:
 
 
 def takes_users() -> bool:
-    """Return whether there can be reports about some of the users."""
+    """Return whether there can be reports on a group of users."""
     try:
         inspect.signature(usage_reports_function()).bind([], users=None)
     except TypeError:
@@ -405,7 +405,7 @@ def takes_users() -> bool:
 def base_usage_for_periods(periods: Iterable[Bounds], *, users: Any = None) -> Iterator[Usage]:
     """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels.
 
-    This is what :func:`usage_for_periods` does by default, and what a function in
+    This is the default of :func:`usage_for_periods`, which a function in
     ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` may call. A period is incomplete if its ``end`` is in the
     future. ``users`` restricts the usage to a group. Raises ValueError for a start later than its
     end.
@@ -458,7 +458,7 @@ def _checked_period(start: datetime, end: datetime) -> Bounds:
 
 
 def registered_users_as_of(date: datetime) -> tuple[int | None, int | None]:
-    """Return the number of users registered before ``date``, and of those of them activated today.
+    """Return the numbers of users registered before ``date``, and of those now activated.
 
     Both are None if the user model has no date-joined field.
     """

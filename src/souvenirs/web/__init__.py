@@ -1,4 +1,4 @@
-"""What the pages and the API share: permissions, parameters of URLs, CSV."""
+"""Shared by the pages and the API: permissions, parameters of URLs, CSV."""
 
 from . import busyhours, fields, shared
 from .busyhours import FOUR_WEEKS, WEEK

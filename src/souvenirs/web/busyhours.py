@@ -30,10 +30,10 @@ from ..insights import Plan, results_of
 from ..stores import get_store
 from .fields import InvalidParameter
 
-#: The earliest end of a range with a month before it, whatever the time zone.
+#: The earliest end of a range that has a month before it in every time zone.
 EARLIEST = START_OF_TIME + timedelta(days=33)
 
-#: Local days of the busy hours.
+#: The number of local days of the busy hours.
 FOUR_WEEKS = 28
 
 WEEK = 7
@@ -48,7 +48,7 @@ class BusyHours:
     last_day: datetime
     #: Weekdays from 1 (Monday) to 7 (Sunday), in the order of the site's week.
     days: tuple[int, ...]
-    #: Means by weekday and hour; None if all of it is before the first souvenir.
+    #: Means by weekday and hour; None if the four weeks are before the first souvenir.
     means: dict[int, tuple[float, ...]] | None
 
 
@@ -61,9 +61,9 @@ def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
 
 
 def last_day_of(end: datetime, now: datetime, zone: tzinfo) -> tuple[datetime, Boundaries]:
-    """Return the end of a range, or now if that is earlier, and a grid in which it is in day 0.
+    """Return the end of a range, or now if that is earlier, and local days of which it is in day 0.
 
-    Raises InvalidParameter if the month before it is not in the calendar.
+    Raises InvalidParameter if the month before it is outside the years 1 to 9999.
     """
     moment = local(earlier(checked(end, "end"), now), zone)
     if utc(moment) < EARLIEST:
@@ -82,10 +82,10 @@ def just_before(moment: datetime, zone: tzinfo) -> datetime:
 
 
 def plan_busy_hours(days: Boundaries, first_souvenir: datetime | None) -> Plan[BusyHours]:
-    """Plan the hours of the four weeks before day 0 of the grid."""
+    """Plan the hours of the four weeks before day 0."""
     order = tuple((conf.WEEK_START - 1 + n) % WEEK + 1 for n in range(WEEK))
     start, end = days.boundary(-FOUR_WEEKS), days.boundary(0)
-    # On a day that the clock skips, no hour ends after the day.
+    # The hours of a day that the clock skips are empty.
     bounds = [
         earlier(
             utc((days.wall(number) + timedelta(hours=hour)).replace(tzinfo=days.zone)),

@@ -1,7 +1,7 @@
 """Fields of Django forms for the parameters of a URL.
 
 A field is the only declaration of a parameter: the forms of the pages, the API and its OpenAPI
-document are made of it.
+document are generated from it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ FIELDS = {"from": "start", "to": "end", "tz": "zone"}
 class InvalidParameter(ValidationError):
     """A parameter is invalid, or cannot be used on this site.
 
-    The message is marked for translation and has placeholders for its values and for the
-    parameter's ``name``: the API writes it in English, a page in the language of the reader.
+    The message is marked for translation and has placeholders for its values and for the ``name``
+    of the parameter. The API returns it in English, a page shows it in the reader's language.
     """
 
     def __init__(self, parameter: str, message: str, **values: Any) -> None:
@@ -49,7 +49,7 @@ class InvalidParameter(ValidationError):
         return self.filled_in(self.sentence, self.field, "{:,}".format)
 
     def filled_in(self, sentence: str, name: str, number: Callable[[int], str]) -> str:
-        """Return the message, or its translation, with the values in their places."""
+        """Return the message, or its translation, with its placeholders filled in."""
         texts = {
             key: number(value) if isinstance(value, int) else value
             for key, value in self.values.items()
@@ -61,7 +61,7 @@ class InvalidParameter(ValidationError):
 
 
 class ParameterField(forms.Field):
-    """A parameter. If it is missing, it has its initial value; if it is empty, it is invalid."""
+    """A parameter: missing, it has its initial value; empty, it is invalid."""
 
     empty_values = (None,)
 
@@ -130,7 +130,7 @@ class IntegerField(ParameterField, forms.IntegerField):
 
 
 class TrailingDaysField(IntegerField):
-    """A number of days, or the name of one: ``dau``, ``wau`` or ``mau``."""
+    """A number of days, or a name for it: ``dau``, ``wau`` or ``mau``."""
 
     message = gettext_noop(
         "%(name)s must be dau, wau, mau or a number of days up to %(most)s, not %(value)s."
@@ -147,7 +147,7 @@ class TimeZoneField(ParameterField):
     """A name in the time zone database."""
 
     def to_python(self, value: Any) -> tzinfo:
-        # ZoneInfo would look for other names in the file system, and fail in ways of its own.
+        # ZoneInfo looks up other names in the file system, and raises various errors.
         if value not in zone_names():
             raise invalid(
                 gettext_noop("%(name)s must be a name like Europe/Paris or UTC, not %(value)s."),
@@ -229,7 +229,7 @@ class InstantField(ParameterField):
 
 
 def invalid(message: str, value: str, **values: object) -> ValidationError:
-    """Return the error for the value of a field, which its message quotes."""
+    """Return the error of a field with a message that quotes the value."""
     return ValidationError(message, params={**values, "value": shortened(value)})
 
 
@@ -239,14 +239,14 @@ def shortened(text: str) -> str:
 
 
 def plain(*values: str) -> list[tuple[str, str]]:
-    """Return choices that are labeled with their values."""
+    """Return choices whose labels are their values."""
     return [(value, value) for value in values]
 
 
 def on_clock(reading: datetime, zone: tzinfo) -> datetime:
     """Return the moment at which the wall clock shows a naive datetime.
 
-    If the clock skips it, that is as long after the jump as the datetime is after its beginning.
+    If the clock skips it, it is read with the offset before the change.
     """
     return utc(reading.replace(tzinfo=zone)).astimezone(zone)
 

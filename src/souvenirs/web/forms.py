@@ -38,10 +38,10 @@ from .fields import (
 from .responses import timestamp
 from .shared import BY_GROUP, END, OF_SUBSCRIPTION, PRESET, PRESETS, START, UNUSED
 
-#: The maximum number of periods: those that one database query counts.
+#: The maximum number of periods: as many as one database query counts.
 MAX_PERIODS = Rank.LIMIT
 
-#: The maximum number of rows, or of cells of retention, for all segments: about a second's work.
+#: The maximum number of rows, or cells of retention, of all segments: about a second of work.
 MAX_CELLS = 30_000
 
 #: The maximum number of local days in trailing windows: 27 years.
@@ -51,11 +51,11 @@ MAX_DAYS = 10_000
 class Parameters(SimpleNamespace):
     """The valid parameters of a form, by the names of its fields.
 
-    ``fields`` are those that the list uses, ``periods`` the number of periods, and ``cells`` that
+    ``fields`` are the fields in use, ``periods`` is the number of periods, and ``cells`` the number
     of rows for each segment.
     """
 
-    #: Of forms without these fields.
+    #: The values in forms without these fields.
     start = end = preset = segment = by = None
     interval = "day"
     fields: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class Parameters(SimpleNamespace):
 
 
 def _name(field: str) -> str:
-    """The name of the parameter of a field."""
+    """Return the name of the parameter of a field."""
     return next((name for name, other in FIELDS.items() if other == field), field)
 
 
@@ -155,7 +155,7 @@ class QueryForm(forms.Form):
         return data
 
     def _unused(self) -> tuple[str, ...]:
-        """The parameters that the list does not use; none of them may be given."""
+        """Return the parameters that the list does not use; raises InvalidParameter if given."""
         unused = UNUSED.get(self.cleaned_data.get("list", ""), ())
         for name in unused:
             if name in self.data:
@@ -249,7 +249,7 @@ class QueryForm(forms.Form):
 
 
 class RangeForm(QueryForm):
-    """A form with a range, which a preset gives by default."""
+    """A form with a range, by default that of a preset."""
 
     start = START
     end = END
@@ -257,9 +257,9 @@ class RangeForm(QueryForm):
 
 
 def preset_range(preset: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    """Return the range ``[start, end)`` of a preset: whole local days, the last of which is today.
+    """Return the range ``[start, end)`` of a preset: whole local days up to and including today.
 
-    A preset of months begins with the first day of a month.
+    A preset of months begins on the first day of a month.
     """
     now = local(checked(timezone.now(), "now"), zone)
     today = datetime(now.year, now.month, now.day)  # noqa: DTZ001
@@ -274,7 +274,7 @@ def check_periods(periods: int, most: int, field: str) -> None:
 
 
 def check_groups(parameters: Parameters, groups: int) -> None:
-    """Raise InvalidParameter if the rows of that many groups are too many."""
+    """Raise InvalidParameter if that many groups have too many rows."""
     cells = parameters.cells * (groups + 1)
     if cells > MAX_CELLS:
         raise InvalidParameter(
@@ -290,14 +290,14 @@ def check_groups(parameters: Parameters, groups: int) -> None:
 
 
 def check_report(parameters: Parameters) -> None:
-    """Raise InvalidParameter if the report function of the site cannot select these users."""
+    """Raise InvalidParameter if the site's report function cannot report on these users."""
     segment, by = parameters.segment, parameters.by
     if (segment is not None or by is not None) and not takes_users():
         raise InvalidParameter(
             "by" if segment is None else "segment",
             gettext_noop(
                 "Reports of this site are about all users: the function in "
-                "SOUVENIRS_USAGE_REPORTS_FUNCTION takes no users=."
+                "SOUVENIRS_USAGE_REPORTS_FUNCTION has no parameter users."
             ),
         )
 

@@ -1,7 +1,7 @@
 """The permissions to see usage and people.
 
-``view_usage`` is the permission to see numbers, ``view_people`` that to see the users behind them.
-Inactive users have neither, whatever the authentication backend says.
+``view_usage`` is the permission to see numbers, ``view_people`` the permission to see the users
+behind them. Inactive users have neither, whatever the authentication backend returns.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def private(response: HttpResponseBase) -> HttpResponseBase:
 
 
 def error_response(status: int, field: str, message: str) -> HttpResponse:
-    """Return an error as JSON: the field that it is about, and a message."""
+    """Return an error as JSON, with its field and a message."""
     return JsonResponse({"error": {"field": field, "message": message}}, status=status)
 
 
 def refused_method(request: HttpRequest) -> HttpResponse | None:
-    """Return the response of a read-only view to another method than GET or HEAD, else None."""
+    """Return the response of a read-only view to methods other than GET and HEAD, else None."""
     if request.method in ("GET", "HEAD"):
         return None
     if request.method == "OPTIONS":

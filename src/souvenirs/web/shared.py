@@ -1,4 +1,4 @@
-"""The parameters that several forms share."""
+"""Parameters shared by several forms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .fields import (
     plain,
 )
 
-#: From today to the first day of each preset, all of which end with today.
+#: The offset from today to the first day of each preset; all of them end with today.
 PRESETS = {
     "7d": relativedelta(days=-6),
     "28d": relativedelta(days=-27),
@@ -35,7 +35,7 @@ BY_GROUP = "groups__name"
 #: The intervals of a subscription.
 OF_SUBSCRIPTION = ("day", "month", "quarter", "year")
 
-#: Lists of users over the last days, and not over a range.
+#: Lists of users over the last N days instead of a range.
 OF_DAYS = ("recent", "inactive", "never")
 
 #: The parameters that a list of users does not use.
