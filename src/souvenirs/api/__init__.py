@@ -1,4 +1,4 @@
-"""The API: parameters in a URL, JSON or CSV as the answer."""
+"""The API: parameters in a URL, a response in JSON or CSV."""
 
 from .endpoints import BUSY, ENDPOINTS, GROWTH, HEALTH, RETENTION, STICKINESS, USAGE, Endpoint
 from .openapi import document, openapi

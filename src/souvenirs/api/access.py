@@ -19,7 +19,7 @@ from ..web import View, error_response, may, private, refused_method
 def user_of_api(request: HttpRequest) -> Any:
     """Return the authenticated user of a request, or None.
 
-    The function in ``SOUVENIRS_API_AUTH`` comes first, the session second.
+    The function in ``SOUVENIRS_API_AUTH`` is asked first, then the session.
     """
     user = conf.API_AUTH(request) if conf.API_AUTH else None
     if user is None:
@@ -28,9 +28,9 @@ def user_of_api(request: HttpRequest) -> Any:
 
 
 def for_api(permission: str) -> Callable[[View], View]:
-    """Make a read-only view of the API, for users with a permission.
+    """Decorate a read-only view of the API, for users with a permission.
 
-    Errors are JSON: 401 without a user, 403 without the permission, 405 for other methods than
+    Errors are JSON: 401 without a user, 403 without the permission, 405 for methods other than
     GET, HEAD and OPTIONS. Responses are not cached, and requests are not recorded as activity.
     """
 
@@ -59,7 +59,7 @@ def _refused_by_api(request: HttpRequest, permission: str) -> HttpResponse | Non
     user = user_of_api(request)
     if user is None:
         response = error_response(401, "authorization", "Sign in or send a token.")
-        # Browsers ask for no password with these schemes.
+        # With these schemes, browsers do not ask for a password.
         response["WWW-Authenticate"] = "Bearer" if conf.API_AUTH else "Session"
         return response
     if not may(user, permission):

@@ -1,7 +1,7 @@
 """The endpoints of the API.
 
 An endpoint is the only declaration of its parameters, its permission and the columns of its rows:
-its view, its URL and its part of the OpenAPI document are made of it.
+its view, its URL and its part of the OpenAPI document are generated from it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ PERIOD = {
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A URL of the API; ``columns`` and ``more`` are JSON schemas, of the rows and of the rest."""
+    """A URL of the API. ``columns`` and ``more`` are JSON schemas of the rows and of the rest."""
 
     name: str
     form: type[QueryForm]

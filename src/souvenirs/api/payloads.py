@@ -1,4 +1,4 @@
-"""The data of each endpoint: rows, and whatever else belongs to them."""
+"""The data of each endpoint: rows and other members."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class CsvTable(NamedTuple):
 
 @dataclass(frozen=True)
 class Payload:
-    """The rows and other members of an answer; ``csv`` if a CSV file has other rows."""
+    """The rows and other members of a response; ``csv`` if a CSV file has other rows."""
 
     rows: list[Row]
     more: Mapping[str, Any] = field(default_factory=dict)
     csv: CsvTable | None = None
 
 
-#: Reports by calendar interval, and which of their labels names a period.
+#: Reports by calendar interval, each with the key of its periods' labels.
 OF_CALENDAR: dict[str, tuple[Callable[..., Any], str]] = {
     "day": (calendar_daily_usage, "calendar_date"),
     "week": (calendar_weekly_usage, "calendar_year_week"),
@@ -77,7 +77,7 @@ OF_CALENDAR: dict[str, tuple[Callable[..., Any], str]] = {
     "quarter": (calendar_quarterly_usage, "calendar_year_quarter"),
     "year": (calendar_yearly_usage, "calendar_year"),
 }
-#: Reports by subscription interval, and which of their labels names a period.
+#: Reports by subscription interval, each with the key of its periods' labels.
 OF_SUBSCRIPTION: dict[str, tuple[Callable[..., Any], str]] = {
     "day": (daily_usage, "year_month"),
     "month": (customer_monthly_usage, "year_month"),
@@ -173,7 +173,7 @@ def _cohorts(cells: list[Row]) -> list[Row]:
 def people_payload(parameters: Parameters) -> Payload:
     """Return a page of users, sorted by primary key, and when each was last seen.
 
-    Active users who have been deleted since have a row without a name, so that there is a row for
+    Active users who have since been deleted have a row without a name, so that there is a row for
     each counted user.
     """
     first = (parameters.page - 1) * parameters.per_page
@@ -253,7 +253,7 @@ def health_payload(parameters: Parameters) -> Payload:
 
 
 def _arguments(parameters: Parameters) -> dict[str, Any]:
-    """Return the arguments that all insights have. Raises InvalidParameter."""
+    """Return the arguments common to all insights. Raises InvalidParameter."""
     return {
         "start": parameters.start,
         "end": parameters.end,
