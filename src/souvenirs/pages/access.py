@@ -20,9 +20,9 @@ from ..web import View, may, private, refused_method
 
 
 def for_pages(permission: str) -> Callable[[View], View]:
-    """Make a read-only page of a view, for users with a permission.
+    """Decorate the view of a read-only page, for users with a permission.
 
-    Without a user it redirects to the sign-in page; without the permission it raises
+    Anonymous users are redirected to the sign-in page; without the permission the view raises
     PermissionDenied. Pages are not cached, and requests are not recorded as activity.
     """
 

@@ -1,6 +1,6 @@
-"""Drawings in SVG, with every number written out.
+"""Charts in SVG, with every coordinate computed here.
 
-Nothing needs a style attribute: widths are attributes of SVG, and colours are classes.
+No style attributes are needed: widths are attributes of SVG, and colours are classes.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from django.utils.translation import ngettext
 
 from .formats import day, number
 
-#: The height of a drawing, and the width of each of its points.
+#: The height of a chart, and the width of each of its points.
 HEIGHT = 100
 STEP = 10
 
 
 class Line(NamedTuple):
-    """The name of a line, and its values; None leaves a gap."""
+    """A line with its name; a value of None leaves a gap."""
 
     name: str
     values: Sequence[int | None]
@@ -52,7 +52,7 @@ class Chart:
 
     @property
     def scale(self) -> list[str]:
-        """The same from top to bottom, as text."""
+        """The ticks from top to bottom, as text."""
         return [number(tick) for tick in reversed(self.ticks)]
 
     @property
@@ -76,7 +76,7 @@ class Chart:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The labels and values, for the script that shows those under the pointer."""
+        """The labels and values, for the script that shows the ones under the pointer."""
         return {"labels": list(self.labels), "lines": [list(line.values) for line in self.lines]}
 
 
@@ -218,7 +218,7 @@ def path(values: Sequence[float | None], top: float, height: int = HEIGHT) -> st
 
 
 def axis(labels: Sequence[str]) -> list[str]:
-    """Return up to five evenly spaced labels, the first and the last among them."""
+    """Return up to five evenly spaced labels, including the first and the last."""
     parts = 4 if len(labels) > 4 else 2
     places = {round((len(labels) - 1) * part / parts) for part in range(parts + 1)}
     return [labels[place] for place in sorted(places)] if labels else []

@@ -1,4 +1,4 @@
-"""Errors of the store as messages for readers."""
+"""Errors of the store as messages to show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers of the overview, from one consistent read."""
+"""The numbers of the overview, from one consistent reading."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from ..web import FOUR_WEEKS, WEEK, busyhours
 #: Users seen this recently are active now.
 NOW = timedelta(minutes=15)
 
-#: The maximum number of points of a chart; with more days it has weeks, with more weeks months.
+#: The maximum number of points of a chart; for longer ranges, points are weeks or months.
 MOST_POINTS = 400
 
 
@@ -186,7 +186,7 @@ def _plan_tiles(
             )
 
         def stickiness(last: int) -> float | None:
-            """The stickiness of the 28 whole days that end ``last`` days before the end."""
+            """Return the stickiness of the 28 whole days up to ``last`` days before the end."""
             span = each[count - FOUR_WEEKS - last : count - last]
             if not known(bounds[count - last]):
                 return None
@@ -243,13 +243,13 @@ def _plan_usage(months: Timeline, users: Any) -> Plan[list[dict[str, Any]]]:
 
 
 def _days_before(moment: datetime, number: int) -> datetime:
-    """The same time of day, a number of days earlier."""
+    """Return the same time of day a number of days earlier."""
     reading = moment.replace(tzinfo=None) - timedelta(days=number)
     return reading.replace(tzinfo=moment.tzinfo)
 
 
 def _end_of_hour(days: Boundaries, moment: datetime) -> datetime:
-    """The end of the bucket of a moment, which is known even if souvenirs have been pruned."""
+    """Return the end of the hour of a moment, where a range can end even in pruned souvenirs."""
     instant = utc(moment)
     hour = instant.replace(minute=0, second=0, microsecond=0) + timedelta(seconds=HOUR_LEVEL)
     return local(earlier(hour, days.boundary(days.number(instant) + 1)), days.zone)

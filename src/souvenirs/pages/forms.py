@@ -1,4 +1,4 @@
-"""The forms of the pages. They are sent with GET, so that a URL says what its page shows."""
+"""The forms of the pages. They are sent with GET, so that a URL identifies what its page shows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOT_SENT = ("preset", "page", "format")
 
 
 class PageForm(QueryForm):
-    """The parameters of a page; empty ones are missing ones, because a form sends every field."""
+    """The parameters of a page; empty ones count as missing, because a form sends every field."""
 
     #: Parameters that only links have.
     hidden: ClassVar[tuple[str, ...]] = ()
@@ -64,7 +64,7 @@ class PageForm(QueryForm):
         ]
 
     def report(self, error: InvalidParameter) -> None:
-        """Add an error that the parameters turned out to have when they were used."""
+        """Add an error that was found only when the parameters were used."""
         names = [self.add_prefix(name) for name in self.fields]
         if not self.errors and error.field in names:
             self.add_error(None, error)
@@ -84,7 +84,7 @@ class PageForm(QueryForm):
             field.widget = forms.HiddenInput()
             return bound, ""
         if isinstance(field, fields.ChoiceField):
-            # An invalid value is named as in the URL, where it comes from.
+            # An invalid choice can only come from the URL, so name its parameter.
             label = name
             field.widget.choices = _offered(name, field, "" if value is None else str(value))
         else:
@@ -96,7 +96,7 @@ class PageForm(QueryForm):
     def presets(
         self, page: str, mount: Mount, parameters: Parameters | None
     ) -> list[dict[str, Any]]:
-        """Return links to other ranges, or to other numbers of days, that keep the rest."""
+        """Return links to other ranges or numbers of days that keep the other parameters."""
         others = {
             name: value
             for name, value in self.given.items()
@@ -152,7 +152,7 @@ def zone_options() -> SafeString:
 
 
 def message(error: InvalidParameter, label: str = "") -> str:
-    """Return the message of an error in the language of the reader, with the label of its field."""
+    """Return the message of an error in the reader's language, with the label of its field."""
     return error.filled_in(_(str(error.sentence)), label or error.field, number)
 
 

@@ -1,4 +1,4 @@
-"""The URLs of the pages, under an admin site or where a project includes them."""
+"""The URLs of the pages, under an admin site or in a project's URLconf."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class PageRequest:
-    """The parameters of a page, its user and its URLs: what every link on it needs."""
+    """The parameters, user and URLs of a page, for its links."""
 
     mount: Mount
     parameters: Parameters
@@ -82,7 +82,7 @@ class PageRequest:
         return {name: self.query[name] for name in ("from", "to") if name in self.query}
 
     def api(self, endpoint: Endpoint, **query: Any) -> str:
-        """Return the URL of an endpoint, with the parameters of the page that it has too."""
+        """Return the URL of an endpoint, with the parameters that it shares with the page."""
         names = endpoint.form.parameters()
         given = {**self.query, "from": "", "to": "", **self._range_so_far, **self.common}
         own = {name: value for name, value in given.items() if name in names}
@@ -104,7 +104,7 @@ class PageRequest:
         return self.mount.url("people", {**self.common, **query}) if self.sees_people else ""
 
     def user_url(self, user: Any) -> str:
-        """Return the URL of a user in the admin; empty if there is none, or no permission."""
+        """Return the URL of a user in the admin; empty without one, or without the permission."""
         site, model = self.mount.admin_site, type(user)
         if site is None or not site.is_registered(model):
             return ""

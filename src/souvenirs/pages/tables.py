@@ -80,7 +80,7 @@ def shade(value: float | None, top: float) -> str:
     """Return the CSS class of a shade: ``s0`` for 0, up to ``s10`` for ``top``."""
     if value is None or not top:
         return "s0"
-    # A value above 0 is never shown like 0.
+    # A value above 0 never has the shade of 0.
     return f"s{min(10, max(int(value > 0), round(value / top * 10)))}"
 
 

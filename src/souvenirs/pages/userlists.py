@@ -26,7 +26,7 @@ PER_PAGE = 50
 #: The maximum number of rows on all pages; to find a user, search.
 MAX_ROWS = 10_000
 
-#: The order by when users were last seen.
+#: The order by the time users were last seen.
 SEEN = "seen"
 
 
@@ -91,7 +91,7 @@ def _by_last_seen(
 def _users(
     parameters: Parameters, members: ActiveUsers | None, found: ActiveUsers | None
 ) -> QuerySet[Any]:
-    """The users of a list; lists over the last days have no set of their own."""
+    """Return the users of a list; lists over the last N days have no set of their own."""
     if found is not None:
         return found.users()
     everybody = get_user_model()._default_manager.all()
@@ -152,7 +152,7 @@ def _outward(moment: datetime | None) -> datetime | None:
 
 
 def orders() -> dict[str, str]:
-    """Return the database field of each order, except that by when users were last seen."""
+    """Return the database field of each order, except the order of last seen."""
     fields = {"name": get_user_model().USERNAME_FIELD}
     joined = date_joined_field()
     if joined is not None:

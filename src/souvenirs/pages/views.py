@@ -76,7 +76,7 @@ Fill: TypeAlias = Callable[[PageRequest], Context | HttpResponse]
 def page_view(
     name: str, form_class: type[PageForm], template: str, permission: str = VIEW_USAGE
 ) -> Callable[[Fill], View]:
-    """Make the view of a page from a function that returns the context of its template."""
+    """Turn a function that returns the context of a template into the view of a page."""
 
     FORMS[name] = form_class
 
