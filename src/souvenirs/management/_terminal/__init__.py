@@ -1,4 +1,4 @@
-"""Tables, charts and progress as text, on a terminal or off it."""
+"""Tables, charts and progress as text, with or without a terminal."""
 
 from .columns import column_chart
 from .display import BLOCKS, BOLD, CYAN, GREEN, RED, Display, can_encode, printable, resampled

@@ -17,8 +17,8 @@ def column_chart(
 ) -> list[str]:
     """Return the lines of a chart of the last columns that fit the display.
 
-    Each of ``above`` is two values, the second stacked on the first. The maximum above and below
-    the axis stands at the left, the labels of the first and the last column stand at the bottom.
+    Each of ``above`` is two values, the second stacked on the first. The maxima above and below the
+    axis are at the left, the labels of the first and the last column at the bottom.
     """
     tops = [(one or 0) + (other or 0) for one, other in above]
     drops = [value or 0 for value in below]
@@ -54,14 +54,14 @@ def _line(label: str, margin: int, cells: Sequence[str], step: int) -> str:
 
 
 def _ends(labels: Sequence[str], width: int) -> str:
-    """The first and the last label at the ends of a line; only the last if both do not fit."""
+    """Return a line with the first label, if it fits, at the left and the last at the right."""
     if len(labels) > 1 and len(labels[0]) + len(labels[-1]) < width:
         return labels[0] + labels[-1].rjust(width - len(labels[0]))
     return labels[-1].rjust(width) if labels else ""
 
 
 def _standing(top: float, first: float, row: int, unit: float, wide: int, display: Display) -> str:
-    """A cell above the axis, in a row counted from it."""
+    """Return a cell above the axis, in a row counted from it."""
     filled = _eighths(top, row, unit)
     of_first = _eighths(first, row, unit)
     is_mostly_first = of_first * 2 >= filled
@@ -77,11 +77,11 @@ def _standing(top: float, first: float, row: int, unit: float, wide: int, displa
 
 
 def _hanging(drop: float, row: int, unit: float, wide: int, display: Display) -> str:
-    """A cell below the axis, in a row counted from it."""
+    """Return a cell below the axis, in a row counted from it."""
     filled = _eighths(drop, row, unit)
     if not display.blocks:
         return display.painted(("x" * _is_drawn(filled, row) or " ") * wide, RED)
-    if display.colour and 0 < filled < 8:  # reversed: from below is from above
+    if display.colour and 0 < filled < 8:  # in reverse video, filled from above
         return display.painted(FROM_BELOW[8 - filled] * wide, f"7;{RED}")
     return display.painted(FROM_ABOVE[filled] * wide, RED)
 

@@ -1,4 +1,4 @@
-"""What an output stream can display, and how it draws a number."""
+"""The display of an output stream, which draws numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FROM_LEFT = " ▏▎▍▌▋▊▉█"
 FROM_BELOW = " ▁▂▃▄▅▆▇█"
 FROM_ABOVE = " ▔▔▀▀▀▀██"
 
-#: Every character drawn if the stream's encoding has them all.
+#: The block characters, which are drawn if the stream's encoding has all of them.
 BLOCKS = RAMP + FROM_LEFT + FROM_ABOVE + "▒─"
 
 #: Parameters of ANSI escape sequences.
@@ -59,12 +59,12 @@ class Display:
         return (FROM_LEFT[-1] * full + FROM_LEFT[part]).rstrip()
 
     def sparkline(self, values: Sequence[Value]) -> str:
-        """Return a character for each value, a space for None; only 0 has the lowest."""
+        """Return a character for each value, a space for None; only 0 has the lowest one."""
         maximum = max((value for value in values if value is not None), default=0)
         return "".join(self._character(value, maximum) for value in values)
 
     def shaded(self, text: str, share: Value) -> str:
-        """Return the text on a background that stands for the share, from 0 to 1.
+        """Return the text on a background that shows the share, from 0 to 1.
 
         Without colours, return the text and a character of the ramp instead.
         """
@@ -80,7 +80,7 @@ class Display:
 
 
 def _rank(share: float, ranks: int) -> int:
-    """The rank of a share, counted from 0; only 0 has the first one."""
+    """Return the rank of a share, counted from 0; only a share of 0 has rank 0."""
     return min(ranks - 1, ceil(share * (ranks - 1)))
 
 

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from .display import BOLD, GREEN, Display
 from .numbers import Value
 
-#: Columns that a bar beside a table takes up at least and at most.
+#: The minimum and maximum width of a bar beside a table.
 NARROWEST_BAR, WIDEST_BAR = 8, 40
 
 
@@ -21,9 +21,9 @@ class FittedTable:
 
     header: str
     rows: list[str]
-    #: Where in the lines each column starts and ends.
+    #: The start and end of each column in the lines.
     columns: list[tuple[int, int]]
-    #: How many columns, counted from the right, did not fit.
+    #: The number of columns at the right that did not fit.
     hidden: int
 
     def with_bars(self, values: Sequence[Value], maximum: float, display: Display) -> Iterator[str]:

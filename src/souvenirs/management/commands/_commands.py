@@ -24,7 +24,7 @@ REPORTS = ["daily", "weekly", "monthly", "quarterly", "yearly"]
 
 
 class ReportRow(list[Any]):
-    """The cells of a line, and the usage that they are taken from."""
+    """The cells of a row, and the usage they are taken from."""
 
     def __init__(self, cells: Iterable[Any], usage: reports.Usage) -> None:
         super().__init__(cells)
@@ -215,6 +215,6 @@ def _counts(usage: reports.Usage) -> list[int | None]:
 
 
 def _first_souvenir() -> datetime:
-    """The first souvenir; without souvenirs, an instant in the current period."""
+    """Return the time of the first souvenir; without one, an instant in the current period."""
     first = get_store().first()
     return timezone.now() - timedelta(microseconds=1) if first is None else outward(first)

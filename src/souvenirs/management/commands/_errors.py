@@ -1,4 +1,4 @@
-"""What ends a command: each as one sentence for the person at the terminal."""
+"""Errors that end a command, as one-sentence messages."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class InsightCommand(ReadingCommand, ABC):
     """Base of commands that show an insight: as a table, as charts on a terminal, or as data.
 
     ``answer()`` returns the insight that ``--json`` and ``--csv`` output, ``show()`` turns it into
-    lines. ``display`` is what the terminal can display; None if the output is no terminal.
+    lines. ``display`` is the terminal's display; None if the output is not a terminal.
     """
 
     display: Display | None = None
@@ -59,7 +59,7 @@ class InsightCommand(ReadingCommand, ABC):
         """Generate the lines of the output, and add notes."""
 
     def fitted(self, table: TextTable, display: Display, gap: int = 2) -> FittedTable:
-        """Return the columns of a table that fit the terminal, and add a note about the others."""
+        """Return the columns of a table that fit the terminal, and note how many do not."""
         fitted = table.fitted(display.width, gap)
         if fitted.hidden:
             self.note(
@@ -74,7 +74,7 @@ class InsightCommand(ReadingCommand, ABC):
             self.notes.append(sentence)
 
     def _display(self, options: dict[str, Any]) -> Display | None:
-        """What the output can display; None, unless it is a terminal or colour is forced."""
+        """Return the display of the output; None unless it is a terminal or colour is forced."""
         forced = options["force_color"]
         if not (forced or self.stdout.isatty()):
             return None
@@ -87,12 +87,12 @@ class InsightCommand(ReadingCommand, ABC):
 
 
 class ExactEncoder(DjangoJSONEncoder):
-    """Keeps the microseconds and the UTC offset of datetimes."""
+    """A JSON encoder that keeps the microseconds and the UTC offset of datetimes."""
 
     def default(self, o: Any) -> Any:
         return o.isoformat() if isinstance(o, datetime) else super().default(o)
 
 
 def _csv_value(value: Any) -> Any:
-    """Booleans are ``True`` and ``False`` in the CSV of the commands."""
+    """Return a value for the CSV of a command, in which booleans are ``True`` and ``False``."""
     return str(value) if isinstance(value, bool) else value

@@ -1,7 +1,7 @@
-"""The options that several commands share: their declarations and their parsers.
+"""Options shared by several commands: their declarations and their parsers.
 
-A parser takes what was typed, or what a project's own code gave to ``call_command()``, and raises
-CommandError with one sentence for anything else.
+A parser takes a value from the command line or from ``call_command()``, and raises CommandError
+with one sentence if it is invalid.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from souvenirs.sets import primary_key
 
 from ._errors import command_errors
 
-#: The interval that each unit in a length such as ``12w`` stands for.
+#: The interval of each unit in a length such as ``12w``.
 UNITS = {name[0]: name for name in INTERVALS}
 UNITS_HELP = "days (d), weeks (w), months (m), quarters (q) or years (y)"
 
@@ -96,7 +96,7 @@ def parse_date(value: str | datetime | None, option: str, zone: tzinfo) -> datet
 
 
 def _parsed(text: str) -> datetime:
-    """The date in a text; ValueError if it depends on the default, as without a year."""
+    """Return the date in a text; ValueError if it depends on the default, as without a year."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", UnknownTimezoneWarning)
         one, other = (
@@ -133,7 +133,7 @@ def parse_length(text: str, option: str) -> tuple[int, str]:
 
 
 def parse_segments(options: dict[str, Any]) -> dict[str, Any]:
-    """Return what the options about segments mean as arguments of an insight or a report."""
+    """Return the options about segments as arguments of an insight or a report."""
     if options["exclusive"] and not options["by_segment"]:
         raise CommandError("--exclusive requires --by-segment.")
     if options["by_segment"] and not segment_names():
@@ -146,7 +146,7 @@ def parse_segments(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_user(text: str) -> Hashable:
-    """Return the primary key of a user, who need not exist."""
+    """Return the primary key of a user; the user need not exist."""
     with command_errors():
         return primary_key(text)
 

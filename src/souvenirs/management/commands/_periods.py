@@ -33,7 +33,7 @@ UNFINISHED_NOTE = f"{UNFINISHED} not over yet"
 EVERYONE = "everyone"
 OVERLAP_NOTE = "Segments can overlap, so their numbers need not add up to those of everyone."
 
-#: How many periods are shown without --after and --last.
+#: The number of periods shown without --after and --last.
 RECENT = {"day": 30, "week": 12, "month": 12, "quarter": 12, "year": 10}
 
 
@@ -123,7 +123,7 @@ class PeriodCommand(InsightCommand):
             self.note("Numbers are unknown before the first souvenir.")
 
     def _range(self, options: dict[str, Any]) -> tuple[str, datetime, datetime | None]:
-        """The interval, the start and the end."""
+        """Return the interval, the start and the end."""
         zone = None if options["tz"] is None else parse_zone(options["tz"])
         start, end = parse_range(options, parse_zone(options["tz"]))
         last = options["last"]
@@ -151,7 +151,7 @@ def start_of_last(count: int, interval: str, until: datetime, zone: tzinfo | Non
 
 
 def _not_before_history(start: datetime, until: datetime) -> datetime:
-    """The start, or the first souvenir if that is in the range and later."""
+    """Return the start, or the first souvenir if that is later and in the range."""
     first = get_store().first()
     if first is None or not utc(checked(start, "start")) < first < utc(checked(until, "end")):
         return start

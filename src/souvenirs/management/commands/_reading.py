@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 class ReadingCommand(BaseCommand):
     """Base of commands that read and print; a closed pipe and Ctrl-C end them without a traceback.
 
-    Whatever ``handle()`` appends to ``notes`` is written to stderr, below the output.
+    Sentences that ``handle()`` appends to ``notes`` are written to stderr, below the output.
     """
 
     def execute(self, *args: Any, **options: Any) -> str | None:

@@ -13,8 +13,8 @@ from ._options import parse_user
 
 class Command(BaseCommand):
     help = (
-        "Erases a user from all souvenirs and digests, so that past counts change. The account "
-        "may already have been deleted."
+        "Erases a user from all souvenirs and digests; past counts change. The account may "
+        "already have been deleted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,7 +40,7 @@ class Command(BaseCommand):
 
     def _is_confirmed(self, key: Any) -> bool:
         question = (
-            f"This erases user {key} from all souvenirs and digests, so that past counts change.\n"
+            f"This erases user {key} from all souvenirs and digests; past counts change.\n"
             "It cannot be undone. Type 'yes' to continue: "
         )
         try:

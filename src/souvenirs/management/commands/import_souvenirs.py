@@ -30,10 +30,10 @@ from ._options import add_options, parse_range, parse_zone
 
 
 class Source(NamedTuple):
-    """Something to import.
+    """A file or table to import.
 
-    ``unit`` is what it consists of, ``lookup`` the field by which it identifies users. ``opened``
-    yields its entries, and a function that returns how much of ``size`` has been read.
+    ``unit`` is a noun for one of its entries, ``lookup`` the field by which it identifies users.
+    ``opened`` yields its entries, and a function that returns how much of ``size`` has been read.
     """
 
     name: str

@@ -62,7 +62,7 @@ class Command(BaseCommand):
 
 
 def _horizon(days: float | None) -> datetime:
-    """The instant before which souvenirs are deleted."""
+    """Return the instant before which souvenirs are deleted."""
     option = "--older-than"
     if days is None:
         option = "SOUVENIRS_KEEP_DAYS"

@@ -53,7 +53,7 @@ class Command(PeriodCommand):
         yield from fitted.with_bars([each.active for each in insight.periods], maximum, display)
 
 
-#: By whether the periods are days, whose active users are the dau.
+#: Columns by whether periods are days: the active users of a day are its dau.
 COLUMNS = {
     True: ["dau", "wau", "mau", "dau/mau"],
     False: ["active", "dau", "wau", "mau", "stickiness", "dau/mau"],
@@ -61,7 +61,7 @@ COLUMNS = {
 
 
 def _summary(name: str, values: list[Value], display: Display) -> Iterable[str]:
-    """A line with a sparkline of the values, the last one and the maximum; none if all are None."""
+    """Generate a line with a sparkline, the last value and the maximum, unless all are None."""
     known = [value for value in values if value is not None]
     if known:
         words = f"  {known[-1]:,}, at most {max(known):,}"

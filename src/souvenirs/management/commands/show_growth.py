@@ -55,7 +55,7 @@ NET = 6
 
 
 def _coloured(row: str, columns: list[tuple[int, int]], net: int, display: Display) -> str:
-    """A row with a coloured ``net``, if it is shown and not 0."""
+    """Return a row with ``net`` in colour, if it is shown and not 0."""
     if not net or len(columns) <= NET:
         return row
     start, end = columns[NET]

@@ -27,11 +27,11 @@ DEFAULT_LIMIT = 50
 class Listing(Insight):
     """A page of the users found, in order of primary key."""
 
-    #: What they have in common.
+    #: A description of the users, such as "never seen".
     what: str
-    #: How many there are on all pages.
+    #: The number of users on all pages.
     total: int
-    #: How many there are on earlier pages.
+    #: The number of users on earlier pages.
     skipped: int
     #: Primary key, name and last sighting of each user on the page.
     users: list[tuple[Any, str, datetime | None]]
@@ -120,7 +120,7 @@ CONFLICTING = {"for_": "--for", "never": "--never", "seen_within": "--seen-withi
 
 
 def _summary(listing: Listing) -> str:
-    """How many users there are, and which of them are shown."""
+    """Return a sentence with the number of users, and which of them are shown."""
     users = f"{pluralize(listing.total, 'user')} {listing.what}"
     shown = len(listing.users)
     if shown == listing.total:
@@ -146,14 +146,14 @@ def _days_since(seen: datetime | None) -> Value:
 
 
 def _length(text: str, option: str, zone: tzinfo) -> timedelta:
-    """How long a number of days, weeks, months, quarters or years up to now is."""
+    """Return the duration of a number of days, weeks, months, quarters or years up to now."""
     count, interval = parse_length(text, option)
     now = checked(timezone.now(), "now")
     return utc(now) - utc(Boundaries(now, interval_named(interval).step, zone).boundary(-count))
 
 
 def _positive(text: object, option: str, default: Any) -> Any:
-    """The number given for an option; raises CommandError unless it is an integer above 0."""
+    """Return the number given for an option; CommandError unless it is a positive integer."""
     if text is None:
         return default
     if not re.fullmatch(r"[1-9][0-9]{0,8}", str(text).strip()):

@@ -23,7 +23,7 @@ from souvenirs.insights import (
 from .._terminal import BOLD, NO_VALUE, Display, TextTable, Value, number, percent
 from ._periods import UNFINISHED, PeriodCommand, label
 
-#: Options that ``--day-n`` has no use for.
+#: Options that cannot be combined with ``--day-n``.
 TRIANGLE_OPTIONS = ("cohort", "mode", "reference")
 
 MEAN = "mean"
@@ -91,7 +91,7 @@ class Command(PeriodCommand):
         return _triangle(insight, options["counts"])
 
     def maximum(self, insight: Retention | DayNRetention) -> float:
-        """The highest share but that of the first column, which would leave the others pale."""
+        """Return the highest share outside the first column, which would make the others pale."""
         if isinstance(insight, DayNRetention):
             return max(each.share or 0 for each in insight.days)
         shares = [row["share"] or 0 for row in insight.rows() if row["offset"]]
@@ -120,7 +120,7 @@ class Command(PeriodCommand):
 
 
 def _triangle(insight: Retention, counts: bool) -> TextTable:
-    """A row for each cohort, and one for the means of shares."""
+    """Return a row for each cohort, and one for the mean shares."""
     offsets = max((len(cohort.cells) for cohort in insight.cohorts), default=0)
     rows = []
     for position, cohort in enumerate(insight.cohorts):
@@ -141,7 +141,7 @@ def _cell(insight: Retention, position: int, offset: int, counts: bool) -> str:
 
 
 def _scaled_shares(insight: Retention, maximum: float) -> list[list[Value]]:
-    """The shares of each cohort and the means, from 0 to 1 for the maximum."""
+    """Return the shares of each cohort and the means, scaled so that the maximum is 1."""
     rows = [
         [insight.share(position, offset) for offset in range(len(cohort.cells))]
         for position, cohort in enumerate(insight.cohorts)
@@ -153,7 +153,7 @@ def _scaled_shares(insight: Retention, maximum: float) -> list[list[Value]]:
 
 
 def _with_shades(table: TextTable, shares: list[list[Value]], display: Display) -> TextTable:
-    """The table with a shade beside each cell."""
+    """Return the table with a shade beside each cell."""
     rows = [
         [*row[:LEADING], *map(display.shaded, row[LEADING:], each)]
         for row, each in zip(table.rows, shares, strict=False)
@@ -164,7 +164,7 @@ def _with_shades(table: TextTable, shares: list[list[Value]], display: Display) 
 def _with_background(
     row: str, columns: list[tuple[int, int]], shares: list[Value], display: Display
 ) -> str:
-    """A row of the triangle with its cells on backgrounds that leave no gap."""
+    """Return a row of the triangle with its cells on backgrounds without gaps."""
     if not display.colour:
         return row
     (_, edge), *cells = columns[LEADING - 1 :]
@@ -200,7 +200,7 @@ def _day_n_table(insight: DayNRetention) -> TextTable:
 
 
 def _days(text: str) -> list[int]:
-    """The numbers in a list such as ``1,7,30``; raises CommandError for anything else."""
+    """Return the numbers in a list such as ``1,7,30``; raises CommandError for anything else."""
     parts = str(text).split(",")
     if not all(re.fullmatch(r"[1-9][0-9]{0,5}", part.strip()) for part in parts):
         raise CommandError(

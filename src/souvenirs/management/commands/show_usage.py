@@ -42,7 +42,7 @@ class Command(ReportCommand):
         if not options.get("exclusive"):
             self.notes.append(OVERLAP_NOTE)
         named = [[_name(row[0]), *_marked(row, 1)] for row in rows]
-        # The name of a segment may be digits, which are still a name.
+        # The name of a segment may consist of digits; it is still not a number.
         return tabulate(named, headers, missingval=NO_VALUE, disable_numparse=[0])
 
 
@@ -51,7 +51,7 @@ def _name(segment: str | None) -> str:
 
 
 def _notes(rows: list[Any]) -> Iterator[str]:
-    """What the marks and the missing numbers of a table mean."""
+    """Generate notes on the marks and the missing numbers of a table."""
     usages = [row.usage for row in rows if isinstance(row, ReportRow)]
     if any(not _is_complete(usage) for usage in usages):
         yield UNFINISHED_NOTE
@@ -69,7 +69,7 @@ def _is_complete(usage: dict[str, Any]) -> bool:
 
 
 def _marked(row: list[Any], first: int = 0) -> list[Any]:
-    """The cells from the period's on, with a mark on that one if the period is not over yet."""
+    """Return the cells from the period on, with a mark if the period is not over yet."""
     cells = row[first:]
     if isinstance(row, ReportRow) and not _is_complete(row.usage):
         return [f"{cells[0]}{UNFINISHED}", *cells[1:]]
