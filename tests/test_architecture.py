@@ -38,11 +38,11 @@ control         The main functions of the app and the errors they raise.
 middleware      Record the users of requests.
 testing         For the test suites of projects that use the app.
 checks          System checks of the settings, the site and the database.
-web             What the pages and the API share: permissions, parameters of URLs, CSV.
-api             The API: parameters in a URL, JSON or CSV as the answer.
+web             Shared by the pages and the API: permissions, parameters of URLs, CSV.
+api             The API: parameters in a URL, a response in JSON or CSV.
 pages           The pages: numbers, charts and tables for people.
 dashboard       The URLs of the pages and the API, to include in a project.
-admin           The pages under the admin, stored souvenirs, and when users were last seen.
+admin           The admin: the pages, stored souvenirs, and when users were last seen.
 management      The commands.
 apps            The app, as Django loads it.
 """

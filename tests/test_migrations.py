@@ -381,7 +381,7 @@ def test_going_back_with_orphans_is_refused_in_words(upgraded):
     with pytest.raises(CommandError) as refusal:
         back()
     assert str(refusal.value) == (
-        "Cannot go back to version 1, which does not allow souvenirs of users that no longer "
+        "Cannot go back to version 1, which does not allow souvenirs of users who no longer "
         f"exist: delete these first ({orphans} found)."
     )
 
@@ -414,7 +414,7 @@ def test_way_back_from_pruned_souvenirs_is_refused_in_words(upgraded):
         back()
     assert str(refusal.value) == (
         "Cannot go back to version 1, which has no digests: souvenirs have been pruned, and only "
-        "digests know of them. To lose them, empty the table souvenirs_digest first."
+        "digests still contain them. To lose them, empty the table souvenirs_digest first."
     )
     assert whole_state() == before
 
@@ -431,7 +431,7 @@ def test_way_back_with_ids_beyond_32_bits_changes_nothing(upgraded):
         pytest.skip("every integer of SQLite has 64 bits")
     Souvenir(id=MAX_INTEGER + 1, user_id=1, when=START).save(force_insert=True)
     before = whole_state()
-    with pytest.raises(CommandError, match="ids beyond 2,147,483,647"):
+    with pytest.raises(CommandError, match="ids above 2,147,483,647"):
         back()
     assert whole_state() == before
 

@@ -1,4 +1,4 @@
-"""The pages under the admin, stored souvenirs, and when users were last seen."""
+"""The admin: the pages, stored souvenirs, and when users were last seen."""
 
 from .usage import ReadOnlyAdmin, ShortPaginator, SouvenirAdmin, UsageAdmin
 from .users import LastSeenAdminMixin

@@ -24,7 +24,7 @@ else:
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Neither adds, changes nor deletes objects."""
+    """An admin that cannot add, change or delete objects."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -48,7 +48,7 @@ class UsageAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         mount = {"mount": Mount(self.admin_site)}
-        # The first is linked from the index of the admin.
+        # The index of the admin links to the first of these.
         names = {"souvenirs_usage_changelist": "overview", "souvenirs_dashboard": "overview"}
         names |= {f"souvenirs_{name}": name for name in ROUTES}
         return [
@@ -64,7 +64,7 @@ class UsageAdmin(ReadOnlyAdmin):
 
 
 class ShortPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts and shows the first rows only."""
+    """A paginator that counts and shows only the first rows."""
 
     MOST = 10_000
 
@@ -78,7 +78,7 @@ class ShortPaginator(Paginator):  # type: ignore[type-arg]
 class SouvenirAdmin(ReadOnlyAdmin):
     """Stored souvenirs, latest first.
 
-    Users are shown by primary key: their names need the permission to see people.
+    Users are shown by primary key, because their names require the permission to see people.
     """
 
     list_display = ("when", "user_id", "digested")

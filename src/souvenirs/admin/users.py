@@ -100,7 +100,7 @@ class LastSeenChanges(Changes):
 
 
 class LastSeenAdminMixin(ModelAdmin):
-    """Shows in the admin of a user model when users were seen.
+    """Shows when users were seen, in the admin of a user model.
 
     ::
 
@@ -113,8 +113,8 @@ class LastSeenAdminMixin(ModelAdmin):
     time zone.
 
     The column takes two queries per page of the list, and a third one to find out whether it can be
-    sorted: it can if users and souvenirs are in the same database and no souvenirs have been
-    pruned. Sorting takes an index lookup for each user in the list, not only for those shown.
+    sorted, which requires that users and souvenirs are in the same database and no souvenirs have
+    been pruned. Sorting takes an index lookup for each user in the list, not only for those shown.
     """
 
     @admin.display(description=_("Last seen"), ordering=BY_LAST_SEEN)
@@ -181,7 +181,7 @@ class LastSeenAdminMixin(ModelAdmin):
 
 
 def _can_sort(users: QuerySet[Any]) -> bool:
-    """Return whether the table of souvenirs alone says when users were last seen."""
+    """Return whether the table of souvenirs suffices to sort users by when they were last seen."""
     store = get_store()
     return store.can_join(users.db) and store.pruned(None, None) is None
 

@@ -1,4 +1,4 @@
-"""Going back to version 1 is refused before anything has changed, if it would lose data."""
+"""Refuse to go back to version 1 if that would lose data, before anything has changed."""
 
 from django.apps.registry import Apps
 from django.conf import settings
@@ -24,7 +24,7 @@ def _refuse_orphans(apps: Apps, alias: str) -> None:
     orphans = souvenirs.filter(~models.Exists(users)).count()
     if orphans:
         raise CommandError(
-            "Cannot go back to version 1, which does not allow souvenirs of users that no longer "
+            "Cannot go back to version 1, which does not allow souvenirs of users who no longer "
             f"exist: delete these first ({orphans:,} found)."
         )
 
@@ -33,7 +33,7 @@ def _refuse_large_ids(apps: Apps, alias: str) -> None:
     souvenirs = apps.get_model("souvenirs", "Souvenir")._base_manager.using(alias)
     if connections[alias].vendor != "sqlite" and souvenirs.filter(pk__gt=LAST_ID).exists():
         raise CommandError(
-            f"Cannot go back to version 1, which has no souvenirs with ids beyond {LAST_ID:,}."
+            f"Cannot go back to version 1, which does not allow souvenir ids above {LAST_ID:,}."
         )
 
 
@@ -45,5 +45,5 @@ def _refuse_pruned(apps: Apps, alias: str) -> None:
     if digests.filter(is_pruned=True).exists():
         raise CommandError(
             "Cannot go back to version 1, which has no digests: souvenirs have been pruned, and only "
-            "digests know of them. To lose them, empty the table souvenirs_digest first."
+            "digests still contain them. To lose them, empty the table souvenirs_digest first."
         )
