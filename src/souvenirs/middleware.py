@@ -92,7 +92,7 @@ def pending_work(request: HttpRequest, response: Response) -> Callable[[], None]
         if cookie and conf.ENABLED and hasattr(request, "session"):
             return _work_for_session(request, response, hash(cookie))
     except Exception:
-        logger.exception("Could not tell whether to leave a souvenir.")
+        logger.exception("Could not determine whether to leave a souvenir.")
     return None
 
 

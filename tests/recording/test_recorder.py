@@ -298,7 +298,7 @@ def test_broken_transaction_is_left_alone(make_user):
 
 
 def test_error_of_the_host_stays_its_own(make_user):
-    """A souvenir asked for while the host handles an error neither hides it nor adds to it."""
+    """A souvenir asked for while the site handles an error neither hides it nor adds to it."""
     user = make_user()
 
     def view():

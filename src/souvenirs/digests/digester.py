@@ -64,7 +64,7 @@ class Digester:
         yield from self.refresh()
 
     def fold(self) -> Iterator[Batch]:
-        """Fold souvenirs into buckets by month, or by day in a month that is partly out of range."""
+        """Fold souvenirs into buckets, by month, or by day in a month partly out of range."""
         since = self.since
         while (day := next(self._undigested(since).cells(DAY_LEVEL), None)) is not None:
             month = cell_of(MONTH_LEVEL, day.start)

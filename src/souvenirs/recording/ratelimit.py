@@ -88,7 +88,7 @@ class WindowMemory:
         return key in keys and held == window
 
     def knows_now(self, seconds: float, key: Hashable) -> bool:
-        """Whether it knows the key in the current window of that length."""
+        """Whether the key is remembered in the current window of that length."""
         # Not window_now(): creating the tuple costs more than the rest.
         (held, number), keys = self._held
         return key in keys and held == seconds and number <= time.time() / seconds < number + 1
@@ -102,7 +102,7 @@ class WindowMemory:
             keys = set()
             self._held = (window, keys)
         if len(keys) >= conf.GATE_SIZE:
-            # The cache still knows them; keeping an order of eviction would cost more.
+            # The cache still has them; tracking an order of eviction would cost more.
             keys.clear()
         keys.add(key)
 

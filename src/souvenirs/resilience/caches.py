@@ -104,7 +104,7 @@ _django_redis_pools: dict[str, Any] = {}
 def connection_factory(options: Options) -> Any:
     """Return the site's connection factory for django-redis, with connection pools of our own.
 
-    The factories of django-redis share a pool between all clients of a URL, whatever their options.
+    The factories of django-redis share a pool among all clients of a URL, regardless of options.
     """
     return _with_own_pools(import_string(options[SITE_FACTORY]))(options)
 

@@ -1,11 +1,11 @@
 """Sets of users by number, and the checked bytes in which they are stored.
 
-A set is a 32-bit Roaring bitmap: two bytes for a user of a sparse set, one bit in a dense one. Only
-this module knows that.
+A set is a 32-bit Roaring bitmap: two bytes for a user of a sparse set, one bit in a dense one. No
+other module depends on that.
 
 The bytes are a header (format, number of users, checksum) and the bitmap in Roaring's portable
 format. A bitmap with one bit flipped is often a valid bitmap of other users, so nothing is decoded
-before its checksum has been verified. That covers the :class:`Label` too, so that the bytes of
+before its checksum has been verified. The checksum also covers the :class:`Label`, so the bytes of
 another digest do not match. It detects accidents, not forgeries.
 """
 
