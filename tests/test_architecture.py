@@ -21,7 +21,7 @@ decorators      Views whose requests do not count as activity.
 userfunctions   Functions for ``SOUVENIRS_USER_FUNCTION``.
 csvfiles        CSV files that are safe to open in a spreadsheet.
 calendar        Periods on the wall clock of a time zone, instants, and the UTC grid of digests.
-utils           The calendar functions, under their path of version 1.
+utils           The calendar functions, at the import path of version 1.
 sql             SQL that Django does not write: many values in one statement, partial indexes.
 resilience      Slow or failing caches and databases do not hold up a request.
 sets            Sets of users: their primary keys, their numbers and the bytes they are stored as.
@@ -29,14 +29,14 @@ models          The tables: souvenirs, digests and the numbers of users.
 stores          Where souvenirs are kept and read back.
 recording       One request becomes one souvenir.
 counting        Active users, segments and accounts.
-querysets       Querysets of users by when they were last seen.
+querysets       Querysets of users by the time they were last seen.
 reports         Registered, activated and active users, period by period.
 digests         Souvenirs folded into digests, pruned, erased and verified.
 insights        Series, stickiness, power curves, growth, retention, and when users were last seen.
 importing       Import of history from files and from Django's own tables.
 control         The main functions of the app and the errors they raise.
 middleware      Record the users of requests.
-testing         For the test suites of projects that use the app.
+testing         Helpers for the test suites of projects that use the app.
 checks          System checks of the settings, the site and the database.
 web             Shared by the pages and the API: permissions, parameters of URLs, CSV.
 api             The API: parameters in a URL, a response in JSON or CSV.

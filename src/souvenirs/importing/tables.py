@@ -13,7 +13,7 @@ from django.db import models
 from ..calendar import checked, utc
 from .lines import Record
 
-#: How many rows of a table are in memory at a time.
+#: The number of rows of a table in memory at a time.
 ROWS = 5_000
 
 
@@ -48,10 +48,10 @@ def _records(rows: models.QuerySet[Any, Any], user: str, when: str) -> Iterator[
 
 
 def _paged(rows: models.QuerySet[Any, Any], *fields: str) -> Iterator[tuple[Any, ...]]:
-    """The rows in order of primary key, read by many short queries.
+    """Yield the rows in order of primary key, read in many short queries.
 
-    One long query would keep its snapshot while we write, and SQLite refuses to write from a
-    snapshot that another process has written since.
+    A single long query would keep its snapshot while souvenirs are written, and SQLite refuses to
+    write from a snapshot if another process has written since.
     """
     # As expressions: some versions of Django omit a field that is named twice.
     ordered = rows.order_by("pk").values_list("pk", *map(models.F, fields))

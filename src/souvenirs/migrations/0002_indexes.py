@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Indexes that answer who was active in a range, and when a user was last seen, by themselves.
+    """Covering indexes for who was active in a range, and for when a user was last seen.
 
     They are created before the old ones are dropped, so that reports stay fast in between.
     """

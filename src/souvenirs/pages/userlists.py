@@ -1,7 +1,7 @@
 """Lists of the users behind a number, page by page.
 
-A list is neither counted nor read as a whole: there is a next page if it has a row. Lists are
-sorted by username, by the date of registration, or by when users were last seen.
+A list is neither counted nor read completely: there is a next page if that page has a row. Lists
+are sorted by username, by the date of registration, or by the time users were last seen.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The views of the pages.
 
-A view takes the :class:`~souvenirs.pages.Mount` of its page. It answers invalid parameters with
-the form, an error message beside the field, and status 400.
+A view takes the :class:`~souvenirs.pages.Mount` of its page. For invalid parameters it returns the
+form with an error message beside the field, and status 400.
 """
 
 from __future__ import annotations
