@@ -1,4 +1,4 @@
-"""Times as they are written in files."""
+"""Parsers of the times in files."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def parse_log_time(text: str) -> datetime:
 
 
 def _plausible(moment: datetime) -> datetime:
-    """The moment in UTC; ValueError if it is too early to be a sighting."""
+    """Return the moment in UTC; ValueError if it is too early to be a sighting."""
     moment = utc(moment)
     if moment.year < EARLIEST_YEAR:
         raise ValueError

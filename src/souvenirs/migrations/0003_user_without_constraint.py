@@ -29,6 +29,6 @@ class Migration(migrations.Migration):
             name="when",
             field=models.DateTimeField(default=django.utils.timezone.now),
         ),
-        # Operations run in reverse order backwards: this one first.
+        # Backwards, operations run in reverse order: this one first.
         migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]

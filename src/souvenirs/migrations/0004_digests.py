@@ -61,6 +61,6 @@ class Migration(migrations.Migration):
             name="digested",
             field=models.BooleanField(db_default=False, default=False, editable=False),
         ),
-        # Operations run in reverse order backwards: this one first.
+        # Backwards, operations run in reverse order: this one first.
         migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]

@@ -21,6 +21,6 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        # Operations run in reverse order backwards: what cannot be undone later is refused now.
+        # Backwards, operations run in reverse order: this one refuses before anything changes.
         migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]

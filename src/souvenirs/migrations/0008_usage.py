@@ -24,6 +24,6 @@ class Migration(migrations.Migration):
             },
             bases=("souvenirs.souvenir",),
         ),
-        # Operations run in reverse order backwards: what cannot be undone later is refused now.
+        # Backwards, operations run in reverse order: this one refuses before anything changes.
         migrations.RunPython(migrations.RunPython.noop, refuse_what_version_1_lacks),
     ]
