@@ -11,7 +11,7 @@ import pytest
 import souvenirs
 
 PACKAGE = Path(souvenirs.__file__).parent
-DOCS = PACKAGE.parents[1] / "docs/architecture.md"
+DOCS = Path(__file__).parents[1] / "docs/architecture.md"
 
 #: From the ground to the roof: a room imports only from rooms above it in this list.
 HOUSE = """

@@ -28,7 +28,7 @@ from souvenirs.digests.digester import Digester
 from souvenirs.digests.erasing import erase_user
 from souvenirs.digests.pruning import Pruner
 from souvenirs.sets.usersets import UserSet
-from souvenirs.stores import Sighting, get_store, queries
+from souvenirs.stores import Sighting, get_store, usable
 from souvenirs.stores.digesttable import Contended
 from souvenirs.stores.reading import PrunedSpan
 from tests.concurrency.ledger import GRAIN, Ledger, Log, Numbers
@@ -295,7 +295,7 @@ def ranges_of(chance: random.Random):
 
 def watch(tally: Counter) -> None:
     """Count the days and months that are read instead of their parts."""
-    digests_in, seen = queries.digests_in, queries.catalog
+    digests_in, seen = usable.digests_in, usable.catalog
 
     def counted(connection, kind, cells, *arguments):
         for cell in cells:
@@ -308,4 +308,4 @@ def watch(tally: Counter) -> None:
         tally["readings with a fresh day"] += bool(found.days)
         return found
 
-    queries.digests_in, queries.catalog = counted, counted_catalog
+    usable.digests_in, usable.catalog = counted, counted_catalog

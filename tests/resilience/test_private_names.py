@@ -19,7 +19,7 @@ import souvenirs
 from tests.conftest import vendor_is
 
 PACKAGE = Path(souvenirs.__file__).parent
-DOCUMENT = PACKAGE.parents[1] / "docs/architecture.md"
+DOCUMENT = Path(__file__).parents[2] / "docs/architecture.md"
 
 #: Documented in spite of the underscore: of Django's models, and of ``typing.NamedTuple``.
 DOCUMENTED = {"_base_manager", "_default_manager", "_meta", "_replace"}

@@ -15,7 +15,7 @@ from souvenirs.models import Digest, Souvenir, UserNumber
 from souvenirs.reports import calendar_daily_usage, calendar_monthly_usage
 from souvenirs.sets.keys import FIRST_NUMBER
 from souvenirs.sets.usersets import CorruptDigest, UserSet
-from souvenirs.stores import get_store, queries
+from souvenirs.stores import get_store, usable
 from souvenirs.stores.reading import PrunedSpan
 from tests.conftest import INSTANT, at, pk_of
 
@@ -172,14 +172,14 @@ def test_corrupt_count_is_not_believed(history, level):
 def test_digest_that_is_gone_is_replaced_by_its_parts(history, monkeypatch):
     """Between the catalog and the reading, nobody deletes a digest but a person."""
     digest()
-    catalog = queries.catalog
+    catalog = usable.catalog
 
     def catalog_then_accident(*args):
         found = catalog(*args)
         Digest.objects.filter(level=MONTH_LEVEL).delete()
         return found
 
-    monkeypatch.setattr(queries, "catalog", catalog_then_accident)
+    monkeypatch.setattr(usable, "catalog", catalog_then_accident)
     users = active_users(at(2025, 1, 1), at(2025, 2, 28))
     assert set(users) == history.naive(at(2025, 1, 1), at(2025, 2, 28))
 

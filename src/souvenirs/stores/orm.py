@@ -18,10 +18,11 @@ from ..resilience import bounded
 from ..sets import Keys
 from .base import Counted, Group, Range, Sighting, Store, UserRange
 from .digesttable import DigestTable
-from .queries import USER, WHEN, Names, catalog, ends_of, occupied, pruned
+from .queries import USER, WHEN, Names, ends_of, occupied, pruned
 from .reading import Reading
 from .sizes import souvenir_size
 from .souvenirs import SouvenirQuerySet, souvenirs_in
+from .usable import catalog
 
 #: PQTRANS_INERROR of libpq.
 POSTGRESQL_IN_ERROR = 3

@@ -1,10 +1,10 @@
-"""The statements of a reading, each of them one, however many ranges it is about."""
+"""Queries for souvenirs: each is one statement, however many ranges there are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -13,14 +13,11 @@ from django.db.models.expressions import Col
 
 from ..calendar import (
     BUCKETS,
-    DAY_LEVEL,
     EPOCH,
     HOUR_LEVEL,
-    MONTH_LEVEL,
     SECOND,
     Bounds,
     Cell,
-    Span,
     bound,
     moment_of,
     outward,
@@ -30,7 +27,6 @@ from ..models import Digest, Souvenir
 from ..sets import Keys, packing, unpacked
 from ..sql import values_table
 from .base import UserRange
-from .digesttable import is_of_souvenirs
 
 USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")
 WHEN: models.Field[Any, Any] = Souvenir._meta.get_field("when")
@@ -41,34 +37,6 @@ PROBES = 1_000
 
 #: Later than the start of any bucket.
 ENDLESS = 2**62
-
-
-class DigestCount(NamedTuple):
-    """The number of users in a digest, which is known without reading them."""
-
-    version: int
-    users: int
-    checksum: int
-
-
-class Catalog(NamedTuple):
-    """The earliest moment that is known, and the digests that may be read."""
-
-    first: datetime | None
-    #: The lengths of buckets that have a digest.
-    levels: list[int]
-    #: Days and months that are not stale.
-    days: dict[Cell, DigestCount]
-    months: dict[Cell, DigestCount]
-
-
-class DigestRow(NamedTuple):
-    """A digest as it is stored; the users in ``body`` have not been verified."""
-
-    cell: Cell
-    version: int
-    is_pruned: bool
-    body: Any
 
 
 class NothingDigested(Exception):
@@ -103,7 +71,7 @@ def users_in(
     edges: Sequence[Bounds],
     unless_digested: str | None = None,
 ) -> Iterator[tuple[int, Keys]]:
-    """Generate the users with an undigested souvenir in each of the former, any in the latter.
+    """Generate the users with a souvenir in each range: an undigested one, or any one at ``edges``.
 
     Users come with the position of their range, counted through both; ranges without any are left
     out. With a kind in ``unless_digested`` it raises NothingDigested if there is no digest of a
@@ -121,7 +89,7 @@ def users_in(
             conditions = [f"s.{names.when} >= v.c0", f"s.{names.when} < v.c1", *own, *guard]
             if pack is None:
                 columns = f"DISTINCT v.n + {first}, s.{names.user}"
-                select = _nested(connection.vendor, columns, table, names.souvenirs, conditions)
+                select = nested(connection.vendor, columns, table, names.souvenirs, conditions)
                 params += [*values, *kinds]
             else:
                 # No edge is longer than a bucket: hardly any user is in one twice.
@@ -156,12 +124,12 @@ def _gathered(
     members: dict[int, list[Any]] = {}
     for position, user in rows:
         members.setdefault(position, []).append(user)
-    convert = _converter(USER, connection)
+    convert = converter(USER, connection)
     for position, users in members.items():
         yield position, frozenset(() if position < 0 else map(convert, users))
 
 
-def _nested(vendor: str, columns: str, table: str, source: str, conditions: list[str]) -> str:
+def nested(vendor: str, columns: str, table: str, source: str, conditions: list[str]) -> str:
     """SQL that reads ``table`` row by row and, for each, ``source`` by an index."""
     within = " AND ".join(conditions)
     if vendor == "postgresql":
@@ -180,56 +148,24 @@ def undigested_in(
     table, params = _ranges_table(connection, ranges)
     columns = f"v.n, s.id, s.{names.user}"
     conditions = [f"s.{names.when} >= v.c0", f"s.{names.when} < v.c1", names.undigested]
-    sql = _nested(connection.vendor, columns, table, names.souvenirs, conditions)
+    sql = nested(connection.vendor, columns, table, names.souvenirs, conditions)
     sql += f" LIMIT {limit}"
-    convert = _converter(USER, connection)
+    convert = converter(USER, connection)
     for position, number, user in fetch(connection, sql, params):
         yield int(position), number, convert(user)
-
-
-def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> Catalog:
-    """Return what there is to read of a kind, and the days and months that start in a span.
-
-    The earliest moment is that of the first souvenir, if it is folded from these, or the start of
-    the first bucket.
-    """
-    names = Names(connection)
-    digests = f"FROM {names.digests} WHERE kind = %s AND level"
-    first = f"SELECT MIN({names.when}), 0, NULL, NULL, NULL, NULL FROM {names.souvenirs}"
-    selects = [
-        *([first] if is_of_souvenirs(kind) else []),
-        *(f"SELECT NULL, {level}, MIN(start), 0, 0, 0 {digests} = {level}" for level in BUCKETS),
-        f"SELECT NULL, level, start, version, {names.count}, checksum {digests}"
-        f" IN ({DAY_LEVEL}, {MONTH_LEVEL}) AND start >= %s AND start < %s AND NOT is_stale"
-        " ORDER BY 2, 3",
-    ]
-    levels: list[int] = []
-    firsts: list[datetime] = []
-    fresh: dict[int, dict[Cell, DigestCount]] = {DAY_LEVEL: {}, MONTH_LEVEL: {}}
-    params = [kind] * (len(BUCKETS) + 1) + list(span)
-    for moment, level, start, *count in fetch(connection, " UNION ALL ".join(selects), params):
-        if moment is not None:
-            firsts.append(stored(_converter(WHEN, connection)(moment)))
-        elif start is not None and level in BUCKETS:
-            levels.append(int(level))
-            firsts.append(moment_of(int(start)))
-        elif start is not None:
-            # Some drivers make decimals of numbers that come beside a NULL.
-            fresh[int(level)][Cell(int(level), int(start))] = DigestCount(*map(int, count))
-    return Catalog(min(firsts, default=None), levels, fresh[DAY_LEVEL], fresh[MONTH_LEVEL])
 
 
 def ends_of(
     connection: BaseDatabaseWrapper, users: Sequence[Hashable], is_last: bool
 ) -> Iterator[tuple[Hashable, datetime]]:
-    """Generate each user who has a souvenir, with the moment of the last or the first one.
+    """Generate each user who has a souvenir, with the moment of their last or first souvenir.
 
     By one index probe for each user, however long their history.
     """
     names = Names(connection)
     end = f"ORDER BY s.{names.when} {'DESC' if is_last else 'ASC'} LIMIT 1"
     source = f"FROM {names.souvenirs} s WHERE s.{names.user} ="
-    convert = _converter(WHEN, connection)
+    convert = converter(WHEN, connection)
     keys = [(user,) for user in users]
     if connection.vendor == "mysql":
         # A key is compared with the column in the column's own collation only if it is constant.
@@ -312,42 +248,6 @@ def _up(moment: datetime) -> int:
     return -((EPOCH - moment) // SECOND)
 
 
-def digests_in(
-    connection: BaseDatabaseWrapper,
-    kind: str,
-    cells: Collection[Cell],
-    levels: Iterable[int],
-    buckets: Sequence[Span],
-) -> Iterator[DigestRow]:
-    """Generate these days and months, and the buckets of these lengths that start in these spans.
-
-    They come in the order of their starts.
-    """
-    names = Names(connection)
-    wanted = [(level, start, end) for level in levels for start, end in joined(buckets)]
-    for level in (DAY_LEVEL, MONTH_LEVEL):
-        spans = ((cell.start, cell.end) for cell in cells if cell.level == level)
-        wanted += [(level, start, end) for start, end in joined(spans)]
-    table, params = values_table(connection, [NUMBER, NUMBER, NUMBER], wanted)
-    columns = "s.level, s.start, s.version, s.is_pruned, s.body"
-    conditions = ["s.kind = %s", "s.level = v.c0", "s.start >= v.c1", "s.start < v.c2"]
-    sql = _nested(connection.vendor, columns, table, names.digests, conditions)
-    sql += " ORDER BY s.start"
-    for level, start, *rest in fetch(connection, sql, [*params, kind], is_binary=True):
-        yield DigestRow(Cell(level, start), *rest)
-
-
-def joined(spans: Iterable[Span]) -> list[Span]:
-    """Return spans in order, those that touch or overlap as one."""
-    whole: list[Span] = []
-    for start, end in sorted(spans):
-        if whole and start <= whole[-1][1]:
-            whole[-1] = (whole[-1][0], max(end, whole[-1][1]))
-        else:
-            whole.append((start, end))
-    return whole
-
-
 def count_souvenirs(
     connection: BaseDatabaseWrapper, kind: str, ranges: Sequence[Bounds]
 ) -> list[int] | None:
@@ -408,10 +308,10 @@ def _binary_cursor(connection: Any) -> CursorWrapper:
     return cursor
 
 
-def _converter(
+def converter(
     field: models.Field[Any, Any], connection: BaseDatabaseWrapper
 ) -> Callable[[Any], Any]:
-    """Return the function that converts values that the engine returned past the ORM."""
+    """Return the function that converts raw values from the database to Python."""
     column = getattr(field, "target_field", field)
     expression = Col("", column)
     steps = [

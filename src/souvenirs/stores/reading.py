@@ -40,35 +40,26 @@ from ..sets import (
     LAST_NUMBER,
     CorruptDigest,
     Keys,
-    Label,
     UserSet,
-    checksum_of,
     is_number,
 )
-from . import queries
+from . import queries, usable
 from .base import Counted, Group, Range
 from .digesttable import is_of_souvenirs
 from .numbers import keys_of, numbers_of
+from .usable import Catalog, DigestRow, UnusableDigest
 
 logger = ThrottledLogger(__name__)
 
 T = TypeVar("T")
 
-#: What an open end of a range is to the engines: with a day to spare for their time zones.
+#: Bounds that replace an open end: a day from those of datetime, since engines convert time zones.
 FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
 LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 class PrunedSpan(ValueError):
     """A range begins or ends inside a bucket whose souvenirs have been deleted."""
-
-
-class UnusableDigest(Exception):
-    """A digest is corrupt or gone: its parts or its souvenirs are read, unless they are gone."""
-
-    def __init__(self, cell: Cell, reason: str) -> None:
-        super().__init__(reason)
-        self.cell = cell
 
 
 class SouvenirUsers(NamedTuple):
@@ -159,7 +150,7 @@ class Reading:
             for position, (cells, gaps) in enumerate(covers):
                 rest = gaps or position in touched or self._edges(position)
                 if len(cells) == 1 and not rest:
-                    stored[position] = self._stored_count(cells[0], catalog)
+                    stored[position] = catalog.count_of(cells[0])
         sets = self._united(found, covers, catalog, skipped=stored.keys())
         counts = [stored[n] if n in stored else len(users) for n, users in enumerate(sets)]
         return Counted(counts, catalog.first)
@@ -172,7 +163,7 @@ class Reading:
         return self._named(self._united(found, self._covers(catalog), catalog))
 
     def _found(self, unless_digested: str | None = None) -> list[SouvenirUsers]:
-        """Users whom the digests may not know of."""
+        """The users of souvenirs that no usable digest covers."""
         if not self.has_souvenirs:
             return []
         segments = _segments(self.ranges)
@@ -199,14 +190,14 @@ class Reading:
                 edges.append(within)
         return edges
 
-    def _catalog(self) -> queries.Catalog:
+    def _catalog(self) -> Catalog:
         hours = [each.hours for each in self.splits]
         first = min((start for start, _ in hours), default=0)
-        return queries.catalog(
+        return usable.catalog(
             self.connection, self.kind, (first, max((end for _, end in hours), default=0))
         )
 
-    def _covers(self, catalog: queries.Catalog) -> list[Cover]:
+    def _covers(self, catalog: Catalog) -> list[Cover]:
         months = [cell for cell in catalog.months if cell not in self.unusable]
         days = [cell for cell in catalog.days if cell not in self.unusable]
         covers = []
@@ -224,7 +215,7 @@ class Reading:
         self,
         found: list[SouvenirUsers],
         covers: list[Cover],
-        catalog: queries.Catalog,
+        catalog: Catalog,
         skipped: Collection[int] = (),
     ) -> list[UserSet]:
         """The users in each range, as numbers; no users in those that are skipped."""
@@ -247,7 +238,7 @@ class Reading:
         return united
 
     def _digests(
-        self, covers: list[Cover], catalog: queries.Catalog, skipped: Collection[int]
+        self, covers: list[Cover], catalog: Catalog, skipped: Collection[int]
     ) -> Iterator[tuple[UserSet, list[int]]]:
         """Generate the users of each digest that is needed, with the ranges that need it."""
         positions_of: dict[Cell, list[int]] = {}
@@ -266,7 +257,7 @@ class Reading:
         sweep = SweepLine(requests)
         missing = set(positions_of)
         spans = [(start, end) for start, end, _ in requests]
-        for row in queries.digests_in(
+        for row in usable.digests_in(
             self.connection, self.kind, positions_of, catalog.levels, spans
         ):
             missing.discard(row.cell)
@@ -275,13 +266,11 @@ class Reading:
             else:
                 positions = positions_of.get(row.cell, [])
             if positions:
-                yield self._users_of(row), positions
+                yield row.users(), positions
         for cell in missing:
             raise UnusableDigest(cell, f"The digest of {cell} is gone.")
 
-    def _positions_of_bucket(
-        self, row: queries.DigestRow, requests: list[BucketRequest]
-    ) -> list[int]:
+    def _positions_of_bucket(self, row: DigestRow, requests: list[BucketRequest]) -> list[int]:
         cell = row.cell
         is_alone = row.is_pruned or not self.has_souvenirs
         first, last = moment_of(cell.start), moment_of(cell.end)
@@ -307,24 +296,9 @@ class Reading:
                 )
         return positions
 
-    def _concerns(self, row: queries.DigestRow) -> bool:
-        """Whether one of the wanted users is in a digest."""
-        return self._group is None or not self._group.isdisjoint(self._users_of(row))
-
-    def _stored_count(self, cell: Cell, catalog: queries.Catalog) -> int:
-        known = (catalog.days if cell.level == DAY_LEVEL else catalog.months)[cell]
-        if known.checksum != checksum_of(self._label(cell, known.version), known.users):
-            raise UnusableDigest(cell, f"The stored count of {cell} is corrupt.")
-        return known.users
-
-    def _users_of(self, row: queries.DigestRow) -> UserSet:
-        try:
-            return UserSet.from_bytes(row.body, self._label(row.cell, row.version))
-        except CorruptDigest as error:
-            raise UnusableDigest(row.cell, str(error)) from error
-
-    def _label(self, cell: Cell, version: int) -> Label:
-        return Label(self.kind, cell.level, moment_of(cell.start), version)
+    def _concerns(self, row: DigestRow) -> bool:
+        """Whether a user of the group is in a digest."""
+        return self._group is None or not self._group.isdisjoint(row.users())
 
     @cached_property
     def _group(self) -> UserSet | None:

@@ -1,0 +1,146 @@
+"""Which digests a reading may use: those that are not stale, not corrupt and not missing.
+
+A stale digest of a day or month is not in the catalog. A corrupt one raises UnusableDigest, and so
+does one that is missing when it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..calendar import BUCKETS, DAY_LEVEL, MONTH_LEVEL, Cell, Span, moment_of, stored
+from ..sets import CorruptDigest, Label, UserSet, checksum_of
+from ..sql import values_table
+from .digesttable import is_of_souvenirs
+from .queries import WHEN, Names, converter, fetch, nested
+
+NUMBER: models.Field[Any, Any] = models.BigIntegerField()
+
+
+class UnusableDigest(Exception):
+    """A digest is corrupt or missing: its parts or its souvenirs are read, if they still exist."""
+
+    def __init__(self, cell: Cell, reason: str) -> None:
+        super().__init__(reason)
+        self.cell = cell
+
+
+class DigestCount(NamedTuple):
+    """The number of users in a digest, which is known without reading them."""
+
+    version: int
+    users: int
+    checksum: int
+
+
+class Catalog(NamedTuple):
+    """The earliest moment that is known, and the digests that may be read."""
+
+    kind: str
+    first: datetime | None
+    #: The lengths of buckets that have a digest.
+    levels: list[int]
+    #: Days and months that are not stale.
+    days: dict[Cell, DigestCount]
+    months: dict[Cell, DigestCount]
+
+    def count_of(self, cell: Cell) -> int:
+        """Return the number of users in a day or month; UnusableDigest if it is corrupt."""
+        known = (self.days if cell.level == DAY_LEVEL else self.months)[cell]
+        if known.checksum != checksum_of(label_of(self.kind, cell, known.version), known.users):
+            raise UnusableDigest(cell, f"The stored count of {cell} is corrupt.")
+        return known.users
+
+
+class DigestRow(NamedTuple):
+    """A digest as it is stored; the users in ``body`` have not been verified."""
+
+    kind: str
+    cell: Cell
+    version: int
+    is_pruned: bool
+    body: Any
+
+    def users(self) -> UserSet:
+        """Return the users; raises UnusableDigest if they are not those that were stored."""
+        try:
+            return UserSet.from_bytes(self.body, label_of(self.kind, self.cell, self.version))
+        except CorruptDigest as error:
+            raise UnusableDigest(self.cell, str(error)) from error
+
+
+def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> Catalog:
+    """Return the digests of a kind that can be read, and the days and months that start in a span.
+
+    The earliest moment is that of the first souvenir, if it is folded from these, or the start of
+    the first bucket.
+    """
+    names = Names(connection)
+    digests = f"FROM {names.digests} WHERE kind = %s AND level"
+    first = f"SELECT MIN({names.when}), 0, NULL, NULL, NULL, NULL FROM {names.souvenirs}"
+    selects = [
+        *([first] if is_of_souvenirs(kind) else []),
+        *(f"SELECT NULL, {level}, MIN(start), 0, 0, 0 {digests} = {level}" for level in BUCKETS),
+        f"SELECT NULL, level, start, version, {names.count}, checksum {digests}"
+        f" IN ({DAY_LEVEL}, {MONTH_LEVEL}) AND start >= %s AND start < %s AND NOT is_stale"
+        " ORDER BY 2, 3",
+    ]
+    levels: list[int] = []
+    firsts: list[datetime] = []
+    fresh: dict[int, dict[Cell, DigestCount]] = {DAY_LEVEL: {}, MONTH_LEVEL: {}}
+    params = [kind] * (len(BUCKETS) + 1) + list(span)
+    for moment, level, start, *count in fetch(connection, " UNION ALL ".join(selects), params):
+        if moment is not None:
+            firsts.append(stored(converter(WHEN, connection)(moment)))
+        elif start is not None and level in BUCKETS:
+            levels.append(int(level))
+            firsts.append(moment_of(int(start)))
+        elif start is not None:
+            # Some drivers make decimals of numbers that come beside a NULL.
+            fresh[int(level)][Cell(int(level), int(start))] = DigestCount(*map(int, count))
+    return Catalog(kind, min(firsts, default=None), levels, fresh[DAY_LEVEL], fresh[MONTH_LEVEL])
+
+
+def digests_in(
+    connection: BaseDatabaseWrapper,
+    kind: str,
+    cells: Collection[Cell],
+    levels: Iterable[int],
+    buckets: Sequence[Span],
+) -> Iterator[DigestRow]:
+    """Generate these days and months, and the buckets of these lengths that start in these spans.
+
+    They come in the order of their starts.
+    """
+    names = Names(connection)
+    wanted = [(level, start, end) for level in levels for start, end in joined(buckets)]
+    for level in (DAY_LEVEL, MONTH_LEVEL):
+        spans = ((cell.start, cell.end) for cell in cells if cell.level == level)
+        wanted += [(level, start, end) for start, end in joined(spans)]
+    table, params = values_table(connection, [NUMBER, NUMBER, NUMBER], wanted)
+    columns = "s.level, s.start, s.version, s.is_pruned, s.body"
+    conditions = ["s.kind = %s", "s.level = v.c0", "s.start >= v.c1", "s.start < v.c2"]
+    sql = nested(connection.vendor, columns, table, names.digests, conditions)
+    sql += " ORDER BY s.start"
+    for level, start, *rest in fetch(connection, sql, [*params, kind], is_binary=True):
+        yield DigestRow(kind, Cell(level, start), *rest)
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in order, those that touch or overlap as one."""
+    whole: list[Span] = []
+    for start, end in sorted(spans):
+        if whole and start <= whole[-1][1]:
+            whole[-1] = (whole[-1][0], max(end, whole[-1][1]))
+        else:
+            whole.append((start, end))
+    return whole
+
+
+def label_of(kind: str, cell: Cell, version: int) -> Label:
+    return Label(kind, cell.level, moment_of(cell.start), version)
