@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .calendar import Cell, moment_of
+from .calendar import GridCell, moment_of
 from .sets import Label, UserSet, checksum_of
 from .sql import FalseIndex
 
@@ -92,8 +92,8 @@ class Digest(models.Model):
         return f"{self.kind} level={self.level} start={self.start} count={self.count}"
 
     @property
-    def cell(self) -> Cell:
-        return Cell(self.level, self.start)
+    def cell(self) -> GridCell:
+        return GridCell(self.level, self.start)
 
     @property
     def label(self) -> Label:

@@ -10,7 +10,7 @@ from souvenirs.calendar.grid import (
     DAY_LEVEL,
     HOUR_LEVEL,
     MONTH_LEVEL,
-    Cell,
+    GridCell,
     cell_of,
     fill,
     moment_of,
@@ -31,7 +31,7 @@ def seconds(*parts):
 def test_cell_holds_its_second_and_ends_where_the_next_starts(level, moment):
     cell = cell_of(level, second_of(moment))
     assert moment_of(cell.start) <= moment < moment_of(cell.end)
-    assert cell_of(level, cell.end) == Cell(level, cell.end)
+    assert cell_of(level, cell.end) == GridCell(level, cell.end)
     assert cell_of(level, cell.end - 1) == cell
 
 
@@ -66,7 +66,7 @@ def test_seconds_before_1970_round_down():
     ],
 )
 def test_overlaps_is_half_open(start, end, expected):
-    assert Cell(DAY_LEVEL, seconds(2016, 1, 1)).overlaps(start, end) is expected
+    assert GridCell(DAY_LEVEL, seconds(2016, 1, 1)).overlaps(start, end) is expected
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_overlaps_is_half_open(start, end, expected):
     ],
 )
 def test_inside_is_half_open(start, end, expected):
-    assert Cell(DAY_LEVEL, seconds(2016, 1, 1)).is_inside(start, end) is expected
+    assert GridCell(DAY_LEVEL, seconds(2016, 1, 1)).is_inside(start, end) is expected
 
 
 @given(moments, moments)
@@ -112,7 +112,7 @@ def test_edges_are_what_is_no_whole_hour(start, end, hours, edges):
 
 
 def test_fill_takes_what_lies_inside_and_leaves_the_rest_free():
-    days = [Cell(DAY_LEVEL, DAY_LEVEL * n) for n in (0, 1, 3, 4)]
+    days = [GridCell(DAY_LEVEL, DAY_LEVEL * n) for n in (0, 1, 3, 4)]
     inside, free = fill((DAY_LEVEL - HOUR_LEVEL, 4 * DAY_LEVEL + HOUR_LEVEL), days)
     assert inside == [days[1], days[2]]
     assert free == [
@@ -127,4 +127,4 @@ def test_fill_without_cells_leaves_everything_free():
 
 
 def test_fill_of_nothing_is_nothing():
-    assert fill((DAY_LEVEL, DAY_LEVEL), [Cell(DAY_LEVEL, DAY_LEVEL)]) == ([], [])
+    assert fill((DAY_LEVEL, DAY_LEVEL), [GridCell(DAY_LEVEL, DAY_LEVEL)]) == ([], [])

@@ -426,6 +426,13 @@ def test_status_before_the_first_run():
     ]
 
 
+def test_status_without_time_zones_is_in_utc(leave, settings):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "America/New_York"
+    leave((1, datetime(2025, 3, 31, 22)))
+    assert "the oldest from 2025-04-01 02:00 UTC." in run("digest_souvenirs", "--status")
+
+
 @pytest.mark.usefixtures("two_days")
 def test_status_of_a_partly_digested_site(leave):
     digest()

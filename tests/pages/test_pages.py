@@ -682,6 +682,13 @@ def test_health(world):
     assert "No system check failed." in text(response)
 
 
+def test_health_names_digests_of_another_kind(world):
+    for level in (3_600, 86_400, 31 * 86_400):
+        Digest.objects.create(kind="v2", level=level, start=0)
+    first = [row[0] for row in rows(get("health"), "Size of the digests")]
+    assert first == ["Bucket of 60 minutes (v2)", "Day (v2)", "Month (v2)"]
+
+
 def test_health_tells_of_checks(world, settings):
     settings.SOUVENIRS_WEEK_START = 9
     assert "SOUVENIRS_WEEK_START" in text(get("health"))

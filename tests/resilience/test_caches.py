@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import caches
 from django_redis.pool import ConnectionFactory
 
-from souvenirs.resilience.caches import _pylibmc, bounded_cache
+from souvenirs.resilience.caches import _pylibmc, time_limited_cache
 from tests import servers
 from tests.conftest import CACHES, FOREVER, require_server, server_to_ourselves
 from tests.processes import BlackHole
@@ -30,9 +30,9 @@ def test_cache_that_never_answers_is_given_up(settings, kind, accepts):
         settings.CACHES = {"default": of(kind, hole.address)}
         began = time.monotonic()
         with pytest.raises(Exception, match=r"(?i)time|connect"):
-            bounded_cache("default").add("key", 1, 60)
+            time_limited_cache("default").add("key", 1, 60)
         assert time.monotonic() - began < FOREVER
-        bounded_cache("default").close()
+        time_limited_cache("default").close()
 
 
 def test_ignored_exceptions_of_django_redis_are_not_ignored(settings):
@@ -40,7 +40,7 @@ def test_ignored_exceptions_of_django_redis_are_not_ignored(settings):
         options = {"OPTIONS": {"IGNORE_EXCEPTIONS": True}}
         settings.CACHES = {"default": of("django-redis", hole.address) | options}
         with pytest.raises(Exception, match=r"(?i)time"):
-            bounded_cache("default").add("key", 1, 60)
+            time_limited_cache("default").add("key", 1, 60)
 
 
 @pytest.mark.parametrize("kind", ["locmem", "redis", "django-redis", "memcached"])
@@ -48,15 +48,15 @@ def test_it_is_the_sites_cache(settings, kind):
     settings.CACHES = {"default": DJANGO_REDIS if kind == "django-redis" else CACHES[kind]}
     with server_to_ourselves("memcached" if kind == "memcached" else "redis"):
         caches["default"].set("souvenirs-test", 7, 60)
-        assert bounded_cache("default").get("souvenirs-test") == 7
-        assert bounded_cache("default").delete("souvenirs-test")
+        assert time_limited_cache("default").get("souvenirs-test") == 7
+        assert time_limited_cache("default").delete("souvenirs-test")
         assert caches["default"].get("souvenirs-test") is None
 
 
 def test_the_sites_own_client_waits_as_before(settings):
     require_server("redis")
     settings.CACHES = {"default": DJANGO_REDIS}
-    bounded_cache("default").get("key")
+    time_limited_cache("default").get("key")
     caches["default"].get("key")
     pool = caches["default"].client.get_client().connection_pool
     assert pool.connection_kwargs.get("socket_timeout") is None
@@ -72,28 +72,28 @@ def test_connection_factory_of_the_site_is_kept(settings, in_options):
     options = {"CONNECTION_FACTORY": path} if in_options else {}
     settings.DJANGO_REDIS_CONNECTION_FACTORY = "no.such.factory" if in_options else path
     settings.CACHES = {"default": {**DJANGO_REDIS, "OPTIONS": options}}
-    assert isinstance(bounded_cache("default").client.connection_factory, OwnFactory)
+    assert isinstance(time_limited_cache("default").client.connection_factory, OwnFactory)
 
 
 def test_changed_connection_factory_is_followed(settings):
     settings.CACHES = {"default": DJANGO_REDIS}
-    before = bounded_cache("default")
+    before = time_limited_cache("default")
     settings.DJANGO_REDIS_CONNECTION_FACTORY = f"{__name__}.OwnFactory"
-    assert bounded_cache("default") is not before
+    assert time_limited_cache("default") is not before
 
 
 def test_connection_pool_is_shared_between_threads(settings):
     """And not with the site, whose pool waits as long as the site says."""
     settings.CACHES = {"default": DJANGO_REDIS}
     with ThreadPoolExecutor(1) as thread:
-        pools = [pool_of(bounded_cache("default")), thread.submit(pool_in_thread).result()]
+        pools = [pool_of(time_limited_cache("default")), thread.submit(pool_in_thread).result()]
     assert pools[0] is pools[1]
     assert pools[0] is not pool_of(caches["default"])
     assert pools[0].connection_kwargs["socket_timeout"] == 0.1
 
 
 def pool_in_thread():
-    return pool_of(bounded_cache("default"))
+    return pool_of(time_limited_cache("default"))
 
 
 def pool_of(cache):
@@ -108,7 +108,7 @@ def test_options_of_the_site_are_kept(settings):
             "OPTIONS": {"db": 3, "socket_timeout": 20},
         }
     }
-    cache = bounded_cache("default")
+    cache = time_limited_cache("default")
     assert cache.key_prefix == "mine"
     options = cache._cache._pool_options
     assert (options["db"], options["socket_timeout"]) == (3, 0.1)
@@ -130,21 +130,21 @@ def test_limits_of_pylibmc_are_in_its_units():
 def test_limit_is_the_settings(settings):
     settings.SOUVENIRS_TIMEOUT = 0.25
     settings.CACHES = {"default": CACHES["redis"]}
-    assert bounded_cache("default")._cache._pool_options["socket_timeout"] == 0.25
+    assert time_limited_cache("default")._cache._pool_options["socket_timeout"] == 0.25
 
 
 def test_changed_limit_is_followed(settings):
     settings.CACHES = {"default": CACHES["redis"]}
-    before = bounded_cache("default")
+    before = time_limited_cache("default")
     settings.SOUVENIRS_TIMEOUT = 0.25
-    assert bounded_cache("default") is not before
+    assert time_limited_cache("default") is not before
 
 
 def test_cache_is_closed_with_the_request(settings, client):
     """As Django does with its own, for clients that hold on to a connection."""
     require_server("memcached")
     settings.CACHES = {"default": CACHES["memcached"]}
-    cache = bounded_cache("default")
+    cache = time_limited_cache("default")
     cache.get("key")
     [memcached] = cache._cache.clients.values()
     assert memcached.sock is not None

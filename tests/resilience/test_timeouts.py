@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from souvenirs.control import souvenez
 from souvenirs.models import Souvenir
-from souvenirs.resilience.timeouts import bounded
+from souvenirs.resilience.timeouts import time_limited
 from tests.conftest import FOREVER, pk_of, vendor_is
 from tests.processes import BlackHole, MariaDB, PostgreSQL
 
@@ -71,7 +71,7 @@ def test_another_writer_of_sqlite(tmp_path, journal):
         with other.cursor() as cursor:
             cursor.execute("BEGIN IMMEDIATE")
         began = time.monotonic()
-        with pytest.raises(OperationalError, match="locked"), bounded(one):
+        with pytest.raises(OperationalError, match="locked"), time_limited(one):
             one.cursor().execute("INSERT INTO seen VALUES (1)")
         assert 0.09 < time.monotonic() - began < FOREVER
 
@@ -80,7 +80,7 @@ def test_patience_of_sqlite_is_given_back(tmp_path):
     if not vendor_is("sqlite"):
         pytest.skip("SQLite's own setting")
     with site_in(tmp_path / "site.sqlite3") as (one, _):
-        with suppress(RuntimeError), bounded(one):
+        with suppress(RuntimeError), time_limited(one):
             assert busy_timeout(one) == 100
             raise RuntimeError
         assert busy_timeout(one) == 5000
@@ -91,7 +91,7 @@ def test_shorter_patience_of_the_site_stays(tmp_path):
         pytest.skip("SQLite's own setting")
     with site_in(tmp_path / "site.sqlite3") as (one, _):
         one.connection.execute("PRAGMA busy_timeout = 20")
-        with bounded(one):
+        with time_limited(one):
             assert busy_timeout(one) == 20
 
 
@@ -153,7 +153,7 @@ def test_transactions_without_autocommit_are_as_before():
     transaction.set_autocommit(False)
     try:
         before = limit_of_statements()
-        with bounded(connection):
+        with time_limited(connection):
             get_user_model().objects.count()
         assert limit_of_statements() == before
     finally:
@@ -170,15 +170,15 @@ def limit_of_statements():
 def test_rows_are_those_of_the_statement(make_user):
     """Not of what is sent before it."""
     user = make_user()
-    with bounded(connection):
+    with time_limited(connection):
         assert get_user_model().objects.get(pk=user.pk) == user
         assert list(get_user_model().objects.values_list("pk", flat=True)) == [user.pk]
 
 
 def test_other_statements_are_sent_as_they_are():
-    with bounded(connection), transaction.atomic():
+    with time_limited(connection), transaction.atomic():
         get_user_model().objects.update(password="x")
-    with bounded(connection):
+    with time_limited(connection):
         get_user_model().objects.update(password="y")
 
 
@@ -204,7 +204,7 @@ def test_time_to_connect_is_bounded():
         settings = {**wrapper.settings_dict, "HOST": "127.0.0.1", "PORT": hole.port}
         wrapper.settings_dict = settings
         began = time.monotonic()
-        with pytest.raises(OperationalError), bounded(wrapper):
+        with pytest.raises(OperationalError), time_limited(wrapper):
             pass
         assert time.monotonic() - began < FOREVER
         assert wrapper.settings_dict is settings
@@ -216,7 +216,7 @@ def test_time_to_connect_of_the_site_stays():
     wrapper = connections.create_connection("default")
     options = {**wrapper.settings_dict.get("OPTIONS", {}), "connect_timeout": 7}
     wrapper.settings_dict = {**wrapper.settings_dict, "OPTIONS": options}
-    with closing(wrapper), bounded(wrapper):
+    with closing(wrapper), time_limited(wrapper):
         assert wrapper.get_connection_params()["connect_timeout"] == 7
 
 
@@ -227,7 +227,7 @@ def test_time_to_read_of_the_site_stays():
     options = {**wrapper.settings_dict.get("OPTIONS", {}), "read_timeout": 7}
     wrapper.settings_dict = {**wrapper.settings_dict, "OPTIONS": options}
     with closing(wrapper):
-        with bounded(wrapper):
+        with time_limited(wrapper):
             assert wrapper.connection._read_timeout == 0.2
         assert wrapper.connection._read_timeout == 7
 
@@ -257,7 +257,7 @@ def test_psycopg2_is_sent_the_limit_of_the_server():
     """It has no timeout of its own, and returns the result of the last statement."""
     site = Recorder("psycopg2", "postgresql")
     before = dict(vars(site.connection))
-    with bounded(site):
+    with time_limited(site):
         [send] = site.wrappers
         arguments = (None, False, {"cursor": None})
         assert send(lambda sql, *_: sql, "SELECT 1", *arguments) == (
@@ -271,7 +271,7 @@ def test_mysql_with_mysqlclient_is_left_as_it_is():
     """The server has no limit for what writes, and the driver none that can be changed."""
     site = Recorder("MySQLdb", "mysql", mysql_is_mariadb=False)
     before = dict(vars(site.connection))
-    with bounded(site):
+    with time_limited(site):
         assert (site.wrappers, vars(site.connection)) == ([], before)
     assert (site.wrappers, vars(site.connection)) == ([], before)
 
@@ -281,7 +281,7 @@ def test_objects_of_the_site_are_left_as_they_are():
     connection.ensure_connection()
     driver = connection.connection
     before = methods_of(connection), methods_of(driver)
-    with bounded(connection):
+    with time_limited(connection):
         assert (methods_of(connection), methods_of(driver)) == before
         connection.cursor().execute("SELECT 1")
     assert (methods_of(connection), methods_of(driver)) == before
@@ -304,21 +304,21 @@ def test_server_that_falls_silent_is_given_up(binding):
         if binding:
             own["OPTIONS"] = {"server_side_binding": True}
         wrapper.settings_dict = {**wrapper.settings_dict, **own}
-        with bounded(wrapper), wrapper.cursor() as cursor:
+        with time_limited(wrapper), wrapper.cursor() as cursor:
             cursor.execute("SELECT 1")
         driver = wrapper.connection
         before = getattr(driver, "_read_timeout", None)
         server.suspend()
         try:
             began = time.monotonic()
-            with pytest.raises(OperationalError), bounded(wrapper):
+            with pytest.raises(OperationalError), time_limited(wrapper):
                 wrapper.cursor().execute("SELECT 1")
             assert 0.19 < time.monotonic() - began < FOREVER
         finally:
             server.resume()
         assert getattr(driver, "_read_timeout", None) == before
         wrapper.close()
-        with closing(wrapper), bounded(wrapper), wrapper.cursor() as cursor:
+        with closing(wrapper), time_limited(wrapper), wrapper.cursor() as cursor:
             cursor.execute("SELECT 1")
             assert cursor.fetchone() == (1,)
 

@@ -7,7 +7,7 @@ from .grid import (
     HOUR_LEVEL,
     MONTH_LEVEL,
     SECOND,
-    Cell,
+    GridCell,
     Span,
     cell_of,
     fill,

@@ -27,7 +27,7 @@ LAST = datetime.max.replace(tzinfo=UTC)
 BEYOND = (LAST - EPOCH) // SECOND + 1
 
 
-class Cell(NamedTuple):
+class GridCell(NamedTuple):
     """A bucket, a day or a month of UTC."""
 
     level: int
@@ -54,12 +54,12 @@ class Cell(NamedTuple):
         return end is None or moment_of(self.start) < end
 
 
-def cell_of(level: int, second: int) -> Cell:
+def cell_of(level: int, second: int) -> GridCell:
     """Return the cell of a level that holds a second."""
     if level == MONTH_LEVEL:
         first = moment_of(second).replace(day=1, hour=0, minute=0, second=0)
-        return Cell(MONTH_LEVEL, second_of(first))
-    return Cell(level, second - second % level)
+        return GridCell(MONTH_LEVEL, second_of(first))
+    return GridCell(level, second - second % level)
 
 
 def following(level: int, start: int) -> int:
@@ -105,13 +105,13 @@ def split_at_hours(start: datetime, end: datetime) -> HourSplit:
     return HourSplit((first, last), [(one, other) for one, other in pairs if one < other])
 
 
-def fill(span: Span, cells: Sequence[Cell]) -> tuple[list[Cell], list[Span]]:
+def fill(span: Span, cells: Sequence[GridCell]) -> tuple[list[GridCell], list[Span]]:
     """Return the cells that lie inside a span, and the gaps that they leave in it.
 
     The cells are of one level and in ascending order.
     """
     at, end = span
-    inside: list[Cell] = []
+    inside: list[GridCell] = []
     gaps: list[Span] = []
     for place in range(bisect_left(cells, at, key=itemgetter(1)), len(cells)):
         cell = cells[place]

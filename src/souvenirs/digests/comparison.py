@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..calendar import HOUR_LEVEL, Cell
+from ..calendar import HOUR_LEVEL, GridCell
 from ..sets import UserSet
 from ..stores import get_store, numbers_of
 
@@ -16,7 +16,7 @@ class Difference(NamedTuple):
     extra: int
 
 
-def compare(hour: Cell) -> Difference:
+def compare(hour: GridCell) -> Difference:
     """Return how the digests of an hour differ from its souvenirs; raises CorruptDigest.
 
     Users in a digest whose souvenirs have been deleted are never extra.
@@ -29,7 +29,7 @@ def compare(hour: Cell) -> Difference:
     missing = 0
     seen: dict[int, UserSet] = {}
     for start in range(hour.start, hour.end, length):
-        souvenirs = store.souvenirs.in_cell(Cell(length, start))
+        souvenirs = store.souvenirs.in_cell(GridCell(length, start))
         found = set(souvenirs.values_list("user_id", "digested").distinct())
         numbers = numbers_of({key for key, _ in found}, store.alias)
         seen[start] = UserSet.from_ids(numbers.values())

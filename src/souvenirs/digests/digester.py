@@ -9,7 +9,7 @@ from itertools import groupby
 from time import time
 from typing import NamedTuple
 
-from ..calendar import DAY_LEVEL, MONTH_LEVEL, Cell, cell_of, moment_of
+from ..calendar import DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of, moment_of
 from ..sets import CorruptDigest
 from ..stores import DigestTable, SouvenirQuerySet, get_store
 from .folding import fold, rebuild
@@ -19,7 +19,7 @@ from .refreshing import refresh
 class Batch(NamedTuple):
     """A transaction that folded in souvenirs of a day or month or, with 0, rebuilt its digest."""
 
-    cell: Cell
+    cell: GridCell
     souvenirs: int
 
 
@@ -43,7 +43,7 @@ class Digester:
         """Return the number of undigested souvenirs."""
         return self._undigested(self.since).count()
 
-    def due(self) -> list[Cell]:
+    def due(self) -> list[GridCell]:
         """Return the days and months to rebuild once all of these souvenirs are digested.
 
         Some of the days and months of undigested souvenirs may turn out not to have changed.
@@ -54,7 +54,7 @@ class Digester:
         return sorted(cell for cell in cells if _is_over(cell))
 
     @cached_property
-    def days(self) -> list[Cell]:
+    def days(self) -> list[GridCell]:
         """The days whose digests :meth:`rebuild` rebuilds."""
         return self.store.digests.days_in_use(self.since, self.until)
 
@@ -104,9 +104,9 @@ class Digester:
     def _undigested(self, since: datetime | None) -> SouvenirQuerySet:
         return self.store.souvenirs.undigested().between(since, self.until)
 
-    def _stale(self, digests: DigestTable) -> list[Cell]:
+    def _stale(self, digests: DigestTable) -> list[GridCell]:
         return [cell for cell in digests.stale() if cell.overlaps(self.since, self.until)]
 
 
-def _is_over(cell: Cell) -> bool:
+def _is_over(cell: GridCell) -> bool:
     return cell.end <= time()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from ..calendar import DAY_LEVEL, MONTH_LEVEL, Cell, cell_of, moment_of
+from ..calendar import DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of, moment_of
 from ..conf import conf
 from ..sets import CorruptDigest, UserSet, is_number, primary_key
 from ..stores import (
@@ -122,7 +122,7 @@ class _Erasure:
         self._learn_number()
         forget_number(self.key, self.store.alias)
 
-    def _months(self, digests: DigestTable) -> list[Cell]:
+    def _months(self, digests: DigestTable) -> list[GridCell]:
         """The months with a digest that contains the user, in order."""
         months = set()
         for digest in _all(digests):
@@ -133,7 +133,7 @@ class _Erasure:
                 self.corrupt.append(error)
         return sorted(months)
 
-    def _erase_from(self, month: Cell, digests: DigestTable) -> None:
+    def _erase_from(self, month: GridCell, digests: DigestTable) -> None:
         def work() -> tuple[int, int]:
             with digests.locked(month):
                 self._learn_number()
@@ -146,7 +146,7 @@ class _Erasure:
         self.souvenirs += deleted
         self.digests += changed
 
-    def _erase_from_digests(self, month: Cell, digests: DigestTable) -> int:
+    def _erase_from_digests(self, month: GridCell, digests: DigestTable) -> int:
         changed = 0
         for digest in digests.inside(month):
             try:

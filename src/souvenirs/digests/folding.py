@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db import connections, models
 
-from ..calendar import DAY_LEVEL, Cell, cell_of, moment_of, second_of, stored
+from ..calendar import DAY_LEVEL, GridCell, cell_of, moment_of, second_of, stored
 from ..conf import conf
 from ..resilience import ThrottledLogger
 from ..sets import CorruptDigest, UserSet, is_number
@@ -55,14 +55,14 @@ class Folded(NamedTuple):
     unrecoverable: list[CorruptDigest]
 
 
-def fold(cell: Cell) -> Folded:
+def fold(cell: GridCell) -> Folded:
     """Fold undigested souvenirs of a day or a month into its buckets, about ``ROWS`` at a time."""
     store = get_store()
 
     def work() -> Folded:
         unrecoverable: list[CorruptDigest] = []
         ids: list[int] = []
-        changed: set[Cell] = set()
+        changed: set[GridCell] = set()
         with store.digests.locked(cell):
             found = _undigested(cell, store)
             digests = store.digests.buckets(found)
@@ -82,7 +82,7 @@ def fold(cell: Cell) -> Folded:
     return _with_numbers(work, store)
 
 
-def rebuild(day: Cell) -> list[CorruptDigest]:
+def rebuild(day: GridCell) -> list[CorruptDigest]:
     """Rebuild the digests of the buckets of a day from their souvenirs.
 
     A digest whose souvenirs have been deleted keeps its users. Returns the errors of the corrupt
@@ -136,7 +136,7 @@ def _numbered(keys: Collection[Any], store: Store) -> UserSet:
     return UserSet.from_ids(numbers.values())
 
 
-def _undigested(cell: Cell, store: Store) -> dict[Cell, list[tuple[int, Hashable]]]:
+def _undigested(cell: GridCell, store: Store) -> dict[GridCell, list[tuple[int, Hashable]]]:
     """The ids and users of at most ``ROWS`` undigested souvenirs of a cell, by bucket."""
     waiting = store.souvenirs.in_cell(cell).undigested()
     ends = waiting.aggregate(first=models.Min("when"), last=models.Max("when"))
@@ -145,20 +145,20 @@ def _undigested(cell: Cell, store: Store) -> dict[Cell, list[tuple[int, Hashable
     first, last = (second_of(stored(end)) for end in ends.values())
     level = conf.BUCKET_SECONDS
     starts = range(cell_of(level, first).start, last + 1, level)
-    buckets = [Cell(level, start) for start in starts]
+    buckets = [GridCell(level, start) for start in starts]
     ranges = [(moment_of(bucket.start), moment_of(bucket.end)) for bucket in buckets]
-    found: dict[Cell, list[tuple[int, Hashable]]] = {}
+    found: dict[GridCell, list[tuple[int, Hashable]]] = {}
     for position, number, user in undigested_in(connections[store.alias], ranges, ROWS):
         found.setdefault(buckets[position], []).append((number, user))
     return found
 
 
-def _gaps(day: Cell, buckets: list[Cell]) -> Iterator[Cell]:
+def _gaps(day: GridCell, buckets: list[GridCell]) -> Iterator[GridCell]:
     """Generate the parts of a day between these buckets, which are in order."""
     at = day.start
-    for bucket in [*buckets, Cell(0, day.end)]:
+    for bucket in [*buckets, GridCell(0, day.end)]:
         if at < bucket.start:
-            yield Cell(bucket.start - at, at)
+            yield GridCell(bucket.start - at, at)
         at = max(at, bucket.end)
 
 

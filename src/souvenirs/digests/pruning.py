@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from ..calendar import DAY_LEVEL, HOUR_LEVEL, Cell, cell_of, checked, moment_of, second_of
+from ..calendar import DAY_LEVEL, HOUR_LEVEL, GridCell, cell_of, checked, moment_of, second_of
 from ..stores import SouvenirQuerySet, delete_souvenirs, get_store, retried
 from .comparison import compare
 
@@ -22,7 +22,7 @@ class NotInDigest(Exception):
 class PrunedHour(NamedTuple):
     """The number of souvenirs of an hour that a transaction deleted."""
 
-    hour: Cell
+    hour: GridCell
     souvenirs: int
 
 
@@ -66,7 +66,7 @@ class Pruner:
     def _souvenirs(self) -> SouvenirQuerySet:
         return self.store.souvenirs.between(None, self.before)
 
-    def _is_prunable(self, hour: Cell, dry_run: bool) -> bool:
+    def _is_prunable(self, hour: GridCell, dry_run: bool) -> bool:
         digests = self.store.digests
         with digests.locked(cell_of(DAY_LEVEL, hour.start)):
             if self.store.souvenirs.in_cell(hour).undigested().exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import groupby
 
-from ..calendar import DAY_LEVEL, MONTH_LEVEL, Cell, cell_of
+from ..calendar import DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of
 from ..resilience import ThrottledLogger
 from ..sets import CorruptDigest, UserSet
 from ..stores import DigestTable, retried
@@ -13,7 +13,7 @@ from ..stores import DigestTable, retried
 logger = ThrottledLogger(__name__)
 
 
-def refresh(cells: Collection[Cell], digests: DigestTable) -> list[Cell]:
+def refresh(cells: Collection[GridCell], digests: DigestTable) -> list[GridCell]:
     """Rebuild days of a month, and that month, from their parts.
 
     Returns those that could not be rebuilt because a part is corrupt; they stay stale.
@@ -21,7 +21,7 @@ def refresh(cells: Collection[Cell], digests: DigestTable) -> list[Cell]:
     days = sorted(cell for cell in cells if cell.level == DAY_LEVEL)
     month = cell_of(MONTH_LEVEL, min(cell.start for cell in cells))
 
-    def work() -> list[Cell]:
+    def work() -> list[GridCell]:
         with digests.locked(month) as digest:
             failed = _refresh_days(days, month, digests) if days else []
             if month in cells:
@@ -37,9 +37,9 @@ def refresh(cells: Collection[Cell], digests: DigestTable) -> list[Cell]:
     return retried(work)
 
 
-def _refresh_days(days: list[Cell], month: Cell, digests: DigestTable) -> list[Cell]:
+def _refresh_days(days: list[GridCell], month: GridCell, digests: DigestTable) -> list[GridCell]:
     rows = digests.days_in(month).defer("body").filter(start__range=(days[0].start, days[-1].start))
-    failed: list[Cell] = []
+    failed: list[GridCell] = []
     parts = dict.fromkeys(days, UserSet())
     buckets = digests.buckets_in(month).iterator(chunk_size=100)
     for day, of_day in groupby(buckets, key=lambda bucket: cell_of(DAY_LEVEL, bucket.start)):
@@ -54,7 +54,7 @@ def _refresh_days(days: list[Cell], month: Cell, digests: DigestTable) -> list[C
     return failed
 
 
-def parts_of(cell: Cell, digests: DigestTable) -> Iterator[UserSet]:
+def parts_of(cell: GridCell, digests: DigestTable) -> Iterator[UserSet]:
     """Generate the sets that make up a day or a month: its buckets, or its days.
 
     A stale or corrupt day is replaced by its buckets. Raises CorruptDigest.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.db import models
 
-from ..calendar import BUCKETS, DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, moment_of
+from ..calendar import BUCKETS, DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, GridCell, moment_of, stored
 from ..stores import Digest, DigestTable, get_store
 
 NAMES = {DAY_LEVEL: "day", MONTH_LEVEL: "month"}
@@ -19,13 +19,16 @@ class _Length(models.Func):
 
 
 class Level(NamedTuple):
-    """The digests of one level.
+    """The digests of one kind and level.
 
-    ``rows`` is their number, ``stale`` the number of stale ones, ``sightings`` the sum of their
-    numbers of users, and ``size`` the total size of their sets in bytes.
+    ``kind`` is None for those of souvenirs. ``rows`` is their number, ``stale`` the number of stale
+    ones, ``sightings`` the sum of their numbers of users, and ``size`` the total size of their sets
+    in bytes.
     """
 
     name: str
+    level: int
+    kind: str | None
     rows: int
     stale: int
     sightings: int
@@ -47,11 +50,12 @@ def status() -> Status:
     store = get_store()
     buckets = store.digests.all().filter(level__lte=HOUR_LEVEL)
     waiting = store.souvenirs.undigested().aggregate(
-        count=models.Count("pk"), oldest=models.Min("when")
+        count=models.Count("*"), oldest=models.Min("when")
     )
+    oldest = waiting["oldest"]
     return Status(
         souvenirs_waiting=waiting["count"],
-        oldest_waiting=waiting["oldest"],
+        oldest_waiting=None if oldest is None else stored(oldest),
         digested_until=_end_of_last(buckets),
         pruned_until=_end_of_last(buckets.filter(is_pruned=True)),
         levels=[level for digests in store.digests.kinds() for level in _levels(digests)],
@@ -61,7 +65,7 @@ def status() -> Status:
 def _end_of_last(digests: models.QuerySet[Digest]) -> datetime | None:
     # Not whole rows, which would be sorted together with their sets of users.
     last = digests.order_by("-start", "-level").values_list("level", "start").first()
-    return None if last is None else moment_of(Cell(*last).end)
+    return None if last is None else moment_of(GridCell(*last).end)
 
 
 def _levels(digests: DigestTable) -> list[Level]:
@@ -79,6 +83,8 @@ def _levels(digests: DigestTable) -> list[Level]:
     return [
         Level(
             name=digests.describe(NAMES.get(level, f"bucket of {level} s")),
+            level=level,
+            kind=None if digests.is_of_souvenirs else digests.kind,
             rows=totals[level]["rows"],
             stale=totals[level]["stale"] if level >= DAY_LEVEL else 0,
             sightings=int(totals[level]["sightings"]),

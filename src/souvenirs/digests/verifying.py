@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import NamedTuple
 
-from ..calendar import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, Cell, cell_of
+from ..calendar import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, GridCell, cell_of
 from ..sets import CorruptDigest, UserSet, checksum_of
 from ..stores import Digest, DigestTable, get_store, retried
 from .comparison import compare
@@ -17,7 +17,7 @@ from .refreshing import parts_of
 class Verified(NamedTuple):
     """A verified day or month, and a sentence for each difference found in it."""
 
-    cell: Cell
+    cell: GridCell
     differences: list[str]
 
 
@@ -33,7 +33,7 @@ class Verifier:
         self.since, self.until = since, until
 
     @cached_property
-    def cells(self) -> list[tuple[DigestTable, Cell]]:
+    def cells(self) -> list[tuple[DigestTable, GridCell]]:
         """The days and months to verify, each with its kind of digests."""
         return [
             (digests, cell)
@@ -41,7 +41,7 @@ class Verifier:
             for cell in self._cells_of(digests)
         ]
 
-    def _cells_of(self, digests: DigestTable) -> list[Cell]:
+    def _cells_of(self, digests: DigestTable) -> list[GridCell]:
         days = digests.days_in_use(self.since, self.until)
         months = {cell for cell in digests.months() if cell.overlaps(self.since, self.until)}
         return sorted({*days, *months, *(cell_of(MONTH_LEVEL, day.start) for day in days)})
@@ -51,7 +51,7 @@ class Verifier:
         for digests, cell in self.cells:
             yield Verified(cell, retried(partial(self._verify, digests, cell)))
 
-    def _verify(self, digests: DigestTable, cell: Cell) -> list[str]:
+    def _verify(self, digests: DigestTable, cell: GridCell) -> list[str]:
         if not digests.of(cell).exists():
             return [f"{digests.describe(cell)}: the digest is missing."]
         if not digests.of(cell_of(MONTH_LEVEL, cell.start)).exists():
@@ -64,7 +64,7 @@ class Verifier:
                     found += _differences_in_hour(hour, digests)
             return found + _differences_from_parts(digest, digests)
 
-    def _hours_in(self, day: Cell, digests: DigestTable) -> list[Cell]:
+    def _hours_in(self, day: GridCell, digests: DigestTable) -> list[GridCell]:
         """Return the hours of a day with a digest or a digested souvenir."""
         starts = digests.buckets_in(day).values_list("start", flat=True)
         hours = {cell_of(HOUR_LEVEL, start) for start in starts}
@@ -78,7 +78,7 @@ def stray_sentence(digest: Digest) -> str:
     return f"A digest from {digest.label.start} has a level that does not exist, {digest.level}."
 
 
-def _differences_in_hour(hour: Cell, digests: DigestTable) -> list[str]:
+def _differences_in_hour(hour: GridCell, digests: DigestTable) -> list[str]:
     found = [text for digest in digests.buckets_in(hour) for text in _flaws(digest, digests)]
     if found or not digests.is_of_souvenirs:
         return found

@@ -18,7 +18,7 @@ from ..calendar import (
     MICROSECOND,
     MONTH_LEVEL,
     Bounds,
-    Cell,
+    GridCell,
     cell_of,
     checked,
     moment_of,
@@ -183,5 +183,5 @@ def cells_over(level: int, start: datetime, end: datetime) -> list[Bounds]:
     cells = []
     while moment_of(cell.start) < end:
         cells.append((moment_of(cell.start), moment_of(cell.end)))
-        cell = Cell(level, cell.end)
+        cell = GridCell(level, cell.end)
     return cells

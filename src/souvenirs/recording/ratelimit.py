@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from django.core.signals import setting_changed
 
 from ..conf import PREFIX, conf
-from ..resilience import ThrottledLogger, bounded_cache, cache_breaker, has_timeout
+from ..resilience import ThrottledLogger, cache_breaker, has_timeout, time_limited_cache
 
 logger = ThrottledLogger(__name__)
 
@@ -185,7 +185,7 @@ class RateLimiter:
         if not breaker.allows():
             return UNAVAILABLE
         try:
-            cache = bounded_cache(alias)
+            cache = time_limited_cache(alias)
             began = time.monotonic()
             answer = getattr(cache, verb)(self._key(user, window), *arguments)
             waited = time.monotonic() - began

@@ -13,7 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.cache import BaseCache
 from django.db import connections, router
 
-from ..resilience import bounded, bounded_cache, cache_breaker
+from ..resilience import cache_breaker, time_limited, time_limited_cache
 
 
 class SessionUnavailable(Exception):
@@ -42,7 +42,7 @@ def session_data(session: Any) -> dict[str, Any]:
     cache = _SessionCache()
     if isinstance(getattr(own, "_cache", None), BaseCache):
         own._cache = cache
-    with bounded(*_connections(getattr(own, "model", None))):
+    with time_limited(*_connections(getattr(own, "model", None))):
         data = _SessionData(own.items())
     if cache.failed and not data:
         raise SessionUnavailable("The cache of the sessions failed.")
@@ -62,7 +62,7 @@ class _SessionCache:
         if not breaker.allows():
             return None
         try:
-            value = bounded_cache(alias).get(key, *args)
+            value = time_limited_cache(alias).get(key, *args)
         except Exception:
             breaker.trip()
             raise
@@ -82,7 +82,7 @@ def user_key_in(data: dict[str, Any]) -> Hashable | None:
 
 def verified_user(data: dict[str, Any]) -> AbstractBaseUser | None:
     """Return the user in a session's data; None unless Django verifies the session."""
-    with bounded(*_connections(get_user_model())):
+    with time_limited(*_connections(get_user_model())):
         user = get_user(SimpleNamespace(session=data))  # type: ignore[arg-type]
     return user if isinstance(user, AbstractBaseUser) else None
 

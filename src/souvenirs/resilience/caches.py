@@ -21,7 +21,7 @@ from ..conf import conf
 Options = dict[str, Any]
 
 
-def bounded_cache(alias: str) -> BaseCache:
+def time_limited_cache(alias: str) -> BaseCache:
     """Return this thread's own client of one of ``CACHES``.
 
     It raises if the cache does not answer in time.
@@ -35,7 +35,7 @@ def has_timeout(backend: type) -> bool:
     return _timeout_options(backend) is not None
 
 
-class _BoundedCaches(CacheHandler):
+class _TimeLimitedCaches(CacheHandler):
     """Django's ``caches``, with ``SOUVENIRS_TIMEOUT`` in the options of each."""
 
     @property
@@ -50,11 +50,11 @@ class _BoundedCaches(CacheHandler):
         if timeout_options is not None:
             options = params.get("OPTIONS") or {}
             params["OPTIONS"] = {**options, **timeout_options(conf.TIMEOUT, options)}
-        bounded: BaseCache = backend(location, params)
-        return bounded
+        cache: BaseCache = backend(location, params)
+        return cache
 
 
-_caches = _BoundedCaches()
+_caches = _TimeLimitedCaches()
 
 
 @cache
@@ -160,7 +160,7 @@ def forget_caches(*, setting: str, **kwargs: Any) -> None:
     global _caches
     if setting in ("CACHES", "DJANGO_REDIS_CONNECTION_FACTORY", "SOUVENIRS_TIMEOUT"):
         _caches.close_all()
-        _caches = _BoundedCaches()
+        _caches = _TimeLimitedCaches()
         _django_redis_pools.clear()
 
 

@@ -44,7 +44,7 @@ NEARLY = 0.9
 LIMITED = ("INSERT", "SELECT")
 
 
-class bounded:
+class time_limited:
     """A context manager for statements on these connections that must not wait long.
 
     They raise ``django.db.OperationalError`` when the time is up, and then the breaker of the

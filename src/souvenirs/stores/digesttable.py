@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from django.db import OperationalError, connections, models, transaction
 
-from ..calendar import BUCKETS, DAY_LEVEL, MONTH_LEVEL, Cell, cell_of
+from ..calendar import BUCKETS, DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of
 from ..models import Digest
 from ..sets import UserSet
 from .souvenirs import souvenirs_in
@@ -70,45 +70,45 @@ class DigestTable:
                 tables.append(DigestTable(self.alias, last))
         return tables
 
-    def describe(self, subject: Cell | str) -> str:
+    def describe(self, subject: GridCell | str) -> str:
         """Return the subject with the kind of these digests, unless they are of souvenirs."""
         return f"{subject}" if self.is_of_souvenirs else f"{subject} ({self.kind})"
 
     def all(self) -> models.QuerySet[Digest]:
         return Digest.objects.using(self.alias).filter(kind=self.kind)
 
-    def of(self, cell: Cell) -> models.QuerySet[Digest]:
+    def of(self, cell: GridCell) -> models.QuerySet[Digest]:
         """Return the digest of a cell: one or none."""
         return self.all().filter(level=cell.level, start=cell.start)
 
-    def inside(self, cell: Cell) -> models.QuerySet[Digest]:
+    def inside(self, cell: GridCell) -> models.QuerySet[Digest]:
         """Return the digests of all levels that start in a cell, its own included, in order."""
         started = self.all().filter(start__gte=cell.start, start__lt=cell.end)
         return started.order_by("level", "start")
 
-    def buckets_in(self, cell: Cell) -> models.QuerySet[Digest]:
+    def buckets_in(self, cell: GridCell) -> models.QuerySet[Digest]:
         """Return the digests of the buckets in a day or a month, in order."""
         return self.inside(cell).filter(level__in=BUCKETS).order_by("start")
 
-    def days_in(self, month: Cell) -> models.QuerySet[Digest]:
+    def days_in(self, month: GridCell) -> models.QuerySet[Digest]:
         return self.inside(month).filter(level=DAY_LEVEL)
 
-    def strays_in(self, day: Cell) -> models.QuerySet[Digest]:
+    def strays_in(self, day: GridCell) -> models.QuerySet[Digest]:
         """Return the digests that start in a day and whose level does not exist: damaged ones."""
         return self.inside(day).exclude(level__in=[*BUCKETS, DAY_LEVEL, MONTH_LEVEL])
 
-    def months(self) -> list[Cell]:
+    def months(self) -> list[GridCell]:
         return [
-            Cell(MONTH_LEVEL, start)
+            GridCell(MONTH_LEVEL, start)
             for start in self.all().filter(level=MONTH_LEVEL).values_list("start", flat=True)
         ]
 
-    def stale(self) -> list[Cell]:
+    def stale(self) -> list[GridCell]:
         """Return the days and months to be rebuilt, in order of their starts."""
         stale = self.all().filter(level__gte=DAY_LEVEL, is_stale=True).order_by("start")
-        return [Cell(level, start) for level, start in stale.values_list("level", "start")]
+        return [GridCell(level, start) for level, start in stale.values_list("level", "start")]
 
-    def days_in_use(self, since: datetime | None, until: datetime | None) -> list[Cell]:
+    def days_in_use(self, since: datetime | None, until: datetime | None) -> list[GridCell]:
         """Return the days with a digest or digested souvenirs that overlap ``[since, until)``."""
         starts = self.all().exclude(level=MONTH_LEVEL).values_list("start", flat=True)
         days = {cell_of(DAY_LEVEL, start) for start in starts}
@@ -117,7 +117,7 @@ class DigestTable:
         return sorted(day for day in days if day.overlaps(since, until))
 
     @contextmanager
-    def locked(self, cell: Cell) -> Iterator[Digest]:
+    def locked(self, cell: GridCell) -> Iterator[Digest]:
         """Lock all digests in the month of a day or a month, in a transaction of its own.
 
         Yields the digest of the cell, a new one if there is none. Raises RuntimeError inside
@@ -144,13 +144,13 @@ class DigestTable:
                 lock = rows.defer("body").get()
             yield lock if cell == month else self.of(cell).first() or self.new(cell)
 
-    def new(self, cell: Cell) -> Digest:
+    def new(self, cell: GridCell) -> Digest:
         """Return a digest of a cell that is not in the database yet."""
         return Digest(kind=self.kind, level=cell.level, start=cell.start)
 
     # The methods below need the lock of the month.
 
-    def buckets(self, cells: Collection[Cell]) -> dict[Cell, Digest]:
+    def buckets(self, cells: Collection[GridCell]) -> dict[GridCell, Digest]:
         """Return the digests of buckets of the same length, new ones for those without."""
         if not cells:
             return {}
@@ -192,16 +192,16 @@ class DigestTable:
             if cursor.rowcount != len(rows):
                 raise Contended(f"{len(rows) - cursor.rowcount} of {len(rows)} digests")
 
-    def mark_stale(self, days: Collection[Cell]) -> None:
+    def mark_stale(self, days: Collection[GridCell]) -> None:
         """Mark these days of a month, and the month, so that they are not read until rebuilt."""
         starts = {day.start for day in days}
         digests = self.all().filter(level=DAY_LEVEL, start__in=starts)
         missing = starts.difference(digests.values_list("start", flat=True))
         digests.update(is_stale=True)
-        self.create([self.new(Cell(DAY_LEVEL, start)) for start in sorted(missing)])
+        self.create([self.new(GridCell(DAY_LEVEL, start)) for start in sorted(missing)])
         for month in {cell_of(MONTH_LEVEL, start) for start in starts}:
             self.of(month).update(is_stale=True)
 
-    def mark_pruned(self, hour: Cell) -> None:
+    def mark_pruned(self, hour: GridCell) -> None:
         """Mark the buckets of an hour permanently: their souvenirs may be deleted."""
         self.buckets_in(hour).update(is_pruned=True)

@@ -14,7 +14,7 @@ from django.db.models.signals import post_save, pre_save
 
 from ..calendar import Bounds, bound, outward
 from ..models import Souvenir
-from ..resilience import bounded
+from ..resilience import time_limited
 from ..sets import Keys
 from .base import Counted, Group, Range, Sighting, Store, UserRange
 from .digesttable import DigestTable
@@ -61,7 +61,7 @@ class OrmStore(Store):
 
     def add(self, sighting: Sighting) -> None:
         connection = self.writer
-        with bounded(connection):
+        with time_limited(connection):
             if connection.in_atomic_block:
                 # A savepoint of our own: a failed INSERT must not break the site's transaction.
                 with transaction.atomic(using=connection.alias):
@@ -97,7 +97,7 @@ class OrmStore(Store):
 
     def has_within(self, user_range: UserRange) -> bool:
         user, start, end = user_range
-        with bounded(self.writer):
+        with time_limited(self.writer):
             of_user = self.souvenirs.of_user(user)
             return of_user.filter(when__gte=outward(start), when__lt=outward(end)).exists()
 

@@ -17,7 +17,7 @@ from ..calendar import (
     HOUR_LEVEL,
     SECOND,
     Bounds,
-    Cell,
+    GridCell,
     bound,
     moment_of,
     outward,
@@ -225,7 +225,7 @@ def pruned(
         ENDLESS if end is None else _up(end),
     )
 
-    def found(order: str) -> list[Cell]:
+    def found(order: str) -> list[GridCell]:
         selects = [
             f"SELECT * FROM (SELECT level, start FROM {names.digests}"
             f" WHERE kind = %s AND level = {level}"
@@ -234,7 +234,7 @@ def pruned(
             for level in BUCKETS
         ]
         rows = fetch(connection, " UNION ALL ".join(selects), (kind, *bounds) * len(BUCKETS))
-        return [Cell(level, begin) for level, begin in rows]
+        return [GridCell(level, begin) for level, begin in rows]
 
     # Pruning begins with the oldest. Without any pruned one, all of them are read, but only once.
     first = min((cell.start for cell in found("ASC")), default=None)

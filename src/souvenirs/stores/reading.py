@@ -25,7 +25,7 @@ from ..calendar import (
     DAY_LEVEL,
     HOUR_LEVEL,
     Bounds,
-    Cell,
+    GridCell,
     Span,
     cell_of,
     fill,
@@ -72,7 +72,7 @@ class SouvenirUsers(NamedTuple):
 class Cover(NamedTuple):
     """What covers the whole hours of a range: days and months, and the gaps left to buckets."""
 
-    cells: list[Cell]
+    cells: list[GridCell]
     gaps: list[Span]
 
 
@@ -111,7 +111,7 @@ class Reading:
         ]
         self.splits = [split_at_hours(*each) for each in self.ranges]
         self.among = among
-        self.unusable: set[Cell] = set()
+        self.unusable: set[GridCell] = set()
         #: The numbers of keys that are not numbers, and the keys of those lent for this reading.
         self.numbers: dict[Hashable, int] | None = None
         self.lent: dict[int, Hashable] = {}
@@ -241,7 +241,7 @@ class Reading:
         self, covers: list[Cover], catalog: Catalog, skipped: Collection[int]
     ) -> Iterator[tuple[UserSet, list[int]]]:
         """Generate the users of each digest that is needed, with the ranges that need it."""
-        positions_of: dict[Cell, list[int]] = {}
+        positions_of: dict[GridCell, list[int]] = {}
         requests: list[BucketRequest] = []
         for position, cover in enumerate(covers):
             if position in skipped:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connections, models
 
-from ..calendar import Cell, bound, cell_of, moment_of, second_of, stored
+from ..calendar import GridCell, bound, cell_of, moment_of, second_of, stored
 from ..models import Souvenir
 
 #: Largest number of ids in a statement.
@@ -32,7 +32,7 @@ class SouvenirQuerySet(models.QuerySet[Souvenir]):
         souvenirs = self if start is None else self.filter(when__gte=bound(start))
         return souvenirs if end is None else souvenirs.filter(when__lt=bound(end))
 
-    def in_cell(self, cell: Cell) -> SouvenirQuerySet:
+    def in_cell(self, cell: GridCell) -> SouvenirQuerySet:
         return self.between(moment_of(cell.start), moment_of(cell.end))
 
     def first_moment(self) -> datetime | None:
@@ -48,7 +48,7 @@ class SouvenirQuerySet(models.QuerySet[Souvenir]):
         """Return the distinct primary keys of their users."""
         return list(self.values_list("user_id", flat=True).distinct())
 
-    def cells(self, level: int) -> Iterator[Cell]:
+    def cells(self, level: int) -> Iterator[GridCell]:
         """Generate the cells of a level that contain a souvenir, in ascending order.
 
         A souvenir added to a cell that has already been generated is left to the next call.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..calendar import BUCKETS, DAY_LEVEL, MONTH_LEVEL, Cell, Span, moment_of, stored
+from ..calendar import BUCKETS, DAY_LEVEL, MONTH_LEVEL, GridCell, Span, moment_of, stored
 from ..sets import CorruptDigest, Label, UserSet, checksum_of
 from ..sql import values_table
 from .digesttable import is_of_souvenirs
@@ -25,7 +25,7 @@ NUMBER: models.Field[Any, Any] = models.BigIntegerField()
 class UnusableDigest(Exception):
     """A digest is corrupt or missing: its parts or its souvenirs are read, if they still exist."""
 
-    def __init__(self, cell: Cell, reason: str) -> None:
+    def __init__(self, cell: GridCell, reason: str) -> None:
         super().__init__(reason)
         self.cell = cell
 
@@ -46,10 +46,10 @@ class Catalog(NamedTuple):
     #: The lengths of buckets that have a digest.
     levels: list[int]
     #: Days and months that are not stale.
-    days: dict[Cell, DigestCount]
-    months: dict[Cell, DigestCount]
+    days: dict[GridCell, DigestCount]
+    months: dict[GridCell, DigestCount]
 
-    def count_of(self, cell: Cell) -> int:
+    def count_of(self, cell: GridCell) -> int:
         """Return the number of users in a day or month; UnusableDigest if it is corrupt."""
         known = (self.days if cell.level == DAY_LEVEL else self.months)[cell]
         if known.checksum != checksum_of(label_of(self.kind, cell, known.version), known.users):
@@ -61,7 +61,7 @@ class DigestRow(NamedTuple):
     """A digest as it is stored; the users in ``body`` have not been verified."""
 
     kind: str
-    cell: Cell
+    cell: GridCell
     version: int
     is_pruned: bool
     body: Any
@@ -92,7 +92,7 @@ def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> 
     ]
     levels: list[int] = []
     firsts: list[datetime] = []
-    fresh: dict[int, dict[Cell, DigestCount]] = {DAY_LEVEL: {}, MONTH_LEVEL: {}}
+    fresh: dict[int, dict[GridCell, DigestCount]] = {DAY_LEVEL: {}, MONTH_LEVEL: {}}
     params = [kind] * (len(BUCKETS) + 1) + list(span)
     for moment, level, start, *count in fetch(connection, " UNION ALL ".join(selects), params):
         if moment is not None:
@@ -102,14 +102,14 @@ def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> 
             firsts.append(moment_of(int(start)))
         elif start is not None:
             # Some drivers make decimals of numbers that come beside a NULL.
-            fresh[int(level)][Cell(int(level), int(start))] = DigestCount(*map(int, count))
+            fresh[int(level)][GridCell(int(level), int(start))] = DigestCount(*map(int, count))
     return Catalog(kind, min(firsts, default=None), levels, fresh[DAY_LEVEL], fresh[MONTH_LEVEL])
 
 
 def digests_in(
     connection: BaseDatabaseWrapper,
     kind: str,
-    cells: Collection[Cell],
+    cells: Collection[GridCell],
     levels: Iterable[int],
     buckets: Sequence[Span],
 ) -> Iterator[DigestRow]:
@@ -128,7 +128,7 @@ def digests_in(
     sql = nested(connection.vendor, columns, table, names.digests, conditions)
     sql += " ORDER BY s.start"
     for level, start, *rest in fetch(connection, sql, [*params, kind], is_binary=True):
-        yield DigestRow(kind, Cell(level, start), *rest)
+        yield DigestRow(kind, GridCell(level, start), *rest)
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
@@ -142,5 +142,5 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     return whole
 
 
-def label_of(kind: str, cell: Cell, version: int) -> Label:
+def label_of(kind: str, cell: GridCell, version: int) -> Label:
     return Label(kind, cell.level, moment_of(cell.start), version)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tabulate import tabulate
 
-from souvenirs.calendar import DAY_LEVEL, Cell
+from souvenirs.calendar import DAY_LEVEL, GridCell
 from souvenirs.digests import Digester, Level, Verifier, status
 
 from .._terminal import Progress, pluralize
@@ -76,7 +76,7 @@ class Command(BaseCommand):
             steps, total, unit = digester.run(), digester.waiting(), "souvenir"
         progress = Progress(self.stderr, total, unit)
         souvenirs = done = 0
-        rebuilt: set[Cell] = set()
+        rebuilt: set[GridCell] = set()
         try:
             with interruptible():
                 for step in self.in_time(steps, progress):
@@ -94,7 +94,7 @@ class Command(BaseCommand):
 
     def verify(self, verifier: Verifier) -> None:
         progress = Progress(self.stderr, len(verifier.cells), "digest")
-        compared: list[Cell] = []
+        compared: list[GridCell] = []
         differences = 0
         try:
             with interruptible():
@@ -165,7 +165,7 @@ def _line(level: Level) -> list[Any]:
     return [level.name, level.rows, level.stale, level.sightings, level.size, share]
 
 
-def _digests(cells: Collection[Cell]) -> str:
+def _digests(cells: Collection[GridCell]) -> str:
     days = sum(cell.level == DAY_LEVEL for cell in cells)
     daily, monthly = f"{days:,} daily", pluralize(len(cells) - days, "monthly digest")
     return f"{daily} and {monthly}"

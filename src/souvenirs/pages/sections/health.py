@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage
 from django.utils.translation import gettext as _
 
 from ...api import HEALTH
-from ...calendar import checked, local
+from ...calendar import DAY_LEVEL, MONTH_LEVEL, checked, local
 from ...digests import Level, Status
 from ..formats import minute, number, stretched
 from ..links import PageRequest
@@ -41,7 +41,6 @@ def status_table(progress: Status, first_souvenir: datetime | None, page: PageRe
 
 def levels_table(levels: Sequence[Level], page: PageRequest) -> PageTable:
     """Return the table of the size of digests."""
-    names = {"day": _("Day"), "month": _("Month")}
     return PageTable(
         caption=_("Size of the digests"),
         columns=[
@@ -53,7 +52,7 @@ def levels_table(levels: Sequence[Level], page: PageRequest) -> PageTable:
         ],
         rows=[
             [
-                header(names.get(level.name) or _bucket(level)),
+                header(_described(level)),
                 *numbers([level.rows, level.stale, level.sightings]),
                 TableCell(stretched(level.size)),
             ]
@@ -67,9 +66,10 @@ def _downloads(page: PageRequest, table: str) -> list[Download]:
     return downloads(page, HEALTH, table=table)
 
 
-def _bucket(level: Level) -> str:
-    seconds = int("".join(filter(str.isdigit, level.name)))
-    return _("Bucket of %s minutes") % number(seconds / 60)
+def _described(level: Level) -> str:
+    names = {DAY_LEVEL: _("Day"), MONTH_LEVEL: _("Month")}
+    name = names.get(level.level) or _("Bucket of %s minutes") % number(level.level / 60)
+    return name if level.kind is None else f"{name} ({level.kind})"
 
 
 def checks_table(messages: Sequence[CheckMessage], page: PageRequest) -> PageTable:
