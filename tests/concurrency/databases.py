@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -40,7 +41,8 @@ def own_database(engine: str, isolation: str | None = None) -> Iterator[None]:
     """Make Django's default database one of our own, with the tables of the app and no others."""
     settings = {**connections.settings["elsewhere"], **servers.database(engine)}
     settings["OPTIONS"] = {**settings.get("OPTIONS", {}), **isolation_of(engine, isolation)}
-    name = settings["NAME"] = f"{settings['NAME']}_concurrency"
+    # The suite has several workers.
+    name = settings["NAME"] = f"{settings['NAME']}_concurrency_{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="souvenirs-") as folder:
         if engine == "sqlite":
             settings["NAME"] = str(Path(folder) / "db.sqlite3")
