@@ -2,7 +2,10 @@
 
 import ast
 import importlib
+import os
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -158,6 +161,13 @@ def test_the_documentation_names_modules_that_exist():
 @pytest.mark.parametrize(("path", "name"), DOORS.items())
 def test_a_door_is_open(path, name):
     assert hasattr(importlib.import_module(path), name)
+
+
+@pytest.mark.parametrize("path", ["souvenirs.utils", "souvenirs.sets.usersets"])
+def test_what_needs_no_settings_can_be_imported_without(path):
+    environment = {name: os.environ[name] for name in os.environ if not name.startswith("DJANGO_")}
+    code = f"import {path}"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
 
 
 def test_only_sets_knows_bitmaps():

@@ -23,6 +23,6 @@ def test_limit_that_holds_everywhere():
 
 def test_sentence_can_be_filled_in_for_readers_of_another_language():
     error = TooManyPeriods(4_001, 4_000)
-    assert error.sentence % error.values == (
+    assert error.sentence() % error.values == (
         "The range has 4001 periods, more than 4000: choose a shorter range or a longer interval."
     )

@@ -753,9 +753,21 @@ def test_what_cannot_be_asked_is_answered_with_the_form(world, name, query, sent
     assert '<form method="get"' in response.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("end", "linked"),
+    [
+        ("2025-06-18T10:30Z", "from=2025-06-01&amp;to=2025-06-18T10%3A30Z&amp;"),
+        ("2025-06-18T10:31Z", "from=2025-06-01&amp;interval"),
+    ],
+)
+def test_files_about_a_range_that_is_not_over_end_now(world, end, linked):
+    page = get("retention", **{"from": "2025-06-01", "to": end}).content.decode()
+    assert f"/api/retention?{linked}" in page
+
+
 def test_range_in_the_future_is_empty(world):
-    response = get("overview", **{"from": "2026-01-01", "to": "2026-02-01"})
-    assert response.status_code == 200
+    page = get("retention", **{"from": "2026-01-01", "to": "2026-02-01"}).content.decode()
+    assert "/api/retention?from=2026-01-01&amp;to=2026-01-01&amp;" in page
 
 
 def test_empty_fields_of_the_form_ask_for_nothing(world):

@@ -42,8 +42,8 @@ def sentences():
     """The messages of invalid parameters; None for one that is not marked."""
     for name, node in calls("InvalidParameter", "invalid"):
         word = node.args[1 if name == "InvalidParameter" else 0]
-        # An attribute is marked where it is declared.
-        if not isinstance(word, ast.Attribute):
+        # An attribute, or what a method returns, is marked where it is declared.
+        if not isinstance(getattr(word, "func", word), ast.Attribute):
             is_marked = getattr(getattr(word, "func", None), "id", None) == "gettext_noop"
             yield word.args[0].value if is_marked else None
 

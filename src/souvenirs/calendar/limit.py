@@ -11,18 +11,21 @@ MAX_PERIODS = 100_000
 class TooManyPeriods(ValueError):
     """A range has more periods than a result may have.
 
-    ``sentence`` is marked for translation and ``values`` are the numbers to fill in; the message of
-    the exception is the sentence in English.
+    The message is :meth:`sentence` in English, and ``values`` are the numbers in it.
     """
-
-    sentence = gettext_noop(
-        "The range has %(periods)s periods, more than %(most)s: "
-        "choose a shorter range or a longer interval."
-    )
 
     def __init__(self, periods: int, most: int) -> None:
         self.values = {"periods": periods, "most": most}
-        super().__init__(self.sentence % {"periods": f"{periods:,}", "most": f"{most:,}"})
+        super().__init__(self.sentence() % {"periods": f"{periods:,}", "most": f"{most:,}"})
+
+    @staticmethod
+    def sentence() -> str:
+        """Return the message, marked for translation, with names for the numbers."""
+        # Not an attribute: marking needs settings, which importing a calendar must not.
+        return gettext_noop(
+            "The range has %(periods)s periods, more than %(most)s: "
+            "choose a shorter range or a longer interval."
+        )
 
 
 def check_period_count(periods: int, most: int = MAX_PERIODS) -> None:

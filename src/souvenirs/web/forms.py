@@ -270,7 +270,7 @@ def preset_range(preset: str, zone: tzinfo) -> tuple[datetime, datetime]:
 def check_periods(periods: int, most: int, field: str) -> None:
     """Raise InvalidParameter if there are more than ``most`` periods."""
     if periods > most:
-        raise InvalidParameter(field, TooManyPeriods.sentence, periods=periods, most=most)
+        raise InvalidParameter(field, TooManyPeriods.sentence(), periods=periods, most=most)
 
 
 def check_groups(parameters: Parameters, groups: int) -> None:
