@@ -143,7 +143,7 @@ def asks_nobody(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Assert that neither the database nor the cache is asked."""
     with (
         CaptureQueriesContext(connection) as queries,
-        patch("souvenirs.recording.ratelimit.bounded_cache") as cache,
+        patch("souvenirs.recording.ratelimit.time_limited_cache") as cache,
     ):
         yield
     assert not queries.captured_queries
