@@ -89,6 +89,39 @@ async def test_request_that_was_given_up_has_no_status(make_user, settings):
     assert await sync_to_async(seen)() == [user.pk]
 
 
+BROWSERS_OWN = [
+    "/favicon.ico",
+    "/robots.txt",
+    "/apple-touch-icon.png",
+    "/apple-touch-icon-precomposed.png",
+    "/apple-touch-icon-120x120.png",
+    "/.well-known/change-password",
+]
+LOOK_ALIKES = [
+    "/favicon/",
+    "/faviconXico",
+    "/files/favicon.ico",
+    "/robots.txt/",
+    "/apple-touch-icon/",
+    "/well-known/",
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [*((path, False) for path in BROWSERS_OWN), *((path, True) for path in LOOK_ALIKES)],
+)
+def test_what_a_browser_asks_for_by_itself_does_not_count(signed_in, path, counts):
+    signed_in.get(path)
+    assert len(seen()) == counts
+
+
+def test_paths_of_the_site_replace_those_of_browsers(signed_in, settings):
+    settings.SOUVENIRS_IGNORE_PATHS = []
+    signed_in.get("/favicon.ico")
+    assert len(seen()) == 1
+
+
 class Staff:
     is_authenticated = is_staff = True
 

@@ -24,6 +24,12 @@ T = TypeVar("T")
 
 PREFIX = "SOUVENIRS_"
 
+#: Paths that browsers and devices request by themselves.
+BROWSER_PATHS = (
+    r"^/(favicon\.ico|robots\.txt|apple-touch-icon[\w-]*\.png)$",
+    r"^/\.well-known/",
+)
+
 
 class Setting(Generic[T]):
     """One setting, read as an attribute of :data:`conf`.
@@ -134,7 +140,7 @@ class Conf:
         False, "Count impersonated users.", kinds.BOOLEAN, "souvenirs.E016"
     )
     IGNORE_PATHS = Setting[Patterns](
-        (),
+        BROWSER_PATHS,
         "Regular expressions for paths whose requests do not count.",
         kinds.PATTERNS,
         "souvenirs.E011",
