@@ -50,6 +50,7 @@ from souvenirs.control import souvenez
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
 from souvenirs.recording.ratelimit import rate_limiter, window_now
+from souvenirs.scope import scoped
 
 CACHES = ["locmem", "redis"]
 #: A small site and a larger one.
@@ -82,9 +83,11 @@ def main() -> None:
                     with caching_in(cache, prefix=engine):
                         first.append(first_souvenir(connection, cache, users))
                         if engine == "sqlite":
-                            limited += rate_limited(connection, cache, users[0])
+                            with sole_database(connection):
+                                limited += rate_limited(connection, cache, users[0])
                         if (engine, cache) in SITES:
-                            pages += middleware(connection, cache, users[0])
+                            with sole_database(connection):
+                                pages += middleware(connection, cache, users[0])
                             if _others.installed():
                                 say("The other apps...")
                                 beside += others(connection, cache, users[0])
@@ -117,11 +120,22 @@ def caching_in(cache: str, prefix: str) -> override_settings:
     return override_settings(SOUVENIRS_CACHE_NAME=cache, SOUVENIRS_CACHE_PREFIX=f"{prefix}.")
 
 
+@contextmanager
+def sole_database(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """The site has no other database, and no router that would have to be asked for one."""
+    connections["default"] = connection
+    try:
+        with override_settings(DATABASE_ROUTERS=[]):
+            yield
+    finally:
+        del connections["default"]
+
+
 def rate_limited(connection: BaseDatabaseWrapper, cache: str, user: User) -> list[list[str]]:
     key = user.pk
 
     def gate_alone() -> bool:
-        return rate_limiter.remembers(key, window_now(conf.RATELIMIT_SECONDS))
+        return rate_limiter.remembers(scoped(key), window_now(conf.RATELIMIT_SECONDS))
 
     old_souvenez(user)
     souvenez(user)

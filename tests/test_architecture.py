@@ -19,6 +19,7 @@ DOCS = Path(__file__).parents[1] / "docs/architecture.md"
 #: From the ground to the roof: a room imports only from rooms above it in this list.
 HOUSE = """
 conf            Every setting of the app: name, type, default and one line of help.
+scope           What keeps tenants apart in whatever a process or a cache remembers.
 signals         Signals that the app sends.
 decorators      Views whose requests do not count as activity.
 userfunctions   Functions for ``SOUVENIRS_USER_FUNCTION``.

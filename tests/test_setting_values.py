@@ -91,6 +91,7 @@ VALID = {
     "CACHE_NAME": set(),
     "CACHE_PREFIX": {"text", "empty text", "dotted path of text", "dotted path of nothing"}
     | {"relative path"},
+    "SCOPE": FUNCTIONS | {"function of nothing"},
     "GATE_SIZE": {"one", "int"},
     "TIMEOUT": NUMBERS,
     "BREAKER_SECONDS": NUMBERS,
@@ -172,6 +173,7 @@ def test_settings_that_are_read_where_nothing_may_fail_fall_back(settings):
 
 def test_every_default_is_valid():
     assert [setting.name for setting in SETTINGS.values() if setting.cleaned() is None] == [
+        "SOUVENIRS_SCOPE",
         "SOUVENIRS_USER_FUNCTION",
         "SOUVENIRS_BYPASS",
         "SOUVENIRS_KEEP_DAYS",

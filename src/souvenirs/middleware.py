@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ from .recording import (
     window_now,
 )
 from .resilience import ThrottledLogger, database_breaker
+from .scope import has_scopes, scoped
 from .sets import primary_key
 
 logger = ThrottledLogger(__name__)
@@ -61,9 +62,7 @@ class SouvenirsMiddleware:
         if self.is_async:
             return self.__acall__(request)
         response: Any = self.get_response(request)
-        work = pending_work(request, response)
-        if work is not None:
-            work()
+        _work_now(request, response)
         return response
 
     async def __acall__(self, request: HttpRequest) -> Any:
@@ -72,10 +71,36 @@ class SouvenirsMiddleware:
             response = await self.get_response(request)  # type: ignore[misc]
         finally:
             # Also if the client has disconnected and the request is being cancelled.
-            work = pending_work(request, response)
+            work = pending_work_off_loop(request, response)
             if work is not None:
                 await asyncio.shield(sync_to_async(work)())
         return response
+
+
+def pending_work_off_loop(request: HttpRequest, response: Response) -> Callable[[], None] | None:
+    """Like :func:`pending_work`, on the thread of an event loop."""
+    try:
+        if has_scopes() and not _is_anonymous(request):
+            # The tenant is known only on the thread of the request's database connection.
+            return partial(_work_now, request, response)
+    except Exception:
+        logger.exception("Could not determine whether to leave a souvenir.")
+        return None
+    return pending_work(request, response)
+
+
+def _is_anonymous(request: HttpRequest) -> bool:
+    return (
+        has_no_user(request)
+        and not request.COOKIES.get(conf.session_cookie)
+        and conf.USER_FUNCTION is None
+    )
+
+
+def _work_now(request: HttpRequest, response: Response) -> None:
+    work = pending_work(request, response)
+    if work is not None:
+        work()
 
 
 def pending_work(request: HttpRequest, response: Response) -> Callable[[], None] | None:
@@ -90,7 +115,7 @@ def pending_work(request: HttpRequest, response: Response) -> Callable[[], None]
             return _work_for_user(request, response, user) if conf.ENABLED else None
         cookie = request.COOKIES.get(conf.session_cookie)
         if cookie and conf.ENABLED and hasattr(request, "session"):
-            return _work_for_session(request, response, hash(cookie))
+            return _work_for_session(request, response, scoped(hash(cookie)))
     except Exception:
         logger.exception("Could not determine whether to leave a souvenir.")
     return None
@@ -109,10 +134,10 @@ def _work_for_user(
     request: HttpRequest, response: Response, user: Any
 ) -> Callable[[], None] | None:
     seconds = conf.RATELIMIT_SECONDS
-    if seconds and rate_limiter.memory.knows_now(seconds, getattr(user, "pk", user)):
+    if seconds and rate_limiter.memory.knows_now(seconds, scoped(getattr(user, "pk", user))):
         return None
     key = primary_key(user)  # the key in a token is a string
-    if seconds and rate_limiter.memory.knows_now(seconds, key):
+    if seconds and rate_limiter.memory.knows_now(seconds, scoped(key)):
         return None
     if ignores_user(user) or ignores_request(request, response):
         return None
@@ -120,7 +145,7 @@ def _work_for_user(
 
 
 def _work_for_session(
-    request: HttpRequest, response: Response, session: int
+    request: HttpRequest, response: Response, session: Hashable
 ) -> Callable[[], None] | None:
     seconds = conf.RATELIMIT_SECONDS
     if seconds and rate_limiter.sessions.knows_now(seconds, session):
@@ -136,11 +161,11 @@ def _record_visit(request: HttpRequest, user: Any) -> None:
         souvenez_visit(request, user)
 
 
-def _record_session(request: HttpRequest, session: int, window: Window | None) -> None:
+def _record_session(request: HttpRequest, session: Hashable, window: Window | None) -> None:
     user = _user_to_record(request.session, window)
     if user is not None:
         _record_visit(request, user)
-    if window is not None and (user is None or rate_limiter.remembers(user.pk, window)):
+    if window is not None and (user is None or rate_limiter.remembers(scoped(user.pk), window)):
         rate_limiter.sessions.remember(window, session)
 
 
@@ -148,7 +173,9 @@ def _user_to_record(session: Any, window: Window | None) -> Any:
     """Return the user of a session; None if none of its requests would leave a souvenir."""
     data = session_data(session)
     key = user_key_in(data)
-    if key is None or (window is not None and rate_limiter.remembers(primary_key(key), window)):
+    if key is None or (
+        window is not None and rate_limiter.remembers(scoped(primary_key(key)), window)
+    ):
         return None
     if is_impersonated_session(data) and not conf.COUNT_IMPERSONATED:
         return None
@@ -158,11 +185,10 @@ def _user_to_record(session: Any, window: Window | None) -> Any:
 
 def _attempt(record: Callable[[], None], whose: str) -> None:
     """Leave a souvenir, unless the breaker of the database is open."""
-    if not database_breaker.allows():
-        return
     try:
-        record()
+        breaker = database_breaker()
+        if breaker.allows():
+            record()
+            breaker.close()
     except Exception:
         logger.exception("Could not leave a souvenir of %s.", whose)
-    else:
-        database_breaker.close()

@@ -341,7 +341,7 @@ def test_failing_database_costs_the_host_nothing(signed_in, user, path):
 
 
 def test_database_that_made_a_request_wait_is_left_alone(signed_in, django_assert_num_queries):
-    database_breaker.trip()
+    database_breaker().trip()
     with django_assert_num_queries(0):
         assert signed_in.get("/plain/").status_code == 200
     assert seen() == []
@@ -349,11 +349,11 @@ def test_database_that_made_a_request_wait_is_left_alone(signed_in, django_asser
 
 def test_database_that_answers_again_is_asked_by_everybody(signed_in, user, settings, stopwatch):
     settings.SOUVENIRS_BREAKER_SECONDS = 30
-    database_breaker.trip()
+    database_breaker().trip()
     stopwatch.advance(30)
     signed_in.get("/plain/")
     assert seen() == [user.pk]
-    assert all(database_breaker.allows() for _ in range(2))
+    assert all(database_breaker().allows() for _ in range(2))
 
 
 @contextmanager

@@ -78,8 +78,8 @@ def test_each_cache_has_its_own():
 
 
 def test_reset_closes_all():
-    database_breaker.trip()
+    database_breaker().trip()
     cache_breaker("default").trip()
     reset()
-    assert database_breaker.allows()
+    assert database_breaker().allows()
     assert cache_breaker("default").allows()

@@ -105,6 +105,12 @@ class Conf:
     CACHE_PREFIX = Setting(
         "souvenir.", "Prefix of the keys in that cache.", kinds.TEXT, "souvenirs.E024"
     )
+    SCOPE = Setting[Function](
+        None,
+        "Function that returns what keeps tenants apart; `None`: the database and its schema.",
+        kinds.SCOPE,
+        "souvenirs.E025",
+    )
     GATE_SIZE = Setting(
         50_000,
         "Largest number of users that a process remembers instead of asking the cache.",

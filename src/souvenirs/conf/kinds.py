@@ -188,6 +188,11 @@ CONDITION_ON_REQUEST = Kind(
     "It takes a request and its user and returns true if the request does not count.",
     _function_of(2),
 )
+SCOPE = Kind(
+    "a function without arguments or its dotted path",
+    "It returns a string that differs between tenants whose users may have the same keys.",
+    _function_of(0),
+)
 REPORT = Kind(
     "a function of periods or its dotted path",
     "Its dotted path looks like 'app.module.function'.",

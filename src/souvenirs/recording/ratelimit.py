@@ -111,7 +111,10 @@ class WindowMemory:
 
 
 class RateLimiter:
-    """One souvenir per user and window, for all processes that share the cache."""
+    """One souvenir per user and window, for all processes that share the cache.
+
+    Users are given as :func:`souvenirs.scope.scoped` returns their keys.
+    """
 
     def __init__(self) -> None:
         self.memory = WindowMemory()

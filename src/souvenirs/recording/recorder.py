@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from ..calendar import checked, utc
 from ..conf import conf, is_window
 from ..models import Souvenir
+from ..scope import has_scopes, scoped
 from ..sets import primary_key
 from ..signals import user_seen
 from ..stores import Sighting, Store, UserRange, get_store
@@ -66,6 +67,9 @@ async def asouvenez(
     check_duplicate: bool = False,
 ) -> Outcome:
     """See :func:`souvenez`."""
+    if has_scopes():
+        # The tenant is known only on the thread of the database connection.
+        return await sync_to_async(souvenez)(user, when, ratelimit, check_duplicate)
     attempt = _Attempt.of(user, when, ratelimit, check_duplicate)
     return attempt.settled() or await sync_to_async(attempt.record)()
 
@@ -74,6 +78,8 @@ class _Attempt(NamedTuple):
     """A call of souvenez(), with its arguments checked."""
 
     user: Hashable
+    #: The user, apart from those of other tenants: the key for all that is remembered.
+    key: Hashable
     when: datetime | None
     seconds: float
     check_duplicate: bool
@@ -84,7 +90,8 @@ class _Attempt(NamedTuple):
         cls, user: Any, when: datetime | None, ratelimit: bool | float, check_duplicate: bool
     ) -> _Attempt:
         moment = None if when is None else _past(when)
-        return cls(primary_key(user), moment, _window_seconds(ratelimit), check_duplicate)
+        key = primary_key(user)
+        return cls(key, scoped(key), moment, _window_seconds(ratelimit), check_duplicate)
 
     def settled(self) -> Outcome | None:
         """Return the outcome if it is known without the cache and the database, else None."""
@@ -93,7 +100,7 @@ class _Attempt(NamedTuple):
         if self.seconds:
             when, seconds = self.when, self.seconds
             window = window_now(seconds) if when is None else window_of(when, seconds)
-            if rate_limiter.remembers(self.user, window):
+            if rate_limiter.remembers(self.key, window):
                 return "rate-limited"
         return None
 
@@ -105,7 +112,7 @@ class _Attempt(NamedTuple):
         when = self.when or datetime.now(UTC)
         window = window_of(when, self.seconds) if self.seconds else None
         is_lasting = not store.can_be_undone()
-        hook = _CommitHook(self.user, window, when, self.request, is_claimed=is_lasting)
+        hook = _CommitHook(self.key, window, self.user, when, self.request, is_claimed=is_lasting)
         if window is None:
             return self._write(store, hook)
         if store.is_waiting(hook):
@@ -115,15 +122,15 @@ class _Attempt(NamedTuple):
             return store.has_within(UserRange(self.user, *bounds_of(window)))
 
         if not is_lasting:
-            if rate_limiter.is_claimed(self.user, window, is_recorded):
+            if rate_limiter.is_claimed(self.key, window, is_recorded):
                 return "rate-limited"
             return self._write(store, hook)
-        if not rate_limiter.admits(self.user, window, is_recorded):
+        if not rate_limiter.admits(self.key, window, is_recorded):
             return "rate-limited"
         try:
             return self._write(store, hook)
         except BaseException:
-            rate_limiter.release(self.user, window)
+            rate_limiter.release(self.key, window)
             raise
 
     def _write(self, store: Store, hook: _CommitHook) -> Outcome:
@@ -141,8 +148,9 @@ class _Attempt(NamedTuple):
 class _CommitHook:
     """The callback after the commit of a souvenir. Equal hooks need to run only once."""
 
-    user: Hashable
+    key: Hashable
     window: Window | None
+    user: Hashable = field(compare=False)
     when: datetime = field(compare=False)
     request: HttpRequest | None = field(compare=False)
     is_claimed: bool = field(compare=False)
@@ -156,8 +164,8 @@ class _CommitHook:
     def limit(self) -> None:
         if self.window is not None:
             if not self.is_claimed:
-                rate_limiter.claim(self.user, self.window)
-            rate_limiter.remember(self.user, self.window)
+                rate_limiter.claim(self.key, self.window)
+            rate_limiter.remember(self.key, self.window)
 
 
 def _past(when: datetime) -> datetime:

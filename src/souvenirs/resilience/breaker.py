@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from time import monotonic
 
 from ..conf import conf
+from ..scope import scope
 
 
 class CircuitBreaker:
@@ -46,8 +48,13 @@ class CircuitBreaker:
 
 _cache_breakers: dict[str, CircuitBreaker] = {}
 
-#: The breaker of all databases that a souvenir needs.
-database_breaker = CircuitBreaker()
+_database_breakers: dict[Hashable, CircuitBreaker] = {}
+
+
+def database_breaker() -> CircuitBreaker:
+    """Return the breaker of all databases that a souvenir of the current tenant needs."""
+    tenant = scope()
+    return _database_breakers.get(tenant) or _database_breakers.setdefault(tenant, CircuitBreaker())
 
 
 def cache_breaker(alias: str) -> CircuitBreaker:
@@ -57,5 +64,5 @@ def cache_breaker(alias: str) -> CircuitBreaker:
 
 def reset() -> None:
     """Close every breaker."""
-    database_breaker.reset()
+    _database_breakers.clear()
     _cache_breakers.clear()

@@ -72,7 +72,8 @@ class time_limited:
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         if error is not None:
             waited = monotonic() - self.began >= NEARLY * conf.TIMEOUT
-            (database_breaker.trip if waited else database_breaker.close)()
+            breaker = database_breaker()
+            (breaker.trip if waited else breaker.close)()
         while self.limits:
             self.limits.pop().undo()
 
