@@ -10,6 +10,17 @@ def half_a_minute(settings, stopwatch):
     settings.SOUVENIRS_BREAKER_SECONDS = 30
 
 
+def pauses(circuit, stopwatch):
+    """The seconds until each of the next tries, all of which fail."""
+    while True:
+        seconds = 0
+        while not circuit.allows():
+            stopwatch.advance(0.5)
+            seconds += 0.5
+        circuit.trip()
+        yield seconds
+
+
 def opened():
     circuit = CircuitBreaker()
     circuit.trip()
@@ -20,33 +31,46 @@ def test_allows_everything_at_first():
     assert all(CircuitBreaker().allows() for _ in range(3))
 
 
-def test_allows_nothing_once_it_is_tripped(stopwatch):
+def test_opens_for_a_second(stopwatch):
     circuit = opened()
-    stopwatch.advance(29)
+    stopwatch.advance(0.9)
     assert not any(circuit.allows() for _ in range(3))
-
-
-def test_allows_one_try_after_its_time(stopwatch):
-    circuit = opened()
-    stopwatch.advance(30)
+    stopwatch.advance(0.1)
     assert [circuit.allows() for _ in range(3)] == [True, False, False]
 
 
-def test_allows_another_try_after_the_same_time_again(stopwatch):
-    circuit = opened()
-    stopwatch.advance(30)
-    circuit.allows()
-    stopwatch.advance(30)
-    assert [circuit.allows() for _ in range(2)] == [True, False]
+def test_opens_for_longer_while_it_keeps_failing(stopwatch):
+    tries = pauses(opened(), stopwatch)
+    assert [next(tries) for _ in range(8)] == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_failed_try_costs_the_whole_time_again(stopwatch):
+def test_opens_for_a_second_again_after_a_success(stopwatch):
     circuit = opened()
-    stopwatch.advance(30)
-    circuit.allows()
+    tries = pauses(circuit, stopwatch)
+    assert [next(tries) for _ in range(3)] == [1, 2, 4]
+    circuit.close()
     circuit.trip()
-    stopwatch.advance(29)
-    assert not circuit.allows()
+    assert [next(tries) for _ in range(3)] == [1, 2, 4]
+
+
+def test_many_that_fail_at_once_have_failed_once(stopwatch):
+    """Threads that had begun before the breaker opened."""
+    circuit = CircuitBreaker()
+    assert [circuit.trip() for _ in range(8)] == [1] * 8
+    assert next(pauses(circuit, stopwatch)) == 1
+
+
+def test_shorter_pauses_are_the_settings(settings):
+    settings.SOUVENIRS_BREAKER_SECONDS = 0.5
+    assert CircuitBreaker().trip() == 0.5
+
+
+def test_allows_another_try_if_nothing_is_heard_of_one(stopwatch):
+    circuit = opened()
+    stopwatch.advance(1)
+    circuit.allows()
+    stopwatch.advance(1)
+    assert [circuit.allows() for _ in range(2)] == [True, False]
 
 
 def test_allows_everything_once_it_is_closed():

@@ -125,7 +125,7 @@ class Conf:
     )
     BREAKER_SECONDS = Setting[float](
         30,
-        "Pause in seconds after a cache failure or a slow database, and between equal log lines.",
+        "Longest pause in seconds while a cache or database keeps failing, and between log lines.",
         kinds.SECONDS,
         "souvenirs.E018",
         fall_back=True,

@@ -193,11 +193,10 @@ class RateLimiter:
             answer = getattr(cache, verb)(self._key(user, window), *arguments)
             waited = time.monotonic() - began
         except Exception:
-            breaker.trip()
             logger.exception(
                 "The cache %r failed. The rate limit does without it for %g seconds.",
                 alias,
-                conf.BREAKER_SECONDS,
+                breaker.trip(),
                 level=logging.WARNING,
             )
             return UNAVAILABLE

@@ -8,42 +8,62 @@ from time import monotonic
 from ..conf import conf
 from ..scope import scope
 
+#: The first pause of a breaker, in seconds.
+FIRST_PAUSE = 1
+
 
 class CircuitBreaker:
     """A circuit breaker of one process.
 
-    While it is open, one caller in ``SOUVENIRS_BREAKER_SECONDS`` may try again. There is no lock,
-    because a lock that another thread holds while the process forks is never released.
+    It opens for a second. Then one caller may try again, and each failure of that caller doubles
+    the pause, up to ``SOUVENIRS_BREAKER_SECONDS``. There is no lock, because a lock that another
+    thread holds while the process forks is never released.
     """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        self._is_open = False
+        #: In seconds; 0 while it is closed.
+        self._pause = 0.0
+        #: Whether a caller has been allowed to try since it was tripped.
+        self._is_tried = False
         #: The time of the next try, in a list so that only one thread at a time can take it.
         self._due: list[float] = []
 
     def allows(self) -> bool:
         """Whether the caller may try now."""
-        if not self._is_open:
+        if not self._pause:
             return True
         try:
             due = self._due.pop()
         except IndexError:
             return False
         now = monotonic()
-        self._due.append(due if now < due else now + conf.BREAKER_SECONDS)
-        return now >= due
+        if now < due:
+            self._due.append(due)
+            return False
+        self._is_tried = True
+        self._due.append(now + self._pause)
+        return True
 
-    def trip(self) -> None:
-        """Open, after a failure."""
-        self._due = [monotonic() + conf.BREAKER_SECONDS]
-        self._is_open = True
+    def trip(self) -> float:
+        """Open after a failure; return the pause in seconds."""
+        if not self._pause:
+            self._open(FIRST_PAUSE)
+        elif self._is_tried:
+            self._open(2 * self._pause)
+        # Else it is the failure of a caller that had begun before the breaker opened.
+        return self._pause
+
+    def _open(self, seconds: float) -> None:
+        self._is_tried = False
+        self._due = [monotonic() + min(seconds, conf.BREAKER_SECONDS)]
+        self._pause = min(seconds, conf.BREAKER_SECONDS)
 
     def close(self) -> None:
         """Close, after a success."""
-        self._is_open = False
+        self._pause = 0.0
 
 
 _cache_breakers: dict[str, CircuitBreaker] = {}
