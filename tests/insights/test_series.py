@@ -3,8 +3,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from souvenirs.control import PrunedSpan
+from souvenirs.digests import Pruner
 from souvenirs.insights import active_series
 from tests.conftest import INSTANT, at
+from tests.digesting import digest
 from tests.oracle import (
     DAY,
     END,
@@ -70,6 +73,21 @@ def test_window_is_cut_off_at_the_end_of_the_range(leave):
     leave((1, at(2017, 9, 5, 12)), (2, at(2017, 9, 5, 12) - INSTANT), (3, at(2017, 9, 4)))
     found = active_series(at(2017, 9, 5), at(2017, 9, 5, 12), window=2)
     assert (found.values, found.periods[0].end) == ((2,), at(2017, 9, 5, 12))
+
+
+def test_days_outside_the_windows_are_not_read(leave):
+    # A bucket of UTC that contains a midnight of Kolkata, and is pruned: neither day is countable.
+    midnight = at(2017, 9, 9, 18, 30)
+    leave((1, midnight - INSTANT), (2, midnight), (3, at(2017, 9, 30, 12)))
+    digest()
+    list(Pruner(at(2017, 9, 10)).run())
+    with pytest.raises(PrunedSpan):
+        active_series(START, at(2017, 9, 30, 18, 30), window="dau", tz="Asia/Kolkata")
+    for window in ("dau", "wau"):
+        found = active_series(
+            START, at(2017, 9, 30, 18, 30), interval="month", window=window, tz="Asia/Kolkata"
+        )
+        assert found.values == (1,)
 
 
 def test_days_without_anybody_are_zero(leave):

@@ -6,10 +6,12 @@ import pytest
 from django.db import connection, transaction
 from django.db.utils import Error
 
+from souvenirs.digests import Pruner
 from souvenirs.models import Souvenir
 from souvenirs.stores import Sighting, UserRange, get_store
 from souvenirs.stores.queries import undigested_in
 from tests.conftest import INSTANT, at, pk_of
+from tests.digesting import digest
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +58,14 @@ def test_count_each_takes_three_queries(django_assert_num_queries):
 
 def test_first_is_none_without_souvenirs():
     assert get_store().first() is None
+
+
+def test_digesting_does_not_move_the_first(leave):
+    leave((1, MONDAY + timedelta(minutes=20)), (2, MONDAY + timedelta(days=40)))
+    digest()
+    assert get_store().first() == MONDAY + timedelta(minutes=20)
+    list(Pruner(MONDAY + timedelta(days=1)).run())
+    assert get_store().first() == MONDAY
 
 
 def test_first_is_the_earliest(leave):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import Any, Literal, Unpack, overload
 
-from ..calendar import Days, Period, Timeline
+from ..calendar import Bounds, Days, Period, Timeline
 from ..counting import ActiveUsers, By, active_users_each
 from .results import Insight, PeriodOptions, Segmented, segmented
 from .timeline import position_of, timeline_of
@@ -98,13 +100,30 @@ def active_series(
     if days is None:
         spans = Days(timeline.ranges, [(n, n + 1) for n in range(len(timeline.periods))])
     else:
-        spans = timeline.days(before=days - 1)
-        spans = Days(spans.ranges, [(last - days, last) for _, last in spans.positions])
+        spans = _windows(timeline.days(before=days - 1), days)
 
     def make(sets: Sequence[ActiveUsers]) -> Series:
         return _series(timeline, days, spans, sets)
 
     return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
+
+
+def _windows(days: Days, length: int) -> Days:
+    """Return the windows of this many days, on the parts of time between all starts and ends.
+
+    No other day is read: where its souvenirs have been pruned, it may not be countable.
+    """
+    windows = [(last - length, last) for _, last in days.positions]
+    firsts = [first for first, _ in windows]
+    ranges: list[Bounds] = []
+    place: dict[int, int] = {}
+    for first, last in pairwise(sorted({edge for window in windows for edge in window})):
+        place[first] = len(ranges)
+        _, reached = windows[bisect_right(firsts, first) - 1]
+        if last <= reached:
+            ranges.append((days.ranges[first][0], days.ranges[last - 1][1]))
+        place[last] = len(ranges)
+    return Days(ranges, [(place[first], place[last]) for first, last in windows])
 
 
 def _series(

@@ -77,15 +77,20 @@ class DigestRow(NamedTuple):
 def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> Catalog:
     """Return the digests of a kind that can be read, and the days and months that start in a span.
 
-    The earliest moment is that of the first souvenir, if it is folded from these, or the start of
-    the first bucket.
+    The earliest moment is that of the first souvenir. If that has been pruned, or if the kind is
+    not folded from souvenirs, it is the start of the first bucket.
     """
     names = Names(connection)
     digests = f"FROM {names.digests} WHERE kind = %s AND level"
     first = f"SELECT MIN({names.when}), 0, NULL, NULL, NULL, NULL FROM {names.souvenirs}"
     selects = [
         *([first] if is_of_souvenirs(kind) else []),
-        *(f"SELECT NULL, {level}, MIN(start), 0, 0, 0 {digests} = {level}" for level in BUCKETS),
+        # If the first bucket is not pruned, its souvenirs are the earliest.
+        *(
+            "SELECT NULL, b.level, b.start, CASE WHEN b.is_pruned THEN 1 ELSE 0 END, 0, 0 FROM"
+            f" (SELECT level, start, is_pruned {digests} = {level} ORDER BY start LIMIT 1) b"
+            for level in BUCKETS
+        ),
         f"SELECT NULL, level, start, version, {names.count}, checksum {digests}"
         f" IN ({DAY_LEVEL}, {MONTH_LEVEL}) AND start >= %s AND start < %s AND NOT is_stale"
         " ORDER BY 2, 3",
@@ -99,7 +104,8 @@ def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> 
             firsts.append(stored(converter(WHEN, connection)(moment)))
         elif start is not None and level in BUCKETS:
             levels.append(int(level))
-            firsts.append(moment_of(int(start)))
+            if count[0] or not is_of_souvenirs(kind):
+                firsts.append(moment_of(int(start)))
         elif start is not None:
             # Some drivers make decimals of numbers that come beside a NULL.
             fresh[int(level)][GridCell(int(level), int(start))] = DigestCount(*map(int, count))
