@@ -13,7 +13,7 @@ from django.utils import timezone
 
 import souvenirs
 from souvenirs.checks.settings import check_settings
-from souvenirs.checks.site import check_database, check_deployment, check_site
+from souvenirs.checks.site import check_database, check_deployment, check_segments, check_site
 from souvenirs.conf import SETTINGS
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Digest, Souvenir
@@ -22,8 +22,12 @@ from tests.conftest import at, vendor_is
 pytestmark = pytest.mark.django_db
 
 
+#: Some of the user models that the suite runs with lack these fields.
+ABOUT_THE_USER_MODEL = {"souvenirs.W013", "souvenirs.W014"}
+
+
 def ids(check=check_settings):
-    return [message.id for message in check()]
+    return [message.id for message in check() if message.id not in ABOUT_THE_USER_MODEL]
 
 
 def test_defaults_are_fine(settings):
@@ -239,7 +243,75 @@ def test_table_that_is_not_migrated():
     finally:
         call_command("migrate", "souvenirs", verbosity=0)
     assert message.id == "souvenirs.W008"
-    assert "migrate souvenirs --database default" in message.hint
+    assert message.hint == "Run manage.py migrate souvenirs --database default."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_first_migrate_does_not_warn_of_what_it_does(settings):
+    settings.SOUVENIRS_SEGMENTS = {"pro": Q(no_such_field=1)}
+    call_command("migrate", "souvenirs", "zero", verbosity=0)
+    try:
+        assert check_database(databases=["default"]) == []
+    finally:
+        call_command("migrate", "souvenirs", verbosity=0)
+
+
+def fails():
+    raise KeyError("acme")
+
+
+@pytest.mark.parametrize(
+    ("segment", "message"),
+    [
+        (Q(no_such_field=1), "Segment 'pro' is not a valid query: Cannot resolve keyword "),
+        (fails, "KeyError: 'acme'"),
+        ("tests.test_checks.fails", "KeyError: 'acme'"),
+        (lambda: None, "users must be a queryset"),
+        (lambda: Souvenir.objects.all(), "users is a queryset of souvenirs.Souvenir"),
+        (lambda: get_user_model().objects.extra(where=["no_such_column = 1"]), ""),
+    ],
+)
+def test_segment_that_cannot_be_evaluated(settings, segment, message):
+    settings.SOUVENIRS_SEGMENTS = {"all": Q(), "pro": segment}
+    assert ids() == []
+    [found] = check_database(databases=["default"])
+    assert found.id == "souvenirs.W012"
+    assert found.msg.startswith(f"SOUVENIRS_SEGMENTS['pro']: {message}")
+
+
+def test_segments_are_checked_by_one_user_each(settings, make_user, django_assert_num_queries):
+    for _ in range(3):
+        make_user()
+    settings.SOUVENIRS_SEGMENTS = {"all": Q(), "more": get_user_model().objects.all}
+    with django_assert_num_queries(2):
+        assert list(check_segments()) == []
+
+
+def test_segment_that_is_wrong_at_first_sight_is_told_once(settings):
+    settings.SOUVENIRS_SEGMENTS = {"pro": 5}
+    assert (ids(), check_database(databases=["default"])) == (["souvenirs.E022"], [])
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "expected"),
+    [
+        ("auth.User", {}, []),
+        ("users.BareUser", {}, ["souvenirs.W013", "souvenirs.W014"]),
+        ("users.CharUser", {}, ["souvenirs.W014"]),
+        (
+            "users.UUIDUser",
+            {"DATE_JOINED_FIELD": "signed_up", "IS_ACTIVE_FIELD": "enabled"},
+            [],
+        ),
+        # Another check reports these.
+        ("users.BareUser", {"DATE_JOINED_FIELD": "signed", "IS_ACTIVE_FIELD": "email"}, []),
+    ],
+)
+def test_user_model_without_dates(settings, model, fields, expected):
+    settings.AUTH_USER_MODEL = model
+    for name, value in fields.items():
+        setattr(settings, f"SOUVENIRS_{name}", value)
+    assert [message.id for message in check_site()] == expected
 
 
 @pytest.mark.parametrize("databases", [None, [], ["other"]])
@@ -338,7 +410,7 @@ def test_every_message_has_a_hint(settings):
 def test_ids_are_unique():
     sources = [path.read_text() for path in Path(souvenirs.__file__).parent.rglob("*.py")]
     used = re.findall(r'"(souvenirs\.[EW]\d{3})"', "".join(sources))
-    assert len(used) == len(set(used)) == len(SETTINGS) + 10
+    assert len(used) == len(set(used)) == len(SETTINGS) + 13
 
 
 def test_checks_are_registered(settings):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from .calendar import GridCell, moment_of
 from .sets import Label, UserSet, checksum_of
 from .sql import FalseIndex
+
+if not apps.is_installed("souvenirs"):
+    raise ImproperlyConfigured('"souvenirs" is missing from INSTALLED_APPS: add it.')
 
 
 class Souvenir(models.Model):

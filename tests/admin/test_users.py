@@ -10,15 +10,18 @@ from django.contrib.admin.utils import flatten_fieldsets, quote
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.management import call_command
 from django.db import connection, models
 from django.db.models import Q
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext, isolate_apps
 from django.urls import path, reverse
 from django.utils import timezone, translation
+from django.utils.html import escape
 
 from souvenirs.admin import LastSeenAdminMixin
 from souvenirs.admin import users as useradmin
+from souvenirs.checks import NotMigrated
 from souvenirs.digests.pruning import Pruner
 from souvenirs.insights import active_days, inactive, last_seen_many, never_seen, recently_seen
 from souvenirs.models import Digest
@@ -247,6 +250,20 @@ def test_corrupt_digest_is_said(boss):
     page = boss.get(change(pk_of(1))).content.decode()
     assert "souvenirs-problem" in page
     assert "<rect" not in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_missing_migrations_are_said(boss):
+    sentence = escape(str(NotMigrated("default")))
+    call_command("migrate", "souvenirs", "zero", verbosity=0)
+    try:
+        users = boss.get(url())
+        page = boss.get(change(pk_of(1)))
+    finally:
+        call_command("migrate", "souvenirs", verbosity=0)
+    assert set(column(users).values()) == {useradmin.DASH}
+    assert sentence in users.content.decode()
+    assert sentence in page.content.decode()
 
 
 FILTERS = {

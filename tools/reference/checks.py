@@ -10,9 +10,12 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
 
+from django.apps import apps
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.checks import CheckMessage, run_checks
 from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import EmailField, Q
 from django.test import override_settings
 
 import souvenirs
@@ -90,7 +93,8 @@ def deferred_transactions() -> Iterator[None]:
 @contextmanager
 def missing_migrations() -> Iterator[None]:
     with undone():
-        MigrationRecorder(connection).migration_qs.filter(app="souvenirs").delete()
+        applied = MigrationRecorder(connection).migration_qs.filter(app="souvenirs")
+        applied.exclude(name="0001_initial").delete()
         yield
 
 
@@ -102,6 +106,30 @@ def old_souvenir() -> Iterator[None]:
         yield
 
 
+def wrong_segment() -> AbstractContextManager[None]:
+    def pro() -> Q:
+        raise ConnectionRefusedError("billing.example.com refused the connection.")
+
+    return override_settings(SOUVENIRS_SEGMENTS={"pro": pro})
+
+
+@contextmanager
+def bare_user_model() -> Iterator[None]:
+    class BareUser(AbstractBaseUser):
+        email = EmailField(unique=True)
+        USERNAME_FIELD = "email"
+
+        class Meta:
+            app_label = "auth"
+
+    try:
+        with override_settings(AUTH_USER_MODEL="auth.BareUser"):
+            yield
+    finally:
+        del apps.all_models["auth"]["bareuser"]
+        apps.clear_cache()
+
+
 #: The checks that are not about settings of the site: when each has something to say.
 SITUATIONS: dict[str, tuple[str, Callable[[], AbstractContextManager[None]]]] = {
     "souvenirs.W007": (
@@ -110,6 +138,12 @@ SITUATIONS: dict[str, tuple[str, Callable[[], AbstractContextManager[None]]]] = 
     ),
     "souvenirs.W008": ("Migrations have not been applied.", missing_migrations),
     "souvenirs.W010": ("There are digests, but an old souvenir is in none of them.", old_souvenir),
+    "souvenirs.W012": (
+        "The query of a segment is wrong, or its function raises an error.",
+        wrong_segment,
+    ),
+    "souvenirs.W013": ("The user model has no date of registration.", bare_user_model),
+    "souvenirs.W014": ("The user model does not say who is active.", bare_user_model),
 }
 
 #: The ways to run the checks, from the one that runs fewest.

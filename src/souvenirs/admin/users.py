@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..calendar import WEEK, calendar_start, checked, local, outward, zone_for
+from ..checks import NotMigrated, migrated
 from ..conf import conf
 from ..insights import active_days, last_seen, last_seen_many
 from ..pages import DASH, error_context, error_message, minute, users_in, weeks
@@ -91,8 +92,9 @@ class LastSeenChanges(Changes):
         # The admin renders the same objects.
         users = list(self.result_list)
         try:
-            seen = last_seen_many(users)
-        except CorruptDigest as error:
+            with migrated():
+                seen = last_seen_many(users)
+        except (CorruptDigest, NotMigrated) as error:
             self.model_admin.message_user(request, error_message(error), messages.ERROR)
             return
         for user in users:
@@ -183,7 +185,11 @@ class LastSeenAdminMixin(ModelAdmin):
 def _can_sort(users: QuerySet[Any]) -> bool:
     """Return whether the table of souvenirs suffices to sort users by when they were last seen."""
     store = get_store()
-    return store.can_join(users.db) and store.pruned(None, None) is None
+    try:
+        with migrated():
+            return store.can_join(users.db) and store.pruned(None, None) is None
+    except NotMigrated:
+        return False
 
 
 def _without_strip(fieldsets: Iterable[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -207,16 +213,17 @@ def _year(user: Any) -> dict[str, Any]:
     noon = datetime.combine(first, time(12), zone)
     context: dict[str, Any] = {"zone": str(zone)}
     try:
-        seen = last_seen(user)
-        context["last_seen"] = (
-            minute(local(checked(seen, "moment"), zone)) if seen else gettext("never")
-        )
-        context["year"] = weeks(first, today, active_days(user, outward(noon), tz=zone))
+        with migrated():
+            seen = last_seen(user)
+            context["last_seen"] = (
+                minute(local(checked(seen, "moment"), zone)) if seen else gettext("never")
+            )
+            context["year"] = weeks(first, today, active_days(user, outward(noon), tz=zone))
     except PrunedSpan:
         context["problem"] = gettext(
             "The active days are unknown in this time zone: a digest of pruned souvenirs spans "
             "midnight."
         )
-    except CorruptDigest as error:
+    except (CorruptDigest, NotMigrated) as error:
         context.update(error_context(error))
     return context

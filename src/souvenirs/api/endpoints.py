@@ -14,9 +14,10 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
-from ..sets import CorruptDigest
+from ..checks import migrated
 from ..stores import PrunedSpan
 from ..web import (
+    FAULTS,
     VIEW_PEOPLE,
     VIEW_USAGE,
     InvalidParameter,
@@ -25,6 +26,8 @@ from ..web import (
     View,
     csv_response,
     error_response,
+    part_of,
+    sentence_of,
 )
 from . import forms, payloads
 from .access import for_api
@@ -71,15 +74,16 @@ class Endpoint:
         def answer(request: HttpRequest) -> HttpResponseBase:
             try:
                 parameters = self.form.read(request.GET)
-                return self._response(parameters, self.payload(parameters))
+                with migrated():
+                    return self._response(parameters, self.payload(parameters))
             except InvalidParameter as error:
                 return error_response(400, error.field, error.english)
             except PrunedSpan as error:
                 return error_response(400, "from", str(error))
             except SuspiciousOperation:
                 return error_response(400, "query", "Too many query parameters.")
-            except CorruptDigest as error:
-                return error_response(503, "digests", str(error))
+            except FAULTS as fault:
+                return error_response(503, part_of(fault), sentence_of(fault))
 
         return answer
 

@@ -1,6 +1,15 @@
 """System checks of the settings, the site and the database."""
 
+from .migrations import NotMigrated, migrated
 from .settings import check_settings
 from .site import check_database, check_deployment, check_digesting, check_site
 
-__all__ = ["check_database", "check_deployment", "check_digesting", "check_settings", "check_site"]
+__all__ = [
+    "NotMigrated",
+    "check_database",
+    "check_deployment",
+    "check_digesting",
+    "check_settings",
+    "check_site",
+    "migrated",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,24 +15,32 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
-from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
 
 from ..conf import conf
+from ..counting import (
+    InvalidSegment,
+    check_segment,
+    date_joined_field,
+    is_active_field,
+    segment_definition,
+)
 from ..middleware import SouvenirsMiddleware
 from ..stores import get_store
+from .migrations import check_migrated, unapplied
 
 #: Age at which an undigested souvenir is a sign that digesting has stopped.
 BEHIND = timedelta(days=2)
 
 
 def check_site(**kwargs: Any) -> list[CheckMessage]:
-    """Check the middleware, the time zone and the cache."""
+    """Check the middleware, the time zone, the cache and the user model."""
     return [
         *check_middleware(),
         *check_window_fits_time_zone(),
         *check_dummy_cache(),
         *check_bucket_fits_time_zone(),
+        *check_user_model(),
     ]
 
 
@@ -42,12 +50,14 @@ def check_deployment(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_database(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Check the tables, if their database is one of ``databases``."""
+    """Check the tables and the segments, if the database of the app is one of ``databases``."""
     alias = get_store().alias
     if alias not in (databases or ()):
         return []
-    # Tables that lack migrations cannot be queried.
-    return list(check_migrated(alias)) or list(check_digesting())
+    connection = connections[alias]
+    if unapplied(connection):  # the tables cannot be queried
+        return list(check_migrated(connection))
+    return [*check_digesting(), *check_segments()]
 
 
 def check_middleware() -> Iterator[CheckMessage]:
@@ -126,17 +136,6 @@ def check_sqlite() -> Iterator[CheckMessage]:
         )
 
 
-def check_migrated(alias: str) -> Iterator[CheckMessage]:
-    executor = MigrationExecutor(connections[alias])
-    targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "souvenirs"]
-    if executor.migration_plan(targets):
-        yield Warning(
-            f"The tables of souvenirs in the database {alias!r} lack migrations.",
-            hint=f"Run manage.py migrate souvenirs --database {alias}.",
-            id="souvenirs.W008",
-        )
-
-
 def check_digesting() -> Iterator[CheckMessage]:
     oldest = get_store().oldest_undigested()
     if oldest is None or datetime.now(UTC) - oldest <= BEHIND:
@@ -147,6 +146,42 @@ def check_digesting() -> Iterator[CheckMessage]:
             f"{oldest:%Y-%m-%d %H:%M} UTC.",
             hint="Run manage.py digest_souvenirs regularly. Counts are correct without it.",
             id="souvenirs.W010",
+        )
+
+
+def check_segments() -> Iterator[CheckMessage]:
+    """Evaluate the segments. A warning, because an error would stop ``migrate``."""
+    for name in _valid("SEGMENTS") or ():
+        try:
+            segment_definition(name)
+            check_segment(name)
+        except InvalidSegment as error:
+            yield Warning(
+                str(error),
+                hint="Correct its definition: reports, pages and the API refuse this segment.",
+                id="souvenirs.W012",
+            )
+        except ImproperlyConfigured:
+            pass  # check_settings() reports it
+
+
+def check_user_model() -> Iterator[CheckMessage]:
+    """A user model need not have these fields, but without them less is known."""
+    if _is_missing(date_joined_field):
+        yield Warning(
+            f"The user model has no field {conf.DATE_JOINED_FIELD!r}, so the numbers of registered "
+            "and activated users are unknown, and there are no cohorts by registration.",
+            hint="Name its DateTimeField in SOUVENIRS_DATE_JOINED_FIELD. If it has none, silence "
+            "this check.",
+            id="souvenirs.W013",
+        )
+    if _is_missing(is_active_field):
+        yield Warning(
+            f"The user model has no field {conf.IS_ACTIVE_FIELD!r}, so all registered users count "
+            "as activated: how many really are is unknown.",
+            hint="Name its BooleanField in SOUVENIRS_IS_ACTIVE_FIELD. If it has none, silence this "
+            "check.",
+            id="souvenirs.W014",
         )
 
 
@@ -163,6 +198,14 @@ def _valid(name: str) -> Any:
         return getattr(conf, name)
     except ImproperlyConfigured:
         return None
+
+
+def _is_missing(field: Callable[[], Any]) -> bool:
+    """Return whether the user model lacks a field. If a setting is wrong, another check says so."""
+    try:
+        return field() is None
+    except ImproperlyConfigured:
+        return False
 
 
 def _cache_backend() -> Any:

@@ -15,6 +15,8 @@ from .segments import (
     BY_SETTING,
     By,
     BySegment,
+    InvalidSegment,
+    check_segment,
     groups_by,
     groups_if_any,
     restricted,

@@ -14,6 +14,7 @@ Membership is always as of now, also for periods in the past.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -33,6 +34,16 @@ By: TypeAlias = str | Mapping[str, Any]
 BY_SETTING = "segment"
 
 T = TypeVar("T")
+
+
+class InvalidSegment(ImproperlyConfigured):
+    """A segment in ``SOUVENIRS_SEGMENTS`` cannot be evaluated."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        # Our own errors are sentences. Others may need their name: KeyError.
+        kind = "" if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: "
+        super().__init__(f"SOUVENIRS_SEGMENTS[{name!r}]: {kind}{error}")
+        self.name = name
 
 
 @dataclass(frozen=True)
@@ -102,16 +113,30 @@ def segment_names() -> list[str]:
 def segment(name: str) -> ActiveUsers:
     """Return the users of a segment in ``SOUVENIRS_SEGMENTS``, active or not.
 
-    Raises ValueError for an unknown name, and ImproperlyConfigured for an invalid segment.
+    Raises ValueError for an unknown name, and InvalidSegment for one that cannot be evaluated.
     """
     names = segment_names()
     if name not in names:
         known = f"one of {', '.join(names)}" if names else "named in SOUVENIRS_SEGMENTS"
         raise ValueError(f"{name!r} is not a segment: it must be {known}.")
-    try:
+    with _evaluation_of(name):
         return _users_of(name, conf.SEGMENTS[name])
-    except (ValueError, TypeError) as error:
-        raise ImproperlyConfigured(f"SOUVENIRS_SEGMENTS[{name!r}]: {error}") from error
+
+
+def check_segment(name: str) -> None:
+    """Raise InvalidSegment if a segment cannot be evaluated; reads at most one user of a query."""
+    with _evaluation_of(name):
+        group = _group(name, conf.SEGMENTS[name])
+        ActiveUsers(group[:1] if isinstance(group, QuerySet) else group)
+
+
+@contextmanager
+def _evaluation_of(name: str) -> Iterator[None]:
+    """Raise InvalidSegment for whatever the site's own function or query raises."""
+    try:
+        yield
+    except Exception as error:
+        raise InvalidSegment(name, error) from error
 
 
 def segment_definition(name: str) -> Any:
@@ -138,6 +163,11 @@ def segment_definition(name: str) -> Any:
 
 
 def _users_of(name: object, group: Any) -> ActiveUsers:
+    return ActiveUsers(_group(name, group))
+
+
+def _group(name: object, group: Any) -> Any:
+    """Return the queryset, or the users or primary keys, of a definition."""
     group = _imported(name, group)
     if callable(group):
         group = group()
@@ -146,7 +176,7 @@ def _users_of(name: object, group: Any) -> ActiveUsers:
             group = get_user_model()._default_manager.filter(group)
         except (FieldError, ValidationError) as error:
             raise ValueError(f"Segment {name!r} is not a valid query: {error}") from error
-    return ActiveUsers(group)
+    return group
 
 
 def _imported(name: object, group: Any) -> Any:

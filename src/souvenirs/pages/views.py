@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ..calendar import checked, earlier, local, outward
+from ..checks import migrated
 from ..counting import restricted
 from ..digests import status
 from ..insights import retention as retention_of
@@ -26,9 +27,9 @@ from ..reports import (
     customer_yearly_usage,
     daily_usage,
 )
-from ..sets import CorruptDigest
 from ..stores import PrunedSpan, get_store
 from ..web import (
+    FAULTS,
     VIEW_PEOPLE,
     VIEW_USAGE,
     InvalidParameter,
@@ -91,7 +92,8 @@ def page_view(
             status = 200
             try:
                 page = PageRequest(mount, form.parse(), form.given, request.user)
-                filled = fill(page)
+                with migrated():
+                    filled = fill(page)
                 if isinstance(filled, HttpResponse):
                     return filled
                 context = {**_shown(page.parameters), **filled}
@@ -100,8 +102,8 @@ def page_view(
                 form.report(error)
             except PrunedSpan as error:
                 status, context = 400, {**error_context(error)}
-            except CorruptDigest as error:
-                status, context = 500, {**error_context(error)}
+            except FAULTS as fault:
+                status, context = 503, {**error_context(fault)}
             parameters = page.parameters if page else None
             controls = form.controls(parameters)
             if wrong and not any(error for _field, error in controls):

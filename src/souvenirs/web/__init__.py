@@ -2,6 +2,7 @@
 
 from . import busyhours, fields, shared
 from .busyhours import FOUR_WEEKS, WEEK
+from .faults import FAULTS, part_of, sentence_of
 from .fields import InvalidParameter
 from .forms import Parameters, QueryForm, RangeForm, check_groups, check_periods, check_report
 from .health import failed_checks
@@ -18,6 +19,7 @@ from .responses import csv_response, timestamp
 from .users import name_of
 
 __all__ = [
+    "FAULTS",
     "FOUR_WEEKS",
     "VIEW_PEOPLE",
     "VIEW_USAGE",
@@ -37,8 +39,10 @@ __all__ = [
     "fields",
     "may",
     "name_of",
+    "part_of",
     "private",
     "refused_method",
+    "sentence_of",
     "shared",
     "timestamp",
 ]

@@ -6,10 +6,12 @@ import os
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
+
+from ._base import SouvenirsCommand
 
 
-class ReadingCommand(BaseCommand):
+class ReadingCommand(SouvenirsCommand):
     """Base of commands that read and print; a closed pipe and Ctrl-C end them without a traceback.
 
     Sentences that ``handle()`` appends to ``notes`` are written to stderr, below the output.

@@ -5,20 +5,21 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from tabulate import tabulate
 
 from souvenirs.calendar import DAY_LEVEL, GridCell
 from souvenirs.digests import Digester, Level, Verifier, status
 
 from .._terminal import Progress, pluralize
+from ._base import SouvenirsCommand
 from ._errors import interruptible
 from ._options import add_options, parse_range, parse_zone, positive
 
 T = TypeVar("T")
 
 
-class Command(BaseCommand):
+class Command(SouvenirsCommand):
     help = (
         "Folds souvenirs into digests, which make reports fast. Run it every few minutes: it exits "
         "when all souvenirs are digested. It is safe to kill, and to run twice at the same time."

@@ -2,16 +2,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from souvenirs.digests import erase_user
 
 from .._terminal import pluralize
+from ._base import SouvenirsCommand
 from ._errors import command_errors
 from ._options import parse_user
 
 
-class Command(BaseCommand):
+class Command(SouvenirsCommand):
     help = (
         "Erases a user from all souvenirs and digests; past counts change. The account may "
         "already have been deleted."

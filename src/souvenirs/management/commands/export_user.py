@@ -3,15 +3,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from souvenirs.digests import export_user
 from souvenirs.sets import CorruptDigest
 
+from ._base import SouvenirsCommand
 from ._options import parse_user
 
 
-class Command(BaseCommand):
+class Command(SouvenirsCommand):
     help = (
         "Writes everything stored about a user to stdout, as JSON. The account may already have "
         "been deleted."

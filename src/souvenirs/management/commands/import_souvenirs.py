@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from souvenirs.conf import conf
 from souvenirs.importing import (
@@ -25,6 +25,7 @@ from souvenirs.importing import (
 )
 
 from .._terminal import Progress, pluralize
+from ._base import SouvenirsCommand
 from ._errors import command_errors
 from ._options import add_options, parse_range, parse_zone
 
@@ -43,7 +44,7 @@ class Source(NamedTuple):
     opened: AbstractContextManager[tuple[Iterator[tuple[int, Entry]], Callable[[], int]]]
 
 
-class Command(BaseCommand):
+class Command(SouvenirsCommand):
     help = (
         "Imports history from CSV files, JSON lines and web access logs, plain or gzipped, or from "
         "Django's own tables. Adds one souvenir per user and window, like live recording, and "

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
@@ -13,11 +13,12 @@ from souvenirs.sets import CorruptDigest
 from souvenirs.stores import get_store
 
 from .._terminal import Progress, pluralize
+from ._base import SouvenirsCommand
 from ._errors import command_errors, interruptible
 from ._options import add_options
 
 
-class Command(BaseCommand):
+class Command(SouvenirsCommand):
     help = (
         "Deletes old souvenirs that are in digests. This cannot be undone. Counts stay exact for "
         "ranges that start and end on a bucket boundary; other ranges are refused."
