@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.core.checks import registry as check_registry
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, connections
 from django.db.models import Q
 from django.utils import timezone
 
@@ -28,6 +28,26 @@ ABOUT_THE_USER_MODEL = {"souvenirs.W013", "souvenirs.W014"}
 
 def ids(check=check_settings):
     return [message.id for message in check() if message.id not in ABOUT_THE_USER_MODEL]
+
+
+@pytest.fixture
+def tenant_package(settings, tmp_path, monkeypatch):
+    """A package of that name is installed, but the database connection is not its own."""
+    (tmp_path / "tenant_schemas").mkdir()
+    (tmp_path / "tenant_schemas/__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "tenant_schemas"]
+
+
+def test_tenants_that_nothing_keeps_apart(tenant_package, settings):
+    assert ids(check_site) == ["souvenirs.W015"]
+    settings.SOUVENIRS_SCOPE = lambda: "acme"
+    assert ids(check_site) == []
+
+
+def test_tenants_that_the_connection_keeps_apart(tenant_package, monkeypatch):
+    monkeypatch.setattr(connections["default"], "schema_name", "acme", raising=False)
+    assert ids(check_site) == []
 
 
 def test_defaults_are_fine(settings):
@@ -410,7 +430,7 @@ def test_every_message_has_a_hint(settings):
 def test_ids_are_unique():
     sources = [path.read_text() for path in Path(souvenirs.__file__).parent.rglob("*.py")]
     used = re.findall(r'"(souvenirs\.[EW]\d{3})"', "".join(sources))
-    assert len(used) == len(set(used)) == len(SETTINGS) + 13
+    assert len(used) == len(set(used)) == len(SETTINGS) + 14
 
 
 def test_checks_are_registered(settings):

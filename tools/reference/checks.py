@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -130,6 +131,10 @@ def bare_user_model() -> Iterator[None]:
         apps.clear_cache()
 
 
+def installed_pgschemas() -> AbstractContextManager[Any]:
+    return patch.object(apps, "is_installed", {"django_pgschemas"}.__contains__)
+
+
 #: The checks that are not about settings of the site: when each has something to say.
 SITUATIONS: dict[str, tuple[str, Callable[[], AbstractContextManager[None]]]] = {
     "souvenirs.W007": (
@@ -144,6 +149,10 @@ SITUATIONS: dict[str, tuple[str, Callable[[], AbstractContextManager[None]]]] = 
     ),
     "souvenirs.W013": ("The user model has no date of registration.", bare_user_model),
     "souvenirs.W014": ("The user model does not say who is active.", bare_user_model),
+    "souvenirs.W015": (
+        "`django_pgschemas` is in `INSTALLED_APPS`, and `SOUVENIRS_SCOPE` is not set.",
+        installed_pgschemas,
+    ),
 }
 
 #: The ways to run the checks, from the one that runs fewest.

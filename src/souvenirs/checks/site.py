@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.core.cache.backends.dummy import DummyCache
@@ -29,13 +30,17 @@ from ..middleware import SouvenirsMiddleware
 from ..stores import get_store
 from .migrations import check_migrated, unapplied
 
+#: Packages that give each tenant a schema of PostgreSQL.
+TENANT_PACKAGES = ("django_tenants", "django_pgschemas", "tenant_schemas")
+
 #: Age at which an undigested souvenir is a sign that digesting has stopped.
 BEHIND = timedelta(days=2)
 
 
 def check_site(**kwargs: Any) -> list[CheckMessage]:
-    """Check the middleware, the time zone, the cache and the user model."""
+    """Check the tenants, the middleware, the time zone, the cache and the user model."""
     return [
+        *check_tenants(),
         *check_middleware(),
         *check_window_fits_time_zone(),
         *check_dummy_cache(),
@@ -58,6 +63,19 @@ def check_database(databases: Sequence[str] | None = None, **kwargs: Any) -> lis
     if unapplied(connection):  # the tables cannot be queried
         return list(check_migrated(connection))
     return [*check_digesting(), *check_segments()]
+
+
+def check_tenants() -> Iterator[CheckMessage]:
+    """Tenants have users with the same keys, who must not be taken for one."""
+    alias = get_store().alias
+    package = next(filter(apps.is_installed, TENANT_PACKAGES), None)
+    if package and _valid("SCOPE") is None and not hasattr(connections[alias], "schema_name"):
+        yield Warning(
+            f"{package} is installed, but nothing keeps tenants apart: the connection to the "
+            f"database {alias!r} has no schema_name.",
+            hint="Set SOUVENIRS_SCOPE to a function that returns the schema of the tenant.",
+            id="souvenirs.W015",
+        )
 
 
 def check_middleware() -> Iterator[CheckMessage]:
