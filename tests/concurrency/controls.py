@@ -35,16 +35,16 @@ def digests_first():
 @contextmanager
 def sealed():
     """A bucket that ended a while ago is digested once: whatever comes later is not looked at."""
-    undigested, add = folding._undigested, folding._add
+    undigested, add = folding._undigested, folding._added
 
-    def ended(cell, store):
-        found = undigested(cell, store)
+    def ended(span, store):
+        found = undigested(span, store)
         return {bucket: found[bucket] for bucket in found if bucket.end + GRACE <= time.time()}
 
-    def add_once(digest, keys, store):
-        return digest.pk is None and add(digest, keys, store)
+    def add_once(digest, numbers, store):
+        return add(digest, numbers, store) if digest.pk is None else None
 
-    with patch.object(folding, "_undigested", ended), patch.object(folding, "_add", add_once):
+    with patch.object(folding, "_undigested", ended), patch.object(folding, "_added", add_once):
         yield
 
 
@@ -54,8 +54,8 @@ def marked_by_bucket():
     undigested = folding._undigested
     buckets = []
 
-    def remember(cell, store):
-        found = undigested(cell, store)
+    def remember(span, store):
+        found = undigested(span, store)
         buckets[:] = found
         return found
 

@@ -3,7 +3,7 @@
 import pytest
 from django.db import OperationalError
 
-from souvenirs.calendar.grid import DAY_LEVEL, MONTH_LEVEL, cell_of, second_of
+from souvenirs.calendar.grid import DAY_LEVEL, MONTH_LEVEL, cell_of, moment_of, second_of
 from souvenirs.digests.folding import Folded, fold
 from souvenirs.models import Digest, UserNumber
 from souvenirs.sets.usersets import UserSet
@@ -60,7 +60,7 @@ def test_days_changed_in_spite_of_their_lock_are_not_overwritten():
 
 
 def test_nothing_to_fold_is_no_change():
-    assert fold(MONTH_OF_2025) == Folded(0, [])
+    assert fold(MONTH_OF_2025) == Folded(0, moment_of(MONTH_OF_2025.end), [])
     assert not Digest.objects.filter(level__lt=MONTH_LEVEL).exists()
 
 

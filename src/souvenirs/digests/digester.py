@@ -6,14 +6,35 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
-from time import time
+from time import perf_counter, time
 from typing import NamedTuple
 
 from ..calendar import DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of, moment_of
 from ..sets import CorruptDigest
 from ..stores import DigestTable, SouvenirQuerySet, get_store
-from .folding import fold, rebuild
+from .folding import ROWS, fold, rebuild
 from .refreshing import refresh
+
+#: How long a transaction should take, in seconds: the caller may want to stop after each.
+STEP = 0.25
+
+#: Souvenirs in the first transaction, whose pace is not known.
+FIRST_ROWS = 5_000
+
+#: The most days in a transaction.
+DAYS = 32
+
+
+class Pace:
+    """How much work fits into a step of about ``STEP`` seconds, from 1 to ``most``."""
+
+    def __init__(self, size: int, most: int) -> None:
+        self.size, self.most = size, most
+
+    def adapt(self, done: int, seconds: float) -> None:
+        """Adapt the size to how long a step took; a short one, with less to do, proves little."""
+        if done >= self.size or seconds > STEP:
+            self.size = max(1, min(round(done * STEP / seconds), 2 * self.size, self.most))
 
 
 class Batch(NamedTuple):
@@ -65,16 +86,20 @@ class Digester:
 
     def fold(self) -> Iterator[Batch]:
         """Fold souvenirs into buckets, by month, or by day in a month partly out of range."""
+        pace = Pace(FIRST_ROWS, ROWS // 2)
         since = self.since
         while (day := next(self._undigested(since).cells(DAY_LEVEL), None)) is not None:
             month = cell_of(MONTH_LEVEL, day.start)
             cell = month if month.is_inside(self.since, self.until) else day
-            folded = fold(cell)
-            self._record_loss(folded.unrecoverable)
-            if folded.souvenirs:
-                yield Batch(cell, folded.souvenirs)
-            # A cell with more souvenirs than a transaction takes is folded again.
-            since = moment_of(cell.start if folded.souvenirs else cell.end)
+            at, since = moment_of(cell.start), moment_of(cell.end)
+            while at < since:
+                began = perf_counter()
+                folded = fold(cell, at, pace.size)
+                pace.adapt(folded.souvenirs, perf_counter() - began)
+                at = folded.until
+                self._record_loss(folded.unrecoverable)
+                if folded.souvenirs:
+                    yield Batch(cell, folded.souvenirs)
 
     def rebuild(self) -> Iterator[Batch]:
         """Rebuild all digests whose souvenirs have not been deleted."""
@@ -84,14 +109,20 @@ class Digester:
         yield from self.run()
 
     def refresh(self) -> Iterator[Batch]:
-        """Rebuild stale days and months of all kinds, month by month."""
+        """Rebuild stale days and months of all kinds, some days of a month at a time."""
+        pace = Pace(1, DAYS)
         for digests in self._kinds:
             cells = [cell for cell in self._stale(digests) if _is_over(cell)]
-            for _, group in groupby(cells, key=lambda cell: cell_of(MONTH_LEVEL, cell.start)):
-                of_month = list(group)
-                failed = refresh(of_month, digests)
-                self.failed += map(digests.describe, failed)
-                yield from (Batch(cell, 0) for cell in of_month if cell not in failed)
+            for month, group in groupby(cells, key=lambda cell: cell_of(MONTH_LEVEL, cell.start)):
+                # The month comes last: it is made of its days.
+                of_month = sorted(group, key=lambda cell: (cell == month, cell.start))
+                while of_month:
+                    step, of_month = of_month[: pace.size], of_month[pace.size :]
+                    began = perf_counter()
+                    failed = refresh(step, digests)
+                    pace.adapt(len(step), perf_counter() - began)
+                    self.failed += map(digests.describe, failed)
+                    yield from (Batch(cell, 0) for cell in step if cell not in failed)
 
     @property
     def _kinds(self) -> list[DigestTable]:

@@ -7,21 +7,34 @@ bucket.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 
-from django.db import connections, models
+from django.db import connections
 
-from ..calendar import DAY_LEVEL, GridCell, cell_of, moment_of, second_of, stored
+from ..calendar import (
+    DAY_LEVEL,
+    MICROSECOND,
+    Bounds,
+    GridCell,
+    cell_of,
+    moment_of,
+    second_of,
+    stored,
+)
 from ..conf import conf
 from ..resilience import ThrottledLogger
-from ..sets import CorruptDigest, UserSet, is_number
+from ..sets import CorruptDigest, UserSet
 from ..stores import (
+    Contended,
     Digest,
     Store,
     get_store,
     give_numbers,
     mark_digested,
+    number_undigested,
     numbers_of,
     retried,
     undigested_in,
@@ -30,56 +43,79 @@ from .verifying import stray_sentence
 
 logger = ThrottledLogger(__name__)
 
-T = TypeVar("T")
-
 #: Largest number of souvenirs folded in by a transaction, to limit its memory.
 ROWS = 200_000
 
 
-class NumbersMissing(Exception):
-    """Some users have no number yet; numbers are given in a transaction of their own."""
-
-    def __init__(self, keys: Collection[Hashable]) -> None:
-        super().__init__(f"{len(keys)} users have no number.")
-        self.keys = keys
-
-
 class Folded(NamedTuple):
-    """The number of souvenirs that were folded in, 0 if none are left.
+    """The number of souvenirs that were folded in, and the moment up to which none are left.
 
     ``unrecoverable`` has the errors of corrupt digests whose souvenirs have been deleted. New
     souvenirs of their buckets stay undigested.
     """
 
     souvenirs: int
+    until: datetime
     unrecoverable: list[CorruptDigest]
 
 
-def fold(cell: GridCell) -> Folded:
-    """Fold undigested souvenirs of a day or a month into its buckets, about ``ROWS`` at a time."""
+def fold(cell: GridCell, since: datetime | None = None, rows: int = ROWS) -> Folded:
+    """Fold undigested souvenirs of a day or a month into its buckets, about ``rows`` of them.
+
+    They are the earliest from ``since`` on. Their users are given numbers first, all at once. A
+    souvenir that is left meanwhile, by a user without a number, waits for the next call.
+    """
     store = get_store()
+    span = _next(cell, since, rows, store)
+    if span is None:
+        return Folded(0, moment_of(cell.end), [])
+    # In a transaction of its own, so that digesters of different months do not wait for each other.
+    retried(partial(number_undigested, connections[store.alias], span))
 
     def work() -> Folded:
         unrecoverable: list[CorruptDigest] = []
         ids: list[int] = []
-        changed: set[GridCell] = set()
+        changed: list[tuple[Digest, UserSet]] = []
         with store.digests.locked(cell):
-            found = _undigested(cell, store)
+            found = _undigested(span, store)
             digests = store.digests.buckets(found)
             for bucket, souvenirs in found.items():
+                digest = digests[bucket]
                 try:
-                    if _add(digests[bucket], [user for _, user in souvenirs], store):
-                        changed.add(cell_of(DAY_LEVEL, bucket.start))
+                    users = _added(digest, [number for _, number in souvenirs], store)
                 except CorruptDigest as error:
                     unrecoverable.append(error)
-                else:
-                    ids += [number for number, _ in souvenirs]
-            store.digests.create([digest for digest in digests.values() if digest.pk is None])
-            store.digests.mark_stale(changed)
+                    continue
+                if users is not None:
+                    changed.append((digest, users))
+                ids += [ident for ident, _ in souvenirs]
+            _write(changed, store)
+            store.digests.mark_stale({cell_of(DAY_LEVEL, each.start) for each, _ in changed})
             mark_digested(ids, store.alias)
-        return Folded(len(ids), unrecoverable)
+        # A moment may have more souvenirs than a transaction takes.
+        is_cut = ids and sum(map(len, found.values())) == ROWS
+        return Folded(len(ids), span[0] if is_cut else span[1], unrecoverable)
 
-    return _with_numbers(work, store)
+    return retried(work)
+
+
+def _next(cell: GridCell, since: datetime | None, rows: int, store: Store) -> Bounds | None:
+    """Return the range of about this many undigested souvenirs of a cell; None if none are left."""
+    start, end = since or moment_of(cell.start), moment_of(cell.end)
+    waiting = store.souvenirs.between(start, end).undigested()
+    first = waiting.first_moment()
+    if first is None:
+        return None
+    last = waiting.order_by("when").values_list("when", flat=True)[rows - 1 : rows].first()
+    return first, end if last is None else min(end, stored(last) + MICROSECOND)
+
+
+def _write(changed: list[tuple[Digest, UserSet]], store: Store) -> None:
+    store.digests.write_many([(digest, users) for digest, users in changed if digest.pk])
+    new = [(digest, users) for digest, users in changed if digest.pk is None]
+    for digest, users in new:
+        digest.put(users)
+    store.digests.create([digest for digest, _ in new])
 
 
 def rebuild(day: GridCell) -> list[CorruptDigest]:
@@ -98,7 +134,7 @@ def rebuild(day: GridCell) -> list[CorruptDigest]:
             buckets = []
             for digest in digests.buckets_in(day).iterator():
                 buckets.append(digest.cell)
-                users = _numbered(store.souvenirs.in_cell(digest.cell).users(), store)
+                users = _users_of(digest.cell, store)
                 try:
                     if digest.is_pruned:
                         users |= digest.users()
@@ -114,42 +150,35 @@ def rebuild(day: GridCell) -> list[CorruptDigest]:
             strays.filter(is_pruned=False).delete()
         return unrecoverable
 
-    return _with_numbers(work, store)
+    return retried(work)
 
 
-def _with_numbers(work: Callable[[], T], store: Store) -> T:
-    while True:
-        try:
-            return retried(work)
-        except NumbersMissing as missing:
-            give_numbers(missing.keys, store.alias)
-
-
-def _numbered(keys: Collection[Any], store: Store) -> UserSet:
-    """Return the set of these users; raises NumbersMissing."""
-    if all(map(is_number, keys)):
-        return UserSet.from_ids(keys)
+def _users_of(cell: GridCell, store: Store) -> UserSet:
+    """Return the users of the souvenirs of a cell; those without a number are given one."""
+    keys = store.souvenirs.in_cell(cell).users()
     numbers = numbers_of(keys, store.alias)
-    missing = {key for key in keys if key not in numbers}
-    if missing:
-        raise NumbersMissing(missing)
+    if missing := {key for key in keys if key not in numbers}:
+        give_numbers(missing, store.alias)
+        numbers = numbers_of(keys, store.alias)
+        if len(numbers) < len(keys):
+            raise Contended("Another process has given a number, which this transaction cannot see")
     return UserSet.from_ids(numbers.values())
 
 
-def _undigested(cell: GridCell, store: Store) -> dict[GridCell, list[tuple[int, Hashable]]]:
-    """The ids and users of at most ``ROWS`` undigested souvenirs of a cell, by bucket."""
-    waiting = store.souvenirs.in_cell(cell).undigested()
-    ends = waiting.aggregate(first=models.Min("when"), last=models.Max("when"))
-    if ends["first"] is None:
-        return {}
-    first, last = (second_of(stored(end)) for end in ends.values())
+def _undigested(span: Bounds, store: Store) -> dict[GridCell, list[tuple[int, int]]]:
+    """The ids, and the numbers of the users, of undigested souvenirs in a range, by bucket."""
+    first, end = span
     level = conf.BUCKET_SECONDS
-    starts = range(cell_of(level, first).start, last + 1, level)
+    last = second_of(end - MICROSECOND)
+    starts = range(cell_of(level, second_of(first)).start, last + 1, level)
     buckets = [GridCell(level, start) for start in starts]
-    ranges = [(moment_of(bucket.start), moment_of(bucket.end)) for bucket in buckets]
-    found: dict[GridCell, list[tuple[int, Hashable]]] = {}
-    for position, number, user in undigested_in(connections[store.alias], ranges, ROWS):
-        found.setdefault(buckets[position], []).append((number, user))
+    ranges = [
+        (max(first, moment_of(bucket.start)), min(end, moment_of(bucket.end))) for bucket in buckets
+    ]
+    found: dict[GridCell, list[tuple[int, int]]] = {}
+    for position, ident, number in undigested_in(connections[store.alias], ranges, ROWS):
+        if number is not None:
+            found.setdefault(buckets[position], []).append((ident, number))
     return found
 
 
@@ -162,22 +191,16 @@ def _gaps(day: GridCell, buckets: list[GridCell]) -> Iterator[GridCell]:
         at = max(at, bucket.end)
 
 
-def _add(digest: Digest, keys: Collection[Hashable], store: Store) -> bool:
-    """Add users to a digest, and return whether it changed; a new digest is not written."""
-    new = _numbered(keys, store)
+def _added(digest: Digest, numbers: Collection[int], store: Store) -> UserSet | None:
+    """Return the users of a digest and these; None if it has them all."""
+    new = UserSet.from_ids(numbers)
     try:
         old = digest.users()
     except CorruptDigest:
         if digest.is_pruned:
             raise
         # The souvenirs that were digested before have not been deleted.
-        old, new = UserSet(), _numbered(store.souvenirs.in_cell(digest.cell).users(), store)
         logger.exception("A digest was corrupt; it has been rebuilt from its souvenirs.")
+        return _users_of(digest.cell, store)
     users = old | new
-    if len(users) == len(old):
-        return False
-    if digest.pk is None:
-        digest.put(users)
-    else:
-        store.digests.write(digest, users)
-    return True
+    return None if len(users) == len(old) else users

@@ -57,14 +57,20 @@ def keys_by(rows: models.QuerySet[Any], group: models.Expression) -> dict[Any, K
     return {value: unpacked(packed) for value, packed in found}
 
 
+def is_whole(field: Any, connection: Any) -> bool:
+    """Whether a field, or the one that it refers to, has integers in the database and in Python."""
+    while field.remote_field:
+        field = field.target_field
+    return isinstance(field, models.IntegerField) and not field.get_db_converters(connection)
+
+
 def packing(field: Any, connection: Any) -> str | None:
     """Return SQL that packs the integers of a column ``k``, whose values are those of a field.
 
     None if the field does not have integers in both the database and Python, or if the engine has
     no such SQL.
     """
-    is_whole = isinstance(field, models.IntegerField) and not field.get_db_converters(connection)
-    return PACKED.get(connection.vendor) if is_whole else None
+    return PACKED.get(connection.vendor) if is_whole(field, connection) else None
 
 
 def unpacked(packed: Any) -> Keys:

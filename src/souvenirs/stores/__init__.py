@@ -2,10 +2,10 @@
 
 from ..models import Digest
 from .base import Group, Sighting, Store, UserRange
-from .digesttable import DigestTable, retried
+from .digesttable import Contended, DigestTable, retried
 from .numbers import forget_number, give_numbers, numbers_of
 from .orm import OrmStore
-from .queries import USER, undigested_in
+from .queries import USER, number_undigested, undigested_in
 from .reading import PrunedSpan
 from .souvenirs import SouvenirQuerySet, delete_souvenirs, mark_digested
 

@@ -6,16 +6,54 @@ Numbers are given while digesting, never while counting.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..models import UserNumber
-from ..sets import FIRST_NUMBER, IsOneOf, is_number
+from ..sets import FIRST_NUMBER, IsOneOf, is_number, is_whole
 
-KEY = UserNumber._meta.get_field("user")
+KEY: models.Field[Any, Any] = UserNumber._meta.get_field("user")
 NUMBER: models.IntegerField[int, int] = models.IntegerField()
+
+#: SQL that leaves rows out that are already there.
+IGNORING = {
+    "postgresql": ("INSERT INTO", "ON CONFLICT DO NOTHING"),
+    "sqlite": ("INSERT OR IGNORE INTO", ""),
+    "mysql": ("INSERT IGNORE INTO", ""),
+}
+
+
+class NumberSql:
+    """SQL for the number of the user whose primary key is in a column; null without a number."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, key: str) -> None:
+        quote = connection.ops.quote_name
+        self.table, self.column = quote(UserNumber._meta.db_table), quote(str(KEY.column))
+        #: The join that the number needs.
+        self.join = f"LEFT JOIN {self.table} n ON n.{self.column} = {key}"
+        self.number = f"n.number + {FIRST_NUMBER}"
+        #: A condition: the user needs a number and has none.
+        self.missing = "n.number IS NULL"
+        if is_whole(KEY, connection):
+            own = f"{key} >= 0 AND {key} < {FIRST_NUMBER}"
+            self.number = f"CASE WHEN {own} THEN {key} ELSE {self.number} END"
+            self.missing = f"n.number IS NULL AND NOT ({own})"
+
+
+def number_all(connection: BaseDatabaseWrapper, users: str, params: Sequence[Any]) -> None:
+    """Give a number to each user in an SQL table who needs one; ``users.k`` has primary keys."""
+    sql = NumberSql(connection, "u.k")
+    insert, ignoring = IGNORING[connection.vendor]
+    with connection.cursor() as cursor:
+        # In one order, so that no two processes wait for each other.
+        cursor.execute(
+            f"{insert} {sql.table} ({sql.column}) SELECT DISTINCT u.k FROM {users} u {sql.join}"
+            f" WHERE {sql.missing} ORDER BY u.k {ignoring}",
+            params,
+        )
 
 
 def give_numbers(keys: Collection[Any], alias: str) -> None:

@@ -27,6 +27,7 @@ from ..models import Digest, Souvenir
 from ..sets import Keys, packing, unpacked
 from ..sql import values_table
 from .base import UserRange
+from .numbers import NumberSql, number_all
 
 USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")
 WHEN: models.Field[Any, Any] = Souvenir._meta.get_field("when")
@@ -140,19 +141,33 @@ def nested(vendor: str, columns: str, table: str, source: str, conditions: list[
     return f"SELECT {hint} {columns} FROM {table} {join} {source} s WHERE {within}"
 
 
+def number_undigested(connection: BaseDatabaseWrapper, span: Bounds) -> None:
+    """Give a number to each user with an undigested souvenir in a range who needs one."""
+    sql, params = _undigested(connection, [span], lambda names: f"s.{names.user} AS k")
+    number_all(connection, f"({sql})", params)
+
+
 def undigested_in(
     connection: BaseDatabaseWrapper, ranges: Sequence[Bounds], limit: int
-) -> Iterator[tuple[int, int, Hashable]]:
-    """Generate the position of the range, the id and the user of undigested souvenirs."""
+) -> Iterator[tuple[int, int, int | None]]:
+    """Generate the position of the range and the id of undigested souvenirs.
+
+    With the number of their user; None if the user needs one and has none.
+    """
+    sql, params = _undigested(connection, ranges, lambda names: f"v.n, s.id, s.{names.user} AS k")
+    numbers = NumberSql(connection, "u.k")
+    rows = f"SELECT u.n, u.id, {numbers.number} FROM ({sql} LIMIT {limit}) u {numbers.join}"
+    for position, ident, number in fetch(connection, rows, params):
+        yield int(position), ident, number
+
+
+def _undigested(
+    connection: BaseDatabaseWrapper, ranges: Sequence[Bounds], columns: Callable[[Names], str]
+) -> tuple[str, list[Any]]:
     names = Names(connection)
     table, params = _ranges_table(connection, ranges)
-    columns = f"v.n, s.id, s.{names.user}"
     conditions = [f"s.{names.when} >= v.c0", f"s.{names.when} < v.c1", names.undigested]
-    sql = nested(connection.vendor, columns, table, names.souvenirs, conditions)
-    sql += f" LIMIT {limit}"
-    convert = converter(USER, connection)
-    for position, number, user in fetch(connection, sql, params):
-        yield int(position), number, convert(user)
+    return nested(connection.vendor, columns(names), table, names.souvenirs, conditions), params
 
 
 def ends_of(
