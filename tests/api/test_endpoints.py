@@ -470,7 +470,7 @@ def test_tables_of_health(api, history, settings, is_wrong):
     def shown(value):
         return "" if value is None else str(value)
 
-    names = ["digests", "rows", "stale", "sightings", "bytes"]
+    names = ["digests", "rows", "stale", "members", "bytes"]
     levels = [[str(row[name]) for name in names] for row in answer["rows"]]
     assert lines("format=csv") == lines("table=digests&format=csv") == [names, *levels]
     state = ["counted_since", "digested_until", "oldest_waiting", "pruned_until"]

@@ -392,6 +392,35 @@ def test_what_is_no_key_is_one_sentence(command):
     assert "ann@example.com" in refusal(command, "ann@example.com")
 
 
+@pytest.fixture
+def named(history, make_user):
+    """The field in which users 1 and 2 differ, and in which users 3 and 4 do not."""
+    field = get_user_model()._meta.get_field("password")
+    for number, name in enumerate(["ann", "bob", "eve", "eve"], start=1):
+        make_user(number, **{field.name: name})
+    return f"--lookup={field.name}"
+
+
+def test_user_is_looked_up_by_another_field(named):
+    exported = json.loads(run("export_user", "bob", named))
+    assert exported == json.loads(run("export_user", str(pk_of(2))))
+    assert len(exported["souvenirs"]) == 2
+    assert f"user {pk_of(1)} from 6 digests" in run("erase_user", "ann", named, "--no-input")
+    assert active_users().pks == {pk_of(2)}
+
+
+@pytest.mark.parametrize("command", ["erase_user", "export_user"])
+def test_lookup_that_does_not_name_one_user(named, command):
+    assert refusal(command, "sue", named) == "No user has the password 'sue': give a primary key."
+    assert refusal(command, "eve", named) == (
+        "Several users have the password 'eve': give a primary key."
+    )
+    assert refusal(command, "soon", "--lookup=last_login") == (
+        "No user has the last_login 'soon': give a primary key."
+    )
+    assert refusal(command, "ann", "--lookup=groups").endswith(" has no field 'groups'.")
+
+
 @pytest.mark.usefixtures("history")
 def test_erase_command_says_what_to_do_with_a_corrupt_digest():
     flip_a_bit(bucket_of(NINE))

@@ -256,7 +256,7 @@ def test_status_is_of_all_kinds(registered):
     register((3, at(2025, 4, 2)), kind="activated")
     found = status()
     assert found.digested_until == NINE + HOUR
-    assert [(level.name, level.rows, level.sightings) for level in found.levels] == [
+    assert [(level.name, level.rows, level.members) for level in found.levels] == [
         ("bucket of 3600 s", 1, 2),
         ("day", 1, 2),
         ("month", 1, 2),

@@ -171,7 +171,7 @@ HEALTH = Endpoint(
     "The start of history, the progress of digesting, and failed system checks.",
     {
         "digests": TEXT,
-        **dict.fromkeys(("rows", "stale", "sightings", "bytes"), NUMBER),
+        **dict.fromkeys(("rows", "stale", "members", "bytes"), NUMBER),
     },
     more={
         **dict.fromkeys(

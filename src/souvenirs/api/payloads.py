@@ -238,7 +238,7 @@ def health_payload(parameters: Parameters) -> Payload:
             "digests": level.name,
             "rows": level.rows,
             "stale": level.stale,
-            "sightings": level.sightings,
+            "members": level.members,
             "bytes": level.size,
         }
         for level in known.levels

@@ -22,7 +22,7 @@ class Level(NamedTuple):
     """The digests of one kind and level.
 
     ``kind`` is None for those of souvenirs. ``rows`` is their number, ``stale`` the number of stale
-    ones, ``sightings`` the sum of their numbers of users, and ``size`` the total size of their sets
+    ones, ``members`` the sum of their numbers of users, and ``size`` the total size of their sets
     in bytes.
     """
 
@@ -31,7 +31,7 @@ class Level(NamedTuple):
     kind: str | None
     rows: int
     stale: int
-    sightings: int
+    members: int
     size: int
 
 
@@ -76,7 +76,7 @@ def _levels(digests: DigestTable) -> list[Level]:
         .annotate(
             rows=models.Count("pk"),
             stale=models.Count("pk", filter=models.Q(is_stale=True)),
-            sightings=models.Sum("count"),
+            members=models.Sum("count"),
             size=models.Sum(_Length("body")),
         )
     }
@@ -87,7 +87,7 @@ def _levels(digests: DigestTable) -> list[Level]:
             kind=None if digests.is_of_souvenirs else digests.kind,
             rows=totals[level]["rows"],
             stale=totals[level]["stale"] if level >= DAY_LEVEL else 0,
-            sightings=int(totals[level]["sightings"]),
+            members=int(totals[level]["members"]),
             size=int(totals[level]["size"]),
         )
         for level in (*BUCKETS, DAY_LEVEL, MONTH_LEVEL)

@@ -15,6 +15,8 @@ from typing import Any
 
 import dateutil.parser
 from dateutil.parser import UnknownTimezoneWarning
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.utils import timezone
 
@@ -145,10 +147,38 @@ def parse_segments(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse_user(text: str) -> Hashable:
-    """Return the primary key of a user; the user need not exist."""
-    with command_errors():
-        return primary_key(text)
+def add_user(parser: Any) -> None:
+    """Add the argument and the option that name a user."""
+    parser.add_argument("user", metavar="USER", help="primary key of the user")
+    parser.add_argument(
+        "--lookup",
+        metavar="FIELD",
+        default="pk",
+        help="field of the user model that identifies USER, such as email (default: the primary "
+        "key, also of a user who has been deleted)",
+    )
+
+
+def parse_user(options: dict[str, Any]) -> Hashable:
+    """Return the primary key of the user; the user need not exist, unless there is a lookup."""
+    text, lookup = options["user"], options["lookup"]
+    if lookup == "pk":
+        with command_errors():
+            return primary_key(text)
+    model = get_user_model()
+    if lookup not in {field.name for field in model._meta.concrete_fields}:
+        raise CommandError(f"{model._meta.label} has no field {lookup!r}.")
+    # Users whom the default manager hides are users too.
+    users = model._base_manager.order_by()
+    try:
+        keys = list(users.filter(**{lookup: text}).values_list("pk", flat=True)[:2])
+    except (ValueError, ValidationError):  # the field cannot have this value
+        keys = []
+    if len(keys) != 1:
+        many = "Several users have" if keys else "No user has"
+        raise CommandError(f"{many} the {lookup} {text!r}: give a primary key.")
+    key: Hashable = keys[0]
+    return key
 
 
 def positive(text: str) -> float:

@@ -134,7 +134,7 @@ class Command(SouvenirsCommand):
         if found.levels:
             table = tabulate(
                 [_line(level) for level in found.levels],
-                ["level", "digests", "stale", "sightings", "bytes", "per sighting"],
+                ["level", "digests", "stale", "members", "bytes", "per member"],
                 intfmt=",",
                 floatfmt=",.1f",
             )
@@ -162,8 +162,8 @@ def _pruned(until: datetime | None) -> str:
 
 
 def _line(level: Level) -> list[Any]:
-    share = level.size / level.sightings if level.sightings else None
-    return [level.name, level.rows, level.stale, level.sightings, level.size, share]
+    share = level.size / level.members if level.members else None
+    return [level.name, level.rows, level.stale, level.members, level.size, share]
 
 
 def _digests(cells: Collection[GridCell]) -> str:

@@ -9,7 +9,7 @@ from souvenirs.digests import erase_user
 from .._terminal import pluralize
 from ._base import SouvenirsCommand
 from ._errors import command_errors
-from ._options import parse_user
+from ._options import add_user, parse_user
 
 
 class Command(SouvenirsCommand):
@@ -19,7 +19,7 @@ class Command(SouvenirsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("user", metavar="PK", help="primary key of the user")
+        add_user(parser)
         parser.add_argument(
             "--no-input",
             "--noinput",
@@ -29,7 +29,7 @@ class Command(SouvenirsCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        key = parse_user(options["user"])
+        key = parse_user(options)
         if options["interactive"] and not self._is_confirmed(key):
             raise CommandError("Nothing was erased.")
         with command_errors():

@@ -9,7 +9,7 @@ from souvenirs.digests import export_user
 from souvenirs.sets import CorruptDigest
 
 from ._base import SouvenirsCommand
-from ._options import parse_user
+from ._options import add_user, parse_user
 
 
 class Command(SouvenirsCommand):
@@ -19,11 +19,11 @@ class Command(SouvenirsCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("user", metavar="PK", help="primary key of the user")
+        add_user(parser)
 
     def handle(self, *args: Any, **options: Any) -> str:
         try:
-            return json.dumps(export_user(parse_user(options["user"])), indent=2)
+            return json.dumps(export_user(parse_user(options)), indent=2)
         except CorruptDigest as error:
             raise CommandError(
                 f"{error} Run manage.py digest_souvenirs --rebuild, then export again."

@@ -47,13 +47,13 @@ def levels_table(levels: Sequence[Level], page: PageRequest) -> PageTable:
             Column(_("Level"), is_number=False),
             Column(_("Rows")),
             Column(_("Stale")),
-            Column(_("Entries")),
+            Column(_("Members")),
             Column(_("Size")),
         ],
         rows=[
             [
                 header(_described(level)),
-                *numbers([level.rows, level.stale, level.sightings]),
+                *numbers([level.rows, level.stale, level.members]),
                 TableCell(stretched(level.size)),
             ]
             for level in levels
