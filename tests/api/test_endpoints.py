@@ -432,7 +432,7 @@ def test_health(api, history, settings):
     answer = api("health").json()
     counted = {name: value for name, value in answer.items() if name not in ("question", "rows")}
     assert counted == {
-        "counted_since": "2016-01-03T12:00:00+00:00",  # where the first digest starts
+        "counted_since": "2016-01-03T12:01:00+00:00",
         "oldest_waiting": "2016-02-03T12:01:00+00:00",
         "digested_until": "2016-01-03T13:00:00+00:00",
         "pruned_until": None,
