@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -103,6 +105,15 @@ class Digest(models.Model):
     @property
     def label(self) -> Label:
         return Label(self.kind, self.level, moment_of(self.start), self.version)
+
+    def refresh_from_db(
+        self, using: str | None = None, fields: Any = None, from_queryset: Any = None
+    ) -> None:
+        """Load fields, deferred ones too, from the database that the digest has been read from.
+
+        Django would ask the router, which may name a replica that lags behind.
+        """
+        super().refresh_from_db(using or self._state.db, fields, from_queryset)
 
     def users(self) -> UserSet:
         """Return its users; raises CorruptDigest."""

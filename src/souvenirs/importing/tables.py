@@ -8,7 +8,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
-from django.db import models
+from django.db import models, router
 
 from ..calendar import checked, utc
 from .lines import Record
@@ -27,7 +27,7 @@ def last_logins() -> Iterator[tuple[int, Record]]:
         user_model._meta.get_field("last_login")
     except FieldDoesNotExist:
         raise LookupError(f"{user_model._meta.label} has no field last_login.") from None
-    users = user_model._default_manager.exclude(last_login=None)
+    users = rows_of(user_model).exclude(last_login=None)
     return _records(users, "pk", "last_login")
 
 
@@ -38,8 +38,12 @@ def admin_log() -> Iterator[tuple[int, Record]]:
     """
     if not apps.is_installed("django.contrib.admin"):
         raise LookupError("django.contrib.admin is not installed.")
-    entries = apps.get_model("admin", "LogEntry")._default_manager.all()
-    return _records(entries, "user_id", "action_time")
+    return _records(rows_of(apps.get_model("admin", "LogEntry")), "user_id", "action_time")
+
+
+def rows_of(model: type[models.Model]) -> models.QuerySet[Any, Any]:
+    """Return all rows of a model, from the database they are written to: a replica may lag."""
+    return model._default_manager.using(router.db_for_write(model))
 
 
 def _records(rows: models.QuerySet[Any, Any], user: str, when: str) -> Iterator[tuple[int, Record]]:

@@ -9,6 +9,8 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from .tables import rows_of
+
 #: The number of names that are remembered.
 REMEMBERED = 100_000
 
@@ -48,7 +50,7 @@ class Users:
         spellings.pop(None, None)
         if not spellings:
             return
-        users = get_user_model()._default_manager.filter(**{f"{self._field}__in": list(spellings)})
+        users = rows_of(get_user_model()).filter(**{f"{self._field}__in": list(spellings)})
         # As an expression: some versions of Django omit a field that is named twice.
         for value, pk in users.order_by().values_list(models.F(self._field), "pk"):
             for name in spellings.get(value, ()):  # the database may ignore case
