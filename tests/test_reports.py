@@ -441,3 +441,14 @@ def test_without_time_zone_support(settings, leave):
         (datetime(2016, 2, 1), datetime(2016, 2, 5)),
     ]
     assert active(rows) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "report", [daily_usage, customer_yearly_usage, calendar_daily_usage, calendar_weekly_usage]
+)
+def test_unknown_keyword_is_refused_in_the_name_of_the_report(report):
+    with pytest.raises(TypeError) as error:
+        report(at(2016, 1, 1), segments="pro")
+    assert str(error.value) == (
+        f"{report.__name__}() got an unexpected keyword argument 'segments'"
+    )

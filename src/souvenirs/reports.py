@@ -34,9 +34,10 @@ import inspect
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
+from functools import wraps
 from itertools import accumulate
 from operator import or_
-from typing import Any, TypedDict, Unpack
+from typing import Any, ParamSpec, TypedDict, Unpack
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -94,6 +95,23 @@ class Whom(TypedDict, total=False):
     exclusive: bool
 
 
+P = ParamSpec("P")
+
+
+def _report_function(report: Callable[P, Iterator[Usage]]) -> Callable[P, Iterator[Usage]]:
+    """Raise TypeError for an unknown keyword in the name of a report, not of what it calls."""
+    known = {*inspect.signature(report).parameters, *Whom.__annotations__} - {"whom"}
+
+    @wraps(report)
+    def named(*args: P.args, **keywords: P.kwargs) -> Iterator[Usage]:
+        for name in keywords.keys() - known:
+            raise TypeError(f"{report.__name__}() got an unexpected keyword argument {name!r}")
+        return report(*args, **keywords)
+
+    return named
+
+
+@_report_function
 def daily_usage(
     subscription_start: datetime,
     start: datetime | None = None,
@@ -114,6 +132,7 @@ def daily_usage(
     return _report(days, labels, start, end, recent, **whom)
 
 
+@_report_function
 def customer_monthly_usage(
     subscription_start: datetime,
     start: datetime | None = None,
@@ -130,6 +149,7 @@ def customer_monthly_usage(
     return _report(months, lambda number: _month_labels(number + 1), start, end, recent, **whom)
 
 
+@_report_function
 def customer_quarterly_usage(
     subscription_start: datetime,
     start: datetime | None = None,
@@ -148,6 +168,7 @@ def customer_quarterly_usage(
     return _report(quarters, labels, start, end, recent, **whom)
 
 
+@_report_function
 def customer_yearly_usage(
     subscription_start: datetime,
     start: datetime | None = None,
@@ -164,6 +185,7 @@ def customer_yearly_usage(
     )
 
 
+@_report_function
 def calendar_daily_usage(
     start: datetime,
     end: datetime | None = None,
@@ -175,6 +197,7 @@ def calendar_daily_usage(
     return _calendar_report(DAY, start, end, tz, recent, **whom)
 
 
+@_report_function
 def calendar_weekly_usage(
     start: datetime,
     end: datetime | None = None,
@@ -191,6 +214,7 @@ def calendar_weekly_usage(
     return _calendar_report(WEEK, start, end, tz, recent, week_start, **whom)
 
 
+@_report_function
 def calendar_monthly_usage(
     start: datetime,
     end: datetime | None = None,
@@ -202,6 +226,7 @@ def calendar_monthly_usage(
     return _calendar_report(MONTH, start, end, tz, recent, **whom)
 
 
+@_report_function
 def calendar_quarterly_usage(
     start: datetime,
     end: datetime | None = None,
@@ -213,6 +238,7 @@ def calendar_quarterly_usage(
     return _calendar_report(QUARTER, start, end, tz, recent, **whom)
 
 
+@_report_function
 def calendar_yearly_usage(
     start: datetime,
     end: datetime | None = None,
