@@ -1,6 +1,9 @@
 """Files, read in one step."""
 
-from souvenirs.importing.lines import BadLine, open_text, read_lines
+import pytest
+
+from souvenirs.importing.files import open_text
+from souvenirs.importing.lines import BadLine, read_lines
 from tests.conftest import at
 
 MOMENT = at(2016, 1, 31, 10, 30)
@@ -18,3 +21,10 @@ def read(lines, parser):
 def read_file(path, parser):
     with open_text(str(path)) as (lines, _):
         return read(lines, parser)
+
+
+def reason(parser, line):
+    """Return why a line is bad."""
+    with pytest.raises(BadLine) as error:
+        parser(line)
+    return str(error.value)

@@ -222,7 +222,6 @@ def test_a_line_without_a_user_is_skipped():
         "9" * 30,
         "-" + "9" * 30,
         "9" * 5000,
-        "1.0",
         "00000000-0000-0000-0000-00000000ffff",
         "a\0b",
         "\ud800",
@@ -266,14 +265,39 @@ def test_a_name_of_several_users_is_skipped(make_user):
     same, other = Record("same", NINE), Record("other", NINE)
     summary = run(same, other, same, lookup="password")
     assert outcome(summary) == (3, 1, 0, {"several users with this name": 2})
+    assert list(summary.examples["several users with this name"].values()) == [
+        "file, line 1: several users with this name 'same'."
+    ]
     assert rows() == expected((104, NINE))
 
 
 def test_a_key_may_be_written_in_several_ways():
     integers = isinstance(get_user_model()._meta.pk, models.IntegerField)
-    ways = ["7", "007", "+7"] if integers else [str(pk_of(7))] * 3
+    ways = ["7", "007", "+7", "7.0", "7.00"] if integers else [str(pk_of(7))] * 5
     summary = run(*(Record(name, NINE + n * HOUR) for n, name in enumerate(ways)))
-    assert outcome(summary) == (3, 3, 0, {})
+    assert outcome(summary) == (5, 5, 0, {})
+
+
+def test_a_name_as_written_comes_before_what_it_may_stand_for(make_user):
+    for number, password in enumerate(["a%40b", "a@b", "c@d", "-", "e f", "e f"], 101):
+        make_user(number, password=password)
+    names = ["a%40b", '"a%40b"', "a@b", "c%40d", "c@d", "-", '""', "NULL", "e+f", "%65"]
+    summary = run(
+        *(Record(name, NINE + n * HOUR) for n, name in enumerate(names)), lookup="password"
+    )
+    assert rows() == expected(
+        (101, NINE),
+        (101, NINE + HOUR),
+        (102, NINE + 2 * HOUR),
+        (103, NINE + 3 * HOUR),
+        (103, NINE + 4 * HOUR),
+        (104, NINE + 5 * HOUR),
+    )
+    assert summary.skipped == {
+        "no user": 2,
+        "several users with this name": 1,
+        "unknown user": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -308,12 +332,26 @@ def test_sightings_in_the_future_are_skipped(ahead, added):
 def test_bad_lines_are_counted_and_reported():
     summary = run(BadLine("no time"), record(1), BadLine("not CSV"))
     assert outcome(summary) == (3, 1, 0, {"bad line": 2})
-    assert summary.bad_lines == ["file, line 1: no time.", "file, line 3: not CSV."]
+    assert summary.examples == {
+        "bad line": {1: "file, line 1: no time.", 3: "file, line 3: not CSV."}
+    }
 
 
 def test_only_the_first_bad_lines_are_reported():
     summary = run(*[BadLine("no time")] * 11)
-    assert (summary.skipped["bad line"], len(summary.bad_lines)) == (11, 10)
+    assert (summary.skipped["bad line"], len(summary.examples["bad line"])) == (11, 10)
+
+
+def test_the_first_different_unknown_names_are_reported():
+    names = ["nobody", "nobody", "-", "x" * 101, *map(str, range(900, 920))]
+    summary = run(*(Record(name, NINE) for name in names))
+    shown = list(summary.examples["unknown user"].values())
+    assert shown[:2] == [
+        "file, line 1: unknown user 'nobody'.",
+        f"file, line 4: unknown user '{'x' * 100}'.",
+    ]
+    assert len(shown) == 10
+    assert summary.skipped == {"unknown user": 23, "no user": 1}
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 5_000])

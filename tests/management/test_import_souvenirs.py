@@ -20,8 +20,9 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import connection, models
 
-from souvenirs.importing.formats import csv_parser
-from souvenirs.importing.lines import open_text, read_lines
+from souvenirs.importing.cells import CellParser
+from souvenirs.importing.files import open_text
+from souvenirs.importing.lines import read_lines
 from souvenirs.management._terminal import Progress
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_daily_usage, calendar_monthly_usage
@@ -226,7 +227,7 @@ def test_a_heading_without_the_columns_is_refused(users):
     write("seen.csv", "id,time", f"{pk_of(1)},{WHEN}")
     assert refusal("seen.csv") == (
         "seen.csv, line 1: the header row 'id, time' has no column user_id and no column when; "
-        "without a header row, use --columns."
+        "use --map user=NAME,when=NAME or, without a header row, --columns."
     )
 
 
@@ -247,6 +248,7 @@ def test_a_log_names_users_by_their_username(users):
         "  Added 1 souvenir.\n"
         "  Skipped 1: no user.\n"
         "  Skipped 1: unknown user.\n"
+        "    access.log, line 2: unknown user 'nobody'.\n"
     )
 
 
@@ -413,32 +415,91 @@ def test_skipped_lines_are_counted_by_reason(users):
         "  Added 1 souvenir.\n"
         "  Skipped 1: the window already has a souvenir.\n"
         "  Skipped 3: bad line.\n"
+        "    seen.csv, line 4: not CSV: unexpected end of data.\n"
+        "    seen.csv, line 5: 'yesterday' is not a time in a known notation, such as "
+        "2016-01-31T10:30:00Z.\n"
+        "    seen.csv, line 12: the number of cells is 1, not 2.\n"
         "  Skipped 3: no user.\n"
         "  Skipped 1: unknown user.\n"
+        "    seen.csv, line 7: unknown user 'nobody'.\n"
         "  Skipped 1: in the future.\n"
-        "    seen.csv, line 4: not CSV: unexpected end of data.\n"
-        "    seen.csv, line 5: 'yesterday' is neither an ISO 8601 time nor a Unix timestamp.\n"
-        "    seen.csv, line 12: no time.\n"
     )
 
 
 def test_the_first_of_many_bad_lines_are_shown(users):
-    write("seen.csv", "user_id,when", *["bad"] * 1_200)
+    write("seen.csv", *csv_of((1, NINE)), *["bad,"] * 1_200, *[f"{n}x,{WHEN}" for n in range(11)])
     lines = run("seen.csv").splitlines()
     assert lines[2] == "  Skipped 1,200: bad line."
-    assert lines[3::9] == ["    seen.csv, line 2: no time.", "    seen.csv, line 11: no time."]
-    assert lines[13:] == ["    ... and 1,190 more bad lines."]
+    assert lines[3:13:9] == ["    seen.csv, line 3: no time.", "    seen.csv, line 12: no time."]
+    assert lines[13] == "    ... and 1,190 more lines like these."
+    assert lines[14] == "  Skipped 11: unknown user."
+    assert lines[15:25:9] == [
+        "    seen.csv, line 1203: unknown user '0x'.",
+        "    seen.csv, line 1212: unknown user '9x'.",
+    ]
+    assert lines[25:] == ["    ... and 1 more line like these."]
 
 
 def test_ten_bad_lines_are_all_shown(users):
-    write("seen.csv", "user_id,when", *["bad"] * 10)
-    assert run("seen.csv").endswith("    seen.csv, line 11: no time.\n")
+    write("seen.csv", *csv_of((1, NINE)), *["bad,"] * 10)
+    assert run("seen.csv").endswith("    seen.csv, line 12: no time.\n")
+
+
+def test_what_is_shown_has_no_control_characters(users):
+    write("seen.csv", *csv_of((1, NINE)), f"\x1b[2J\u202e,{WHEN}", "1,\x1b[2J")
+    output = run("seen.csv")
+    assert "line 3: unknown user '?[2J?'.\n" in output
+    assert "line 4: '\\x1b[2J' is not a time" in output
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_an_import_of_nothing_but_bad_lines_fails(users, options):
+    write("bad.csv", "user_id,when", "bad,", "bad,", f"nobody,{WHEN}")
+    write("good.csv", *csv_of((1, NINE)))
+    assert refusal("bad.csv", *options) == "Nothing was imported: 2 bad lines."
+    assert "Skipped 2: bad line" in run("bad.csv", "good.csv", *options)
+    assert "Skipped 2: bad line" in run("good.csv", "bad.csv", *options)
+
+
+def test_an_import_of_what_is_there_already_does_not_fail(users):
+    write("seen.csv", *csv_of((1, NINE)), "bad,")
+    run("seen.csv")
+    assert "Added 0 souvenirs" in run("seen.csv")
+
+
+@pytest.mark.parametrize("lines", [[], ["nobody,2016-01-04"]])
+def test_an_import_without_bad_lines_does_not_fail(users, lines):
+    write("seen.csv", "user_id,when", *lines)
+    assert "Added 0 souvenirs" in run("seen.csv")
+
+
+def test_the_encoding_can_be_given(users, make_user):
+    user = make_user(**called("Jürgen"))
+    Path("seen.csv").write_bytes(f"user_id;when\n{user.get_username()};{WHEN}".encode("cp1252"))
+    field = get_user_model().USERNAME_FIELD
+    run("seen.csv", "--encoding=cp1252", f"--lookup={field}")
+    assert rows() == [(user.pk, NINE)]
+
+
+@pytest.mark.parametrize("name", ["klingon", "rot13", "a\0b"])
+def test_an_unknown_encoding_is_refused(name):
+    write("seen.csv")
+    assert refusal("seen.csv", f"--encoding={name}") == (
+        f"Unknown encoding {name!r}: use a name like 'cp1252' or 'utf-16'."
+    )
+
+
+def test_an_invalid_mapping_is_refused():
+    write("seen.csv")
+    assert (
+        refusal("seen.csv", "--map=id=a") == "--map 'id=a' is not of the form user=NAME,when=NAME."
+    )
 
 
 def test_a_strict_import_stops_at_the_first_bad_line(users, capsys):
     write("a.csv", *csv_of((1, NINE)), "bad", *csv_of((2, NINE))[1:])
     write("b.csv", *csv_of((3, NINE)))
-    with pytest.raises(CommandError, match=r"^a\.csv, line 3: no time\.$"):
+    with pytest.raises(CommandError, match=r"^a\.csv, line 3: the number of cells is 1, not 2\.$"):
         call_command("import_souvenirs", "a.csv", "b.csv", "--strict")
     assert capsys.readouterr().out == "a.csv: read 1 line.\n  Added 1 souvenir.\n"
     assert rows() == expected((1, NINE))
@@ -697,7 +758,7 @@ def test_a_log_with_users_equals_its_csv_file(db):
     assert "  Skipped 1,128: no user.\n" in run(str(log), "--window=0")
     names = dict(get_user_model().objects.values_list("pk", get_user_model().USERNAME_FIELD))
     with open_text(str(file_of("weblog_auth_users.csv.gz"))) as (lines, _):
-        table = {record for _, record in read_lines(lines, csv_parser(None, UTC))}
+        table = {record for _, record in read_lines(lines, CellParser(UTC))}
     assert len(table) == truth_of("weblog_auth_users")["distinct_user_second_pairs"]
     assert {(names[user].removeprefix("user"), when) for user, when in rows()} == table
     assert Souvenir.objects.count() == len(table)

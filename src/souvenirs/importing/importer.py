@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeAlias, TypeVar
 
 from django.conf import settings
 from django.db import reset_queries
@@ -22,20 +22,25 @@ from ..calendar import EPOCH, MICROSECOND
 from ..recording import CLOCK_TOLERANCE
 from ..stores import Sighting, UserRange, get_store
 from .lines import Entry, Record, Unreadable
-from .users import Unidentified, Users
+from .users import NO_USER, Unidentified, Users
 
 T = TypeVar("T")
 
 BATCH = 5_000
 #: The number of windows with a souvenir that are remembered.
 REMEMBERED = 100_000
-BAD_LINES_SHOWN = 10
+#: The number of lines that are shown for a reason.
+SHOWN = 10
+#: The characters of a name that are shown.
+NAME_SHOWN = 100
 
 #: The ends of windows that reach beyond the years 1 to 9999; a day less, for all time zones.
 CALENDAR = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 
+#: A window of a user, by its number since 1970; a window of length 0 is one microsecond.
+UserWindow: TypeAlias = "tuple[Hashable, int]"
+
 BAD_LINE = "bad line"
-NO_USER = "no user"
 OUT_OF_RANGE = "outside --after and --before"
 FUTURE = "in the future"
 
@@ -55,15 +60,16 @@ class Summary:
     repeated: int = 0
     #: Lines skipped, by reason.
     skipped: Counter[str] = field(default_factory=Counter)
-    #: The first bad lines, each as a sentence.
-    bad_lines: list[str] = field(default_factory=list)
+    #: By reason, sentences: of the first bad lines by number, of the first names without a user.
+    examples: dict[str, dict[Hashable, str]] = field(default_factory=dict)
 
-
-class UserWindow(NamedTuple):
-    """A window of a user, by its number since 1970; a window of length 0 is one microsecond."""
-
-    user: Any
-    number: int
+    def skip(self, reason: str, key: Hashable = None, sentence: str = "") -> None:
+        """Count a skipped line, whose sentence is kept if it is among the first different keys."""
+        self.skipped[reason] += 1
+        if sentence:
+            shown = self.examples.setdefault(reason, {})
+            if len(shown) < SHOWN:
+                shown.setdefault(key, sentence)
 
 
 @dataclass
@@ -105,74 +111,69 @@ class Importer:
             records = []
             for number, entry in batch:
                 if isinstance(entry, Record):
-                    records.append(entry)
+                    records.append((number, entry))
                     continue
                 text = f"{source}, line {number}: {entry}."
                 if self.strict or isinstance(entry, Unreadable):
-                    self._import(records, users)
+                    self._import(source, records, users)
                     raise Stopped(text)
-                self._note_bad_line(text)
-            self._import(records, users)
+                self.summary.read += 1
+                self.summary.skip(BAD_LINE, number, text)
+            self._import(source, records, users)
             yield self.summary
 
-    def _note_bad_line(self, text: str) -> None:
-        self.summary.read += 1
-        self.summary.skipped[BAD_LINE] += 1
-        if len(self.summary.bad_lines) < BAD_LINES_SHOWN:
-            self.summary.bad_lines.append(text)
-
-    def _import(self, records: list[Record], users: Users) -> None:
-        sightings = list(self._sightings(records, users))
+    def _import(self, source: str, records: list[tuple[int, Record]], users: Users) -> None:
+        users.look_up({record.user for _, record in records if record.user is not None})
         first_in: dict[UserWindow, datetime] = {}
-        for sighting in sightings:
-            window = self._window_of(sighting)
+        sightings = 0
+        for window, when in self._sightings(source, records, users):
+            sightings += 1
             if window not in self._filled:
-                first_in[window] = min(sighting.when, first_in.get(window, sighting.when))
+                first_in[window] = min(when, first_in.get(window, when))
         added = self._fill(first_in)
         # Counted after they are written, so that an interrupted run never reports too much.
         self.summary.read += len(records)
         self.summary.added += added
-        self.summary.repeated += len(sightings) - added
+        self.summary.repeated += sightings - added
         if settings.DEBUG:
             reset_queries()  # Django would keep the last few thousand
 
     def _fill(self, first_in: dict[UserWindow, datetime]) -> int:
         """Leave a souvenir in each window without one, and return the number of souvenirs added."""
         windows = list(first_in)
-        taken = get_store().occupied([self._range(each) for each in windows]) if windows else set()
+        edges = {n: self._edge(n) for _, number in windows for n in (number, number + 1)}
+        ranges = [UserRange(user, edges[n], edges[n + 1]) for user, n in windows]
+        taken = get_store().occupied(ranges) if ranges else set()
         free = [window for position, window in enumerate(windows) if position not in taken]
         if self._rehearsal is not None:
             added = self._rehearsal.add(free)
         else:
-            get_store().add_many(Sighting(window.user, first_in[window]) for window in free)
+            get_store().add_many(Sighting(window[0], first_in[window]) for window in free)
             added = len(free)
         if len(self._filled) > REMEMBERED:
             self._filled.clear()
         self._filled.update(windows)
         return added
 
-    def _sightings(self, records: list[Record], users: Users) -> Iterator[Sighting]:
-        users.look_up({record.user for record in records if record.user is not None})
+    def _sightings(
+        self, source: str, records: list[tuple[int, Record]], users: Users
+    ) -> Iterator[tuple[UserWindow, datetime]]:
+        """Yield the window and the moment of each record that counts."""
         limit = datetime.now(UTC) + CLOCK_TOLERANCE
-        skipped = self.summary.skipped
-        for name, when in records:
-            user = None if name is None else users[name]
-            if user is None:
-                skipped[NO_USER] += 1
+        width, summary = self._width, self.summary
+        for number, (name, when) in records:
+            user = NO_USER if name is None else users[name]
+            if user is NO_USER:
+                summary.skip(NO_USER.reason)
             elif (self.after and when < self.after) or (self.before and when >= self.before):
-                skipped[OUT_OF_RANGE] += 1
+                summary.skip(OUT_OF_RANGE)
             elif when > limit:
-                skipped[FUTURE] += 1
+                summary.skip(FUTURE)
             elif isinstance(user, Unidentified):
-                skipped[user.reason] += 1
+                text = f"{source}, line {number}: {user.reason} '{str(name)[:NAME_SHOWN]}'."
+                summary.skip(user.reason, name, text)
             else:
-                yield Sighting(user, when)
-
-    def _window_of(self, sighting: Sighting) -> UserWindow:
-        return UserWindow(sighting.user, (sighting.when - EPOCH) // self._width)
-
-    def _range(self, window: UserWindow) -> UserRange:
-        return UserRange(window.user, self._edge(window.number), self._edge(window.number + 1))
+                yield (user, (when - EPOCH) // width), when
 
     def _edge(self, number: int) -> datetime:
         try:

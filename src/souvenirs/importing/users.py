@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from .names import NOBODY, spellings
 from .tables import rows_of
 
 #: The number of names that are remembered.
@@ -22,6 +23,7 @@ class Unidentified(NamedTuple):
 
 
 UNKNOWN_USER = Unidentified("unknown user")
+NO_USER = Unidentified("no user")
 SHARED_NAME = Unidentified("several users with this name")
 
 
@@ -43,19 +45,26 @@ class Users:
         """Look up the names that are not known yet, in one query."""
         if len(self._keys) > REMEMBERED:
             self._keys.clear()
-        spellings: dict[Any, list[str]] = {}
+        #: The names that a value of the field may be meant by, each with the rank of its spelling.
+        meant: dict[Any, list[tuple[str, int]]] = {}
         for name in names - self._keys.keys():
             self._keys[name] = UNKNOWN_USER
-            spellings.setdefault(self._value(name), []).append(name)
-        spellings.pop(None, None)
-        if not spellings:
+            for rank, spelling in enumerate(spellings(name)):
+                meant.setdefault(self._value(spelling), []).append((name, rank))
+                if spelling.lower() in NOBODY:
+                    self._keys[name] = NO_USER
+        meant.pop(None, None)
+        if not meant:
             return
-        users = rows_of(get_user_model()).filter(**{f"{self._field}__in": list(spellings)})
+        users = rows_of(get_user_model()).filter(**{f"{self._field}__in": list(meant)})
+        best: dict[str, int] = {}
         # As an expression: some versions of Django omit a field that is named twice.
         for value, pk in users.order_by().values_list(models.F(self._field), "pk"):
-            for name in spellings.get(value, ()):  # the database may ignore case
-                is_first = self._keys[name] is UNKNOWN_USER
-                self._keys[name] = pk if is_first else SHARED_NAME
+            for name, rank in meant.get(value, ()):  # the database may ignore case
+                if rank == best.get(name) and self._keys[name] != pk:
+                    self._keys[name] = SHARED_NAME
+                elif rank < best.get(name, rank + 1):
+                    self._keys[name], best[name] = pk, rank
 
     def _value(self, name: str) -> Any:
         """Return the value of the field for a name; None if the field cannot have it."""

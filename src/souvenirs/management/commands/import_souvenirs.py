@@ -19,12 +19,14 @@ from souvenirs.importing import (
     Importer,
     Stopped,
     Summary,
+    Unreadable,
     format_of,
+    mapping_of,
     open_entries,
     parser_of,
 )
 
-from .._terminal import Progress, pluralize
+from .._terminal import Progress, pluralize, printable
 from ._base import SouvenirsCommand
 from ._errors import command_errors
 from ._options import add_options, parse_range, parse_zone
@@ -46,8 +48,8 @@ class Source(NamedTuple):
 
 class Command(SouvenirsCommand):
     help = (
-        "Imports history from CSV files, JSON lines and web access logs, plain or gzipped, or from "
-        "Django's own tables. Adds one souvenir per user and window, like live recording, and "
+        "Imports history from CSV files, JSON lines and web access logs, plain or compressed, or "
+        "from Django's own tables. Adds one souvenir per user and window, like live recording, and "
         "never changes existing ones, so it is safe to run again, even after an interruption."
     )
 
@@ -69,7 +71,21 @@ class Command(SouvenirsCommand):
         parser.add_argument(
             "--columns",
             metavar="NAME,NAME",
-            help="columns of a CSV file without a header row, including user_id and when",
+            help="columns of a CSV file without a header row, including user_id and when or those "
+            "of --map",
+        )
+        parser.add_argument(
+            "--map",
+            metavar="user=NAME,when=NAME",
+            help="where a line has its user and its time: the names of columns, of keys of JSON, "
+            "within each other as in request.user, or of fields of a W3C log "
+            "(default: user_id and when; in W3C logs, cs-username and date with time)",
+        )
+        parser.add_argument(
+            "--encoding",
+            metavar="NAME",
+            help="character encoding of the files, such as cp1252 "
+            "(default: UTF-8, or UTF-16 or UTF-32 if a file shows it)",
         )
         parser.add_argument(
             "--user-regex",
@@ -108,8 +124,10 @@ class Command(SouvenirsCommand):
         with closing(
             Importer(window, after, before, options["dry_run"], options["strict"])
         ) as importer:
-            for source in sources:
-                self._import(source, importer)
+            done = [self._import(source, importer) for source in sources]
+        bad_lines = sum(summary.skipped[BAD_LINE] for summary in done)
+        if bad_lines and not any(summary.added or summary.repeated for summary in done):
+            raise CommandError(f"Nothing was imported: {pluralize(bad_lines, 'bad line')}.")
 
     def _window(self, given: float | None) -> float:
         window = conf.RATELIMIT_SECONDS if given is None else given
@@ -134,10 +152,21 @@ class Command(SouvenirsCommand):
             raise CommandError(f"The format of {name} is not clear from its name: use --format.")
         columns = options["columns"].split(",") if options["columns"] else None
         with command_errors():
-            parser = parser_of(form, zone, columns, options["user_regex"])
+            names = mapping_of(options["map"]) if options["map"] else None
+            parser = parser_of(form, zone, names, columns, options["user_regex"])
+        encoding = self._encoding(options["encoding"])
         lookup = self._lookup(options["lookup"], form)
         size = 0 if name == "-" else Path(name).stat().st_size
-        return Source(name, "line", lookup, size, open_entries(name, parser))
+        return Source(name, "line", lookup, size, open_entries(name, parser, encoding))
+
+    def _encoding(self, name: str | None) -> str | None:
+        try:
+            "".encode(name or "utf-8")
+        except (LookupError, ValueError):
+            raise CommandError(
+                f"Unknown encoding {name!r}: use a name like 'cp1252' or 'utf-16'."
+            ) from None
+        return name
 
     def _lookup(self, given: str | None, form: str) -> str:
         user_model = get_user_model()
@@ -147,17 +176,21 @@ class Command(SouvenirsCommand):
             raise CommandError(f"{user_model._meta.label} has no field {lookup!r}.")
         return lookup
 
-    def _import(self, source: Source, importer: Importer) -> None:
+    def _import(self, source: Source, importer: Importer) -> Summary:
         progress = Progress(self.stderr, source.size, source.unit)
-        with source.opened as (entries, position):
-            try:
-                for summary in importer.run(source.name, entries, source.lookup):
-                    progress.update(position(), summary.read)
-            except Stopped as error:
-                raise CommandError(str(error)) from error
-            finally:
-                progress.finish()
-                self._report(source, importer.summary, importer.dry_run)
+        try:
+            with source.opened as (entries, position):
+                try:
+                    for summary in importer.run(source.name, entries, source.lookup):
+                        progress.update(position(), summary.read)
+                finally:
+                    progress.finish()
+                    self._report(source, importer.summary, importer.dry_run)
+        except Stopped as error:
+            raise CommandError(printable(str(error))) from error
+        except Unreadable as error:
+            raise CommandError(f"{source.name}: {error}.") from error
+        return importer.summary
 
     def _report(self, source: Source, summary: Summary, dry_run: bool) -> None:
         added = "Would add" if dry_run else "Added"
@@ -167,7 +200,8 @@ class Command(SouvenirsCommand):
             self.stdout.write(f"  Skipped {summary.repeated:,}: the window already has a souvenir.")
         for reason, count in summary.skipped.most_common():
             self.stdout.write(f"  Skipped {count:,}: {reason}.")
-        for text in summary.bad_lines:
-            self.stdout.write(f"    {text}")
-        if more := summary.skipped[BAD_LINE] - len(summary.bad_lines):
-            self.stdout.write(f"    ... and {pluralize(more, 'more bad line')}.")
+            examples = summary.examples.get(reason, {})
+            for sentence in examples.values():
+                self.stdout.write(f"    {printable(sentence)}")
+            if examples and (more := count - len(examples)):
+                self.stdout.write(f"    ... and {pluralize(more, 'more line')} like these.")
