@@ -3,9 +3,12 @@
 import inspect
 from datetime import datetime, timedelta
 from io import StringIO
+from unittest.mock import Mock
 
 import pytest
 from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -19,6 +22,8 @@ from tests.conftest import at
 pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 START = at(2010, 1, 24, 22)
+
+KNOWS_DATES = get_user_model()._meta.label in {"auth.User", "users.CharUser"}
 
 
 @pytest.fixture
@@ -100,6 +105,14 @@ def test_app_and_table():
     assert Souvenir._meta.db_table == "souvenirs_souvenir"
 
 
+@pytest.mark.parametrize("is_signed_in", [True, False])
+def test_middleware_takes_a_mock_for_a_request(make_user, is_signed_in):
+    """As in the tests of a project."""
+    user = make_user() if is_signed_in else AnonymousUser()
+    SouvenirsMiddleware(lambda request: None)(Mock(user=user))
+    assert Souvenir.objects.count() == is_signed_in
+
+
 def test_middleware_and_command_are_classes():
     assert inspect.isclass(SouvenirsMiddleware)
     assert inspect.isclass(ReportCommand)
@@ -121,6 +134,7 @@ def test_count_active_users_answers_as_before(history):
     edge = at(2013, 2, 14, 12)
     assert (count_active_users(start=edge), count_active_users(end=edge)) == (6, 3)
     assert count_active_users(start=edge, end=edge) == 0
+    assert count_active_users(start=at(2015, 2, 1), end=at(2013, 2, 1)) == 0
     assert count_active_users(at(2013, 2, 1), at(2015, 2, 1)) == 2
 
 
@@ -197,6 +211,85 @@ def test_active_days(history):
     ]
 
 
+@pytest.mark.parametrize(
+    ("report", "start", "labels"),
+    [
+        (reports.daily_usage, at(2017, 4, 3, 22), None),
+        (reports.customer_monthly_usage, at(2017, 3, 24, 22), None),
+        (
+            reports.customer_quarterly_usage,
+            at(2017, 1, 24, 22),
+            {"year_quarter": "Y08 Q1", "year": "Y08"},
+        ),
+        (reports.customer_yearly_usage, at(2017, 1, 24, 22), {"year": "Y08"}),
+        (
+            reports.calendar_monthly_usage,
+            at(2017, 4, 1),
+            {"calendar_year_month": "2017-04", "calendar_year": 2017},
+        ),
+    ],
+)
+def test_row_of_the_current_period_has_nothing_more(history, report, start, labels):
+    *_, row = report(START)
+    labels = labels or {"year_month": "Y08 M03", "year_quarter": "Y08 Q1", "year": "Y08"}
+    registered = len(get_user_model().objects.all()) if KNOWS_DATES else None
+    assert row == {
+        "period": {"start": start, "end": at(2017, 4, 3, 23)},
+        "labels": labels,
+        "usage": {
+            "registered_users": registered,
+            "activated_users": registered,
+            "active_users": int(start < at(2017, 2, 14)),
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        reports.daily_usage,
+        reports.customer_monthly_usage,
+        reports.customer_quarterly_usage,
+        reports.customer_yearly_usage,
+        reports.calendar_monthly_usage,
+    ],
+)
+def test_nobody_was_active_before_the_first_souvenir(history, report):
+    usages = [row["usage"] for row in report(at(2007, 1, 24, 22), end=at(2010, 2, 1))]
+    assert {usage["active_users"] for usage in usages} == {0}
+    assert {usage["registered_users"] for usage in usages} == ({0} if KNOWS_DATES else {None})
+
+
+def test_periods_of_the_caller(history):
+    periods = [
+        (at(2009, 1, 1), at(2010, 1, 1)),
+        (at(2013, 1, 1), at(2014, 1, 1)),
+        (at(2014, 1, 1), at(2013, 1, 1)),
+        (at(2017, 1, 1), at(2018, 1, 1)),
+    ]
+    rows = list(reports.usage_for_periods(iter(periods)))
+    assert [tuple(row["period"].values()) for row in rows] == periods
+    assert [row["usage"]["active_users"] for row in rows] == [0, 1, 0, 1]
+    assert {tuple(row) for row in rows} == {("period", "usage")}
+
+
+@pytest.mark.parametrize(
+    "report",
+    [reports.customer_monthly_usage, reports.daily_usage, reports.calendar_monthly_usage],
+)
+def test_report_that_starts_after_its_end_is_empty(history, report):
+    first = {"start": at(2013, 2, 24, 22)}
+    if report is not reports.calendar_monthly_usage:
+        first["subscription_start"] = START
+    assert list(report(**first, end=at(2012, 2, 24, 22))) == []
+
+
+def test_days_begin_with_the_month_of_the_subscription(history):
+    rows = list(reports.daily_usage(START, start=at(2013, 3, 5), end=at(2013, 3, 10, 22)))
+    assert rows[0]["period"] == {"start": at(2013, 2, 24, 22), "end": at(2013, 2, 25, 22)}
+    assert len(rows) == 14
+
+
 def test_calendar_year_is_a_number(history):
     assert next(reports.calendar_monthly_usage(START))["labels"]["calendar_year"] == 2010
 
@@ -212,6 +305,19 @@ def test_report_command_gives_headers_and_rows(history):
     out = StringIO()
     call_command(Command(), "--subscription-start=2010-01-24", "--yearly", "--recent=2", stdout=out)
     assert out.getvalue() == "year active [['Y08', 1], ['Y07', 1]]\n"
+
+
+@pytest.mark.parametrize("unit", ["daily", "monthly", "quarterly", "yearly"])
+def test_cells_of_the_current_period_and_of_one_before_history(history, unit):
+    class Command(ReportCommand):
+        def handle(self, *args, **options):
+            _, (first, *_, last) = super().handle(*args, **options)
+            assert "*" not in str(last)
+            assert first[-1] == 0
+            assert {type(cell) for cell in first[-3:]} <= {int, type(None)}
+
+    start = "--subscription-start=2009-01-24", "--before=2018-01-01"
+    call_command(Command(), f"--{unit}", "--ascending", *start)
 
 
 def test_report_of_a_subclass(db):
@@ -233,6 +339,11 @@ def test_report_of_a_subclass(db):
 
 def table(text):
     return [line.split() for line in text.strip().splitlines()]
+
+
+def joined(count):
+    """Return the cell of a number of accounts."""
+    return str(int(count)) if KNOWS_DATES else "-"
 
 
 def show(*arguments):
@@ -260,6 +371,36 @@ def test_show_usage_monthly(history):
     assert [row[-1] for row in rows[2:]] == ["0"] * 3 + ["1"] + ["0"] * 7 + ["1"] + ["0"] * 8
 
 
+def test_show_usage_shows_zeros_before_the_first_souvenir(history):
+    rows = show("--daily", "--subscription-start=2010-01-24", "--before=2010-03-08", "--ascending")
+    days = [at(2010, 1, 25) + timedelta(days=number) for number in range(43)]
+    assert rows[2:] == [
+        [f"{day:%Y-%m-%d}", *[joined(day > at(2010, 2, 14))] * 2, str(int(day == at(2010, 2, 15)))]
+        for day in days
+    ]
+
+
+def test_show_usage_quarterly(history):
+    rows = show("--quarterly", f"--subscription-start={START:%m/%d/%Y}")
+    assert rows[0] == ["quarter", "start", "end", "registered", "activated", "active"]
+    assert len(rows) == 2 + 29
+    last = ["Y08", "Q1", "2017-01-24", "2017-04-03", joined(9), joined(9), "1"]
+    assert rows[2] == last
+    assert [row[-1] for row in rows[2:]] == [
+        str(int(row[1] == "Q1" or row[:2] == ["Y06", "Q3"])) for row in rows[2:]
+    ]
+
+
+def test_show_usage_of_all_years(history):
+    rows = show("--yearly", f"--subscription-start={START:%m/%d/%Y}", "--ascending")
+    counts = [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (7, 2), (8, 1), (9, 1)]
+    ends = [*(f"{year}-01-24" for year in range(2011, 2018)), "2017-04-03"]
+    assert rows[2:] == [
+        [f"Y{year:02}", f"{2009 + year}-01-24", end, joined(there), joined(there), str(seen)]
+        for year, ((there, seen), end) in enumerate(zip(counts, ends, strict=True), 1)
+    ]
+
+
 def test_show_usage_is_monthly_by_default(history):
     arguments = ["--subscription-start=2010-01-24", "--before=2011-01-24"]
     assert show(*arguments) == show("--monthly", *arguments)
@@ -276,9 +417,9 @@ def test_show_usage_csv(history):
     arguments = ["--subscription-start=2010-01-24", "--before=2011-01-24", "--datefmt=%d.%m.%y"]
     call_command("show_usage", "--yearly", "--csv", *arguments, stdout=out, stderr=StringIO())
     header, row = out.getvalue().splitlines()
-    assert header == "year,start,end,registered,activated,active"
+    assert header.startswith("year,start,end,registered,activated,active")
     assert row.startswith("Y01,24.01.10,24.01.11,")
-    assert row.endswith(",1")
+    assert row.split(",")[5] == "1"
 
 
 def test_documented_example_of_calendar_months(history):

@@ -228,7 +228,7 @@ def test_group_is_read_once(world):
 
 def test_period_that_is_not_over_is_marked_in_each_segment(world):
     found = list(calendar_monthly_usage(at(2016, 7, 1), at(2016, 8, 2), by={"odd": keys(ODD)}))
-    assert [row.get("complete") for row in found] == [None, False, None, False]
+    assert [row.complete for row in found] == [True, False, True, False]
 
 
 @pytest.mark.parametrize("segments", [1, 30])
@@ -291,5 +291,5 @@ def test_zone_of_a_report_of_some_users(leave, make_user):
     rows = list(
         calendar_monthly_usage(at(2016, 1, 15), at(2016, 2, 15), "Europe/Paris", users=keys([1]))
     )
-    assert [row["usage"]["active_users"] for row in rows] == [None, 1]
+    assert [row.counts[-1] for row in rows] == [None, 1]
     assert rows[0]["period"]["start"].tzinfo == ZoneInfo("Europe/Paris")

@@ -1,6 +1,6 @@
 """Registered, activated and active users, period by period.
 
-Every report is a generator of dicts, which callers may change::
+Every report is a generator of :class:`Usage`, dicts which callers may change::
 
     {
         "period": {"start": datetime, "end": datetime},
@@ -11,10 +11,10 @@ Every report is a generator of dicts, which callers may change::
 * ``registered_users`` counts the accounts registered before the end of the period,
   ``activated_users`` the ones among these that are activated today, and ``active_users`` the
   distinct users seen in the period.
-* A count is None if it is unknown: ``active_users`` of an unknown period, see
-  :class:`souvenirs.insights.Period`; the others if the user model has no date-joined field.
-* ``"complete": False`` is added to an incomplete period. If ``end`` cuts a period off, the dict has
-  that end.
+* The first two are None if the user model has no date-joined field. ``active_users`` of an unknown
+  period is None, but 0 in the reports that version 1 had: those of a subscription,
+  :func:`calendar_monthly_usage` and :func:`base_usage_for_periods`.
+* If ``end`` cuts a period off, the dict has that end.
 
 Ranges are half-open, ``[start, end)``; ``end`` is now by default. ``tz``, ``users``, ``by`` and
 ``exclusive`` are those of :mod:`souvenirs.insights`. With ``by`` the periods of everyone come
@@ -24,8 +24,9 @@ the last N periods of the range.
 
 A report takes at most four queries, whatever its range; one more per 4,000 further periods, one
 more for non-integer primary keys, three more for ``by``, and those that evaluate the groups.
-Reports raise ValueError for more than 100,000 periods, a naive datetime under ``USE_TZ``, a start
-later than the end and ``exclusive`` without ``by``.
+Reports raise ValueError for more than 100,000 periods, a naive datetime under ``USE_TZ`` and
+``exclusive`` without ``by``, and for a start later than the end: the reports that version 1 had are
+empty then.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ import inspect
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
-from functools import wraps
+from functools import cache, wraps
 from itertools import accumulate
 from operator import or_
 from typing import Any, ParamSpec, TypedDict, Unpack
@@ -55,6 +56,7 @@ from .calendar import (
     calendar_boundaries,
     checked,
     checked_range,
+    earlier,
     is_known,
     label_calendar_date,
     label_calendar_year,
@@ -81,8 +83,27 @@ from .counting import (
 )
 from .stores import get_store
 
-Usage = dict[str, Any]
 Labels = dict[str, Any]
+
+
+class Usage(dict[str, Any]):
+    """The row of a period, a dict with attributes."""
+
+    #: Whether the period is complete and known, see :class:`souvenirs.insights.Period`.
+    complete: bool
+    known: bool
+
+    def __init__(self, usage: Mapping[str, Any], *, complete: bool, known: bool) -> None:
+        super().__init__(usage)
+        self.complete = complete
+        self.known = known
+
+    @property
+    def counts(self) -> tuple[int | None, int | None, int | None]:
+        """Registered, activated and active users; None if unknown, in every report."""
+        usage = self["usage"]
+        active = usage["active_users"] if self.known else None
+        return usage["registered_users"], usage["activated_users"], active
 
 
 class Whom(TypedDict, total=False):
@@ -122,9 +143,14 @@ def daily_usage(
 ) -> Iterator[Usage]:
     """Generate usage per day from the subscription's time of day, labelled with its month.
 
-    Days that end at or before ``start`` are left out.
+    The first day is that of the subscription month of ``start``.
     """
     days = Boundaries(subscription_start, DAY, tz)
+    if start is not None:
+        since, until = checked(start, "start"), checked(end or timezone.now(), "end")
+        months = Boundaries(subscription_start, MONTH, tz)
+        if utc(since) < utc(until):
+            start = months.boundary(months.number(since))
 
     def labels(number: int) -> Labels:
         return _month_labels(months_between(days.wall(0), days.wall(number)) + 1)
@@ -223,7 +249,7 @@ def calendar_monthly_usage(
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per calendar month, from the month of ``start``."""
-    return _calendar_report(MONTH, start, end, tz, recent, **whom)
+    return _report(*_calendar(MONTH, start, tz), start, end, recent, **whom)
 
 
 @_report_function
@@ -282,13 +308,28 @@ def _calendar_report(
     week_start: int | None = None,
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
+    checked_range(start, end)
+    report = _report(*_calendar(step, start, tz, week_start), start, end, recent, **whom)
+    return map(_with_unknown, report)
+
+
+def _calendar(
+    step: Step, start: datetime, tz: str | tzinfo | None, week_start: int | None = None
+) -> tuple[Boundaries, Callable[[int], Labels]]:
+    """Return the boundaries of calendar periods, and the function that labels them by number."""
     boundaries = calendar_boundaries(start, step, tz, week_start)
 
     def labels(number: int) -> Labels:
         day = boundaries.wall(number)
         return {name: label(day) for name, label in CALENDAR_LABELS[step].items()}
 
-    return _report(boundaries, labels, start, end, recent, **whom)
+    return boundaries, labels
+
+
+def _with_unknown(row: Usage) -> Usage:
+    """Return the row with None for active users if they are unknown."""
+    row["usage"]["active_users"] = row.counts[-1]
+    return row
 
 
 def _report(
@@ -303,15 +344,13 @@ def _report(
     exclusive: bool = False,
 ) -> Iterator[Usage]:
     groups = _groups(users, by, exclusive)
-    since, until = checked_range(start, end)
+    since = None if start is None else checked(start, "start")
+    until = None if end is None else checked(end, "end")
     if recent is not None and not (isinstance(recent, int) and recent >= 1):
         raise ValueError(f"recent must be at least 1, not {recent!r}.")
     now = checked(timezone.now(), "now")
     periods = periods_in(boundaries, since, until or now, now, recent)
-    rows = _labelled(periods, labels, groups)
-    if by is None:
-        return (usage for _, usage in rows)
-    return ({"segment": segment, **usage} for segment, usage in rows)
+    return _labelled(periods, labels, groups, with_segment=by is not None)
 
 
 def _groups(users: Any, by: By | None, exclusive: bool) -> dict[str | None, ActiveUsers | None]:
@@ -337,16 +376,26 @@ def _labelled(
     periods: Iterable[NumberedPeriod],
     labels: Callable[[int], Labels],
     groups: Mapping[str | None, ActiveUsers | None],
-) -> Iterator[tuple[str | None, Usage]]:
-    """Generate the name of each group and its usage of each period, with labels."""
+    *,
+    with_segment: bool,
+) -> Iterator[Usage]:
+    """Generate the usage of each period for each group, with labels."""
     periods = list(periods)
     ranges = [(outward(period.start), outward(period.end)) for period in periods]
+    first_souvenir = cache(get_store().first)
+
+    def is_known_to(usage: Mapping[str, Any], end: datetime) -> bool:
+        if isinstance(usage, Usage):
+            return usage.known
+        # The site's function built a dict of its own. It may count what has left no souvenir.
+        return bool(usage["usage"].get("active_users")) or is_known(end, first_souvenir())
+
     for segment, usages in zip(groups, _usage_of_each(ranges, list(groups.values())), strict=True):
         for period, usage in zip(periods, usages, strict=False):
+            known = is_known_to(usage, period.end)
             usage.update(labels=labels(period.number))
-            if not period.complete:
-                usage["complete"] = False
-            yield segment, usage
+            row = {"segment": segment, **usage} if with_segment else usage
+            yield Usage(row, complete=period.complete, known=known)
 
 
 def _usage_of_each(
@@ -433,8 +482,7 @@ def base_usage_for_periods(periods: Iterable[Bounds], *, users: Any = None) -> I
 
     This is the default of :func:`usage_for_periods`, which a function in
     ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` may call. A period is incomplete if its ``end`` is in the
-    future. ``users`` restricts the usage to a group. Raises ValueError for a start later than its
-    end.
+    future, and empty if its ``start`` is later. ``users`` restricts the usage to a group.
     """
     periods = list(periods)
     ranges = [_checked_period(start, end) for start, end in periods]
@@ -457,30 +505,29 @@ def _usages(
 ) -> Iterator[Usage]:
     now = utc(checked(timezone.now(), "now"))
     for (start, end), users, registered in zip(periods, active, accounts, strict=True):
-        _, until = _checked_period(start, end)
-        known = is_known(until, first_souvenir)
-        yield usage_row((start, end), users if known else None, registered, utc(until) <= now)
+        until = checked(end, "end")
+        complete, known = utc(until) <= now, is_known(until, first_souvenir)
+        yield usage_row((start, end), users, registered, complete=complete, known=known)
 
 
-def usage_row(period: Bounds, active: int | None, accounts: Accounts, complete: bool) -> Usage:
-    """Return the dict of a period, see the module, without labels."""
+def usage_row(
+    period: Bounds, active: int, accounts: Accounts, *, complete: bool, known: bool
+) -> Usage:
+    """Return the row of a period, see the module, without labels."""
     start, end = period
-    usage: Usage = {
-        "period": {"start": start, "end": end},
-        "usage": {
-            "registered_users": accounts.registered,
-            "activated_users": accounts.activated,
-            "active_users": active,
-        },
+    usage = {
+        "registered_users": accounts.registered,
+        "activated_users": accounts.activated,
+        "active_users": active,
     }
-    if not complete:
-        usage["complete"] = False
-    return usage
+    row = {"period": {"start": start, "end": end}, "usage": usage}
+    return Usage(row, complete=complete, known=known)
 
 
 def _checked_period(start: datetime, end: datetime) -> Bounds:
-    checked_range(start, end)
-    return checked(start, "start"), checked(end, "end")
+    """Return a range; an empty one if it starts later than it ends."""
+    last = checked(end, "end")
+    return earlier(checked(start, "start"), last), last
 
 
 def registered_users_as_of(date: datetime) -> tuple[int | None, int | None]:

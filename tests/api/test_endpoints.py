@@ -300,6 +300,26 @@ def test_unknown_is_not_nothing(api, history):
     assert row["value"] == ""
 
 
+@pytest.mark.parametrize(
+    ("interval", "subscription"),
+    [
+        *((name, "") for name in OF_CALENDAR),
+        *((name, "&subscription_start=2014-01-01") for name in OF_SUBSCRIPTION),
+    ],
+)
+def test_unknown_is_not_nothing_in_a_report(api, history, interval, subscription):
+    """Although the reports of version 1 say 0."""
+    query = f"from=2014-01-01&to=2016-01-03&interval={interval}{subscription}"
+    found = rows(api("usage", query))
+    assert {row["active"] for row in found} == {None}
+
+
+def test_days_of_a_subscription_begin_with_the_start(api, history):
+    query = "from=2016-03-10&to=2016-03-12&interval=day&subscription_start=2016-01-31"
+    found = rows(api("usage", query))
+    assert [row["start"][:10] for row in found] == ["2016-03-10", "2016-03-11"]
+
+
 def test_only_the_users_of_a_segment(api, history, settings):
     settings.SOUVENIRS_SEGMENTS = {"even": lambda: [pk_of(2), pk_of(4)]}
     found = rows(api("series", RANGE + "&interval=month&segment=even"))

@@ -39,7 +39,15 @@ def run(*arguments):
 
 
 def rows(*arguments):
-    return list(csv.reader(StringIO(run("--csv", "--ascending", *arguments)[0])))[1:]
+    """Return the rows of the CSV, without whether a period is complete and known."""
+    out, _ = run("--csv", "--ascending", *arguments)
+    return [row[:-2] for row in csv.reader(StringIO(out))][1:]
+
+
+def states(*arguments):
+    """Return whether each period of the CSV is complete and known."""
+    out, _ = run("--csv", "--ascending", *arguments)
+    return [row[-2:] for row in csv.reader(StringIO(out))]
 
 
 @pytest.mark.usefixtures("_history")
@@ -122,6 +130,68 @@ def test_user_model_without_dates_is_explained():
     cells = out.splitlines()[2].split()
     assert cells[3:] == (["1", "1", "1"] if KNOWS_DATES else ["-", "-", "1"])
     assert ("has no field date_joined" in err) is not KNOWS_DATES
+
+
+SUBSCRIPTION = "--subscription-start=2016-01-01"
+
+
+@pytest.mark.usefixtures("_history")
+def test_table_of_a_subscription_is_that_of_version_1():
+    """Its notes, on stderr, say what its cells do not."""
+    out, err = run(SUBSCRIPTION)
+    lines = [line.split() for line in out.splitlines()[2:]]
+    assert lines[0][:2] == ["Y02", "M04"]
+    assert lines[-1][-1] == "0"
+    assert err.splitlines()[:2] == [
+        "The last period is not over yet.",
+        "Active users are unknown before the first souvenir, and shown as 0.",
+    ]
+
+
+@pytest.mark.usefixtures("_history")
+def test_periods_of_a_subscription_that_are_not_over_are_counted():
+    _, err = run(SUBSCRIPTION, "--before=2018-01-01")
+    assert "The last 9 periods are not over yet." in err
+
+
+@pytest.mark.usefixtures("_history")
+def test_terminal_shows_what_is_unfinished_and_unknown():
+    class Terminal(StringIO):
+        def isatty(self):
+            return True
+
+    out, err = Terminal(), StringIO()
+    call_command("show_usage", SUBSCRIPTION, stdout=out, stderr=err)
+    lines = [line.split() for line in out.getvalue().splitlines()[2:]]
+    assert (lines[0][1], lines[-1][-1]) == ("M04*", "-")
+    assert "* not over yet" in err.getvalue()
+
+
+@pytest.mark.usefixtures("_history")
+def test_csv_says_what_is_complete_and_known():
+    assert states(SUBSCRIPTION, "--yearly") == [
+        ["complete", "known"],
+        ["true", "true"],
+        ["false", "true"],
+    ]
+    first = states(SUBSCRIPTION, "--daily", "--before=2016-03-02")[1]
+    assert first == ["true", "false"]
+    assert rows(SUBSCRIPTION, "--daily", "--before=2016-03-02")[0][-1] == "0"
+
+
+@pytest.mark.usefixtures("_history")
+def test_json_says_what_is_complete_and_known():
+    out, _ = run("--json", SUBSCRIPTION, "--daily", "--ascending", "--before=2016-03-02")
+    found = json.loads(out)
+    assert (found[0]["usage"]["active_users"], found[0]["known"]) == (None, False)
+    assert (found[-1]["usage"]["active_users"], found[-1]["known"]) == (1, True)
+
+
+@pytest.mark.usefixtures("_history")
+def test_subscription_that_starts_later_than_it_ends_has_no_rows():
+    arguments = "--after=2016-02-01", "--before=2016-01-15"
+    assert rows(SUBSCRIPTION, "--daily", *arguments) == []
+    assert len(run(SUBSCRIPTION, *arguments)[0].splitlines()) == 2
 
 
 @pytest.mark.usefixtures("_history")

@@ -627,6 +627,13 @@ def test_billing_is_the_report(world):
     ]
 
 
+def test_billing_before_the_first_souvenir_is_unknown(world):
+    response = get("billing", subscription_start="2020-01-15", interval="year")
+    table = rows(response, "Users in each period of the subscription")
+    assert table[-1][-1] == shown(None)
+    assert "unknown: there is no data before the first souvenir" in text(response)
+
+
 def test_billing_of_a_tenant(world, settings):
     few = [pk_of(1), pk_of(5)]
     settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=few)}

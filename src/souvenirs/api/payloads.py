@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from ..calendar import checked, utc
 from ..counting import ActiveUsers, active_users, groups_by, segment
 from ..digests import status
 from ..insights import (
@@ -28,6 +29,7 @@ from ..insights import (
     stickiness,
 )
 from ..reports import (
+    Usage,
     calendar_daily_usage,
     calendar_monthly_usage,
     calendar_quarterly_usage,
@@ -97,6 +99,9 @@ def usage_payload(parameters: Parameters) -> Payload:
         report, label = OF_SUBSCRIPTION[parameters.interval]
         start, end = parameters.start, parameters.end
         usages = report(parameters.subscription_start, start, end, parameters.zone, **groups)
+        if start is not None:
+            # Days begin with the month of the start, as in version 1.
+            usages = (usage for usage in usages if _ends_after(usage, start))
     return Payload(
         [
             {
@@ -104,14 +109,16 @@ def usage_payload(parameters: Parameters) -> Payload:
                 "label": str(usage["labels"][label]),
                 "start": timestamp(usage["period"]["start"], parameters.zone),
                 "end": timestamp(usage["period"]["end"], parameters.zone),
-                "complete": usage.get("complete", True),
-                "registered": usage["usage"]["registered_users"],
-                "activated": usage["usage"]["activated_users"],
-                "active": usage["usage"]["active_users"],
+                "complete": usage.complete,
+                **dict(zip(("registered", "activated", "active"), usage.counts, strict=True)),
             }
             for usage in usages
         ]
     )
+
+
+def _ends_after(usage: Usage, start: datetime) -> bool:
+    return utc(checked(usage["period"]["end"], "end")) > utc(checked(start, "start"))
 
 
 def series_payload(parameters: Parameters) -> Payload:

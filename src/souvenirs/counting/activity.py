@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from django.db.models import QuerySet
 
-from ..calendar import bound, checked_range
+from ..calendar import bound, checked, checked_range, earlier
 from ..models import Souvenir
 from ..sets import IsOneOf
 from ..stores import USER, Group, get_store
@@ -116,11 +116,14 @@ def count_active_users(
     """Return the number of users active in ``[start, end)``: the length of :func:`active_users`.
 
     ``qs`` is a queryset of the souvenirs to count, which may be filtered, joined and ordered; it
-    does not include pruned souvenirs. With ``by`` the result is a :class:`BySegment`. Raises what
-    :func:`active_users` raises, ValueError also if ``qs`` is sliced or of another model, and
-    TypeError if it is not a queryset.
+    does not include pruned souvenirs. With ``by`` the result is a :class:`BySegment`. A range that
+    starts later than it ends has no users. Raises what :func:`active_users` raises otherwise,
+    ValueError also if ``qs`` is sliced or of another model, and TypeError if it is not a queryset.
     """
-    first, last = checked_range(start, end)
+    first = None if start is None else checked(start, "start")
+    last = None if end is None else checked(end, "end")
+    if first is not None and last is not None:
+        first = earlier(first, last)
     if qs is not None:
         _check(qs)
     group = group_of(users)

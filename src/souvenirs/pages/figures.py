@@ -37,7 +37,7 @@ from ..insights import (
     results_of,
     trailing_counts,
 )
-from ..reports import calendar_monthly_usage, usage_row
+from ..reports import Usage, calendar_monthly_usage, usage_row
 from ..stores import get_store
 from ..web import FOUR_WEEKS, WEEK, busyhours
 
@@ -82,7 +82,7 @@ class Overview:
     chart: Stickiness
     growth: Growth
     busy: busyhours.BusyHours
-    months: list[dict[str, Any]]
+    months: list[Usage]
 
 
 def overview(
@@ -225,18 +225,24 @@ def _plan_tiles(
     return Plan([(outward(start) if start else None, outward(end)) for start, end in ranges], make)
 
 
-def _plan_usage(months: Timeline, users: Any) -> Plan[list[dict[str, Any]]]:
+def _plan_usage(months: Timeline, users: Any) -> Plan[list[Usage]]:
     """Plan the usage report of calendar months, in the form of :mod:`souvenirs.reports`."""
     among = None if users is None else ActiveUsers(users).users()
 
-    def make(sets: Sequence[ActiveUsers]) -> list[dict[str, Any]]:
+    def make(sets: Sequence[ActiveUsers]) -> list[Usage]:
         ends = [checked(period.end, "end") for period in months.periods]
         known = accounts_as_of(ends, among)
         report = []
         for period, active, accounts in zip(months.periods, sets, known, strict=True):
-            count = len(active) if period.known else None
-            usage = usage_row((period.start, period.end), count, accounts, period.complete)
-            report.append({**usage, "labels": {"calendar_year_month": period.label}})
+            usage = usage_row(
+                (period.start, period.end),
+                len(active),
+                accounts,
+                complete=period.complete,
+                known=period.known,
+            )
+            usage["labels"] = {"calendar_year_month": period.label}
+            report.append(usage)
         return report
 
     return Plan(months.ranges, make)

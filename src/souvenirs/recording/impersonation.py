@@ -20,9 +20,9 @@ def is_impersonated(request: HttpRequest, user: Any) -> bool:
     attributes = request.__dict__
     if attributes.get("impersonator") is not None or IMPERSONATION_ENDED in attributes:
         return True
-    session = getattr(request, "session", None)
     # The user of a request whose session has not been loaded does not come from the session.
-    return is_impersonated_session(getattr(session, "_session_cache", {}))
+    data = getattr(getattr(request, "session", None), "_session_cache", None)
+    return isinstance(data, dict) and is_impersonated_session(data)
 
 
 def is_impersonated_session(data: dict[str, Any]) -> bool:

@@ -37,6 +37,8 @@ class ReportCommand(ReadingCommand):
     ``handle()`` returns ``(headers, rows)``, which a subclass outputs. The option ``report`` names
     the report: ``"monthly"`` calls ``monthly_report(options)``, which returns headers and rows in
     ascending order. A subclass adds a report with such a method and an option that sets ``report``.
+    Active users of an unknown period are 0, as in version 1, and None with ``calendar``; each
+    :class:`ReportRow` has its ``usage``.
 
     A subclass may add the options ``--segment``, ``--by-segment`` and ``--exclusive``. With
     ``by_segment``, the rows of everyone come first and those of each segment follow; the first
@@ -59,8 +61,8 @@ class ReportCommand(ReadingCommand):
             "--after",
             "--before",
             "--tz",
-            after="; the first period is shown in full (default: the start of the subscription or "
-            "the first souvenir)",
+            after="; the first period, or of days the first month of the subscription, is shown "
+            "in full (default: the start of the subscription or the first souvenir)",
             before=" (default: now)",
         )
         for unit in REPORTS:
@@ -123,14 +125,15 @@ class ReportCommand(ReadingCommand):
             raise CommandError("Cannot use --calendar and --subscription-start together.")
         if report == "weekly" and not calendar:
             raise CommandError("The weekly report requires --calendar.")
-        parse_range(options, parse_zone(options.get("tz")))
+        if calendar:
+            parse_range(options, parse_zone(options.get("tz")))
         if report in REPORTS and not calendar and anchor is None:
             raise CommandError(f"The {report} report requires --subscription-start or --calendar.")
 
     def daily_report(self, options: dict[str, Any]) -> Report:
         shown = options.get("date") or ("start" if options.get("calendar") else "end")
         rows = [
-            ReportRow([_date(usage, shown, options), *_counts(usage)], usage)
+            ReportRow([_date(usage, shown, options), *_counts(usage, options)], usage)
             for usage in self._usage("daily", options)
         ]
         return ["date", "registered", "activated", "active"], rows
@@ -155,7 +158,7 @@ class ReportCommand(ReadingCommand):
                     usage["labels"][label],
                     _date(usage, "start", options),
                     _date(usage, "end", options),
-                    *_counts(usage),
+                    *_counts(usage, options),
                 ],
                 usage,
             )
@@ -209,9 +212,11 @@ def _date(usage: reports.Usage, end: str, options: dict[str, Any]) -> str:
     return moment.strftime(options["datefmt"])
 
 
-def _counts(usage: reports.Usage) -> list[int | None]:
+def _counts(usage: reports.Usage, options: dict[str, Any]) -> Iterable[int | None]:
+    if options.get("calendar"):
+        return usage.counts
     counts = usage["usage"]
-    return [counts["registered_users"], counts["activated_users"], counts["active_users"]]
+    return counts["registered_users"], counts["activated_users"], counts["active_users"]
 
 
 def _first_souvenir() -> datetime:

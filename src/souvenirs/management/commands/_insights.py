@@ -45,7 +45,7 @@ class InsightCommand(ReadingCommand, ABC):
         if options["csv"]:
             rows = answer.rows()
             headers = self.headers or list(rows[0] if rows else ())
-            write_csv(self.stdout, headers, (map(_csv_value, row.values()) for row in rows))
+            write_csv(self.stdout, headers, (row.values() for row in rows))
             return None
         self.display = self._display(options)
         return "\n".join(self.show(answer, options))
@@ -91,8 +91,3 @@ class ExactEncoder(DjangoJSONEncoder):
 
     def default(self, o: Any) -> Any:
         return o.isoformat() if isinstance(o, datetime) else super().default(o)
-
-
-def _csv_value(value: Any) -> Any:
-    """Return a value for the CSV of a command, in which booleans are ``True`` and ``False``."""
-    return str(value) if isinstance(value, bool) else value

@@ -34,14 +34,18 @@ class Command(ReportCommand):
             entries = [_entry(headers, row) for row in rows]
             return json.dumps(entries, cls=DjangoJSONEncoder, indent=2)
         if options.get("csv"):
-            write_csv(self.stdout, headers, rows)
+            write_csv(self.stdout, *_with_state(headers, rows))
             return None
-        self.notes.extend(_notes(rows))
+        # What other programs read of a subscription is as in version 1.
+        is_marked = bool(options.get("calendar")) or self.stdout.isatty()
+        self.notes.extend(_notes(rows, is_marked=is_marked))
+        if is_marked:
+            rows = [_marked(row, int(options.get("by_segment", False))) for row in rows]
         if not options.get("by_segment"):
-            return tabulate([_marked(row) for row in rows], headers, missingval=NO_VALUE)
+            return tabulate(rows, headers, missingval=NO_VALUE)
         if not options.get("exclusive"):
             self.notes.append(OVERLAP_NOTE)
-        named = [[_name(row[0]), *_marked(row, 1)] for row in rows]
+        named = [[_name(name), *cells] for name, *cells in rows]
         # The name of a segment may consist of digits; it is still not a number.
         return tabulate(named, headers, missingval=NO_VALUE, disable_numparse=[0])
 
@@ -50,13 +54,15 @@ def _name(segment: str | None) -> str:
     return EVERYONE if segment is None else printable(segment)
 
 
-def _notes(rows: list[Any]) -> Iterator[str]:
-    """Generate notes on the marks and the missing numbers of a table."""
+def _notes(rows: list[Any], *, is_marked: bool) -> Iterator[str]:
+    """Generate notes on the periods of a table that are not over, and on unknown numbers."""
     usages = [row.usage for row in rows if isinstance(row, ReportRow)]
-    if any(not _is_complete(usage) for usage in usages):
-        yield UNFINISHED_NOTE
-    if any(usage["usage"]["active_users"] is None for usage in usages):
-        yield "Active users are unknown before the first souvenir."
+    unfinished = {usage["period"]["start"] for usage in usages if not usage.complete}
+    if unfinished:
+        yield UNFINISHED_NOTE if is_marked else _unfinished(len(unfinished))
+    if not all(usage.known for usage in usages):
+        shown = "" if is_marked else ", and shown as 0"
+        yield f"Active users are unknown before the first souvenir{shown}."
     if any(usage["usage"]["registered_users"] is None for usage in usages):
         yield (
             f"Registered and activated users are unknown: {get_user_model()._meta.label} has no "
@@ -64,19 +70,36 @@ def _notes(rows: list[Any]) -> Iterator[str]:
         )
 
 
-def _is_complete(usage: dict[str, Any]) -> bool:
-    return bool(usage.get("complete", True))
+def _unfinished(count: int) -> str:
+    if count == 1:
+        return "The last period is not over yet."
+    return f"The last {count} periods are not over yet."
 
 
-def _marked(row: list[Any], first: int = 0) -> list[Any]:
-    """Return the cells from the period on, with a mark if the period is not over yet."""
-    cells = row[first:]
-    if isinstance(row, ReportRow) and not _is_complete(row.usage):
-        return [f"{cells[0]}{UNFINISHED}", *cells[1:]]
+def _marked(row: list[Any], first: int) -> list[Any]:
+    """Return the cells of a row, with what is unknown as None and a mark if it is not over yet.
+
+    The mark is added to the cell at the position ``first``.
+    """
+    if not isinstance(row, ReportRow):
+        return row
+    cells = [*row[:-1], row.usage.counts[-1]]
+    if not row.usage.complete:
+        cells[first] = f"{cells[first]}{UNFINISHED}"
     return cells
 
 
+def _with_state(headers: list[str], rows: list[Any]) -> tuple[list[str], list[Any]]:
+    """Return headers and rows with two more columns, unless a subclass has made the report."""
+    if not all(isinstance(row, ReportRow) for row in rows):
+        return headers, rows
+    states = ([*row, row.usage.complete, row.usage.known] for row in rows)
+    return [*headers, "complete", "known"], list(states)
+
+
 def _entry(headers: list[str], row: list[Any]) -> dict[str, Any]:
-    if isinstance(row, ReportRow):
-        return {**row.usage, "complete": _is_complete(row.usage)}
-    return dict(zip(headers, row, strict=True))
+    if not isinstance(row, ReportRow):
+        return dict(zip(headers, row, strict=True))
+    usage = row.usage
+    counts = {**usage["usage"], "active_users": usage.counts[-1]}
+    return {**usage, "usage": counts, "complete": usage.complete, "known": usage.known}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from django.utils.translation import gettext as _
 
 from ...api import USAGE
 from ...calendar import checked, local
 from ...counting import date_joined_field
+from ...reports import Usage
 from ..charts import Chart, Line
 from ..formats import number
 from ..links import PageRequest
@@ -17,28 +17,25 @@ from ..tables import Column, PageTable, TableCell, header, numbers
 from .common import downloads, period_notes
 
 
-def usage_chart(usages: Sequence[dict[str, Any]]) -> Chart:
+def usage_chart(usages: Sequence[Usage]) -> Chart:
     """Return the chart of registered, activated and active users."""
     return Chart(
         id="souvenirs-usage",
         title=_("Registered, activated and active users"),
         labels=[_label_of(usage) for usage in usages],
         lines=[
-            Line(name, [usage["usage"][key] for usage in usages]) for key, name in _kinds().items()
+            Line(name, [usage.counts[place] for usage in usages])
+            for place, name in enumerate(_kinds())
         ],
     )
 
 
-def _kinds() -> dict[str, str]:
-    return {
-        "registered_users": _("Registered"),
-        "activated_users": _("Activated"),
-        "active_users": _("Active"),
-    }
+def _kinds() -> tuple[str, str, str]:
+    return _("Registered"), _("Activated"), _("Active")
 
 
 def usage_table(
-    usages: Sequence[dict[str, Any]],
+    usages: Sequence[Usage],
     page: PageRequest,
     caption: str,
     interval: str,
@@ -47,7 +44,7 @@ def usage_table(
     """Return a report, latest period first."""
     zone = page.parameters.zone
 
-    def people(usage: dict[str, Any]) -> str:
+    def people(usage: Usage) -> str:
         return page.people_in(usage["period"]["start"], usage["period"]["end"])
 
     rows = []
@@ -55,10 +52,10 @@ def usage_table(
         start, end = (
             local(checked(usage["period"][name], name), zone) for name in ("start", "end")
         )
-        registered, activated, active = (usage["usage"][key] for key in _kinds())
+        registered, activated, active = usage.counts
         rows.append(
             [
-                header(_label_of(usage), usage.get("complete", True)),
+                header(_label_of(usage), usage.complete),
                 TableCell(start.date().isoformat(), kind="date"),
                 TableCell(end.date().isoformat(), kind="date"),
                 *numbers([registered, activated]),
@@ -71,7 +68,7 @@ def usage_table(
             Column(_("Period"), is_number=False),
             Column(_("From"), is_number=False),
             Column(_("Before"), is_number=False),
-            *map(Column, _kinds().values()),
+            *map(Column, _kinds()),
         ],
         rows=rows,
         downloads=downloads(page, USAGE, **(since or {}), interval=interval),
@@ -79,13 +76,13 @@ def usage_table(
     )
 
 
-def _label_of(usage: dict[str, Any]) -> str:
+def _label_of(usage: Usage) -> str:
     return str(next(iter(usage["labels"].values())))
 
 
-def _usage_notes(usages: Sequence[dict[str, Any]]) -> list[str]:
-    complete = (usage.get("complete", True) for usage in usages)
-    notes = period_notes(complete, (usage["usage"]["active_users"] for usage in usages))
+def _usage_notes(usages: Sequence[Usage]) -> list[str]:
+    complete = (usage.complete for usage in usages)
+    notes = period_notes(complete, (usage.counts[-1] for usage in usages))
     if date_joined_field() is None:
         notes.append(_("The user model of this site has no date of registration."))
     return notes

@@ -1,1 +1,0 @@
-"""The tenants of a site with django-tenants."""
