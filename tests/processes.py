@@ -356,6 +356,37 @@ class MariaDB(Server):
             return cursor.fetchall()
 
 
+class PgBouncer(Server):
+    """Two connections to a database, given to each transaction anew."""
+
+    account = "postgres"
+    stop_signal = signal.SIGTERM
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.target = urlsplit(url)
+        user = self.target.username
+        self.url = self.target._replace(netloc=f"{user}@{HOST}:{self.port}").geturl()
+
+    def prepare(self) -> None:
+        database = self.target.path.lstrip("/")
+        address = f"host={self.target.hostname} port={self.target.port} dbname={database}"
+        self.settings.write_text(
+            f"[databases]\n{database} = {address}\n[pgbouncer]\n"
+            f"listen_addr = {HOST}\nlisten_port = {self.port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {self.directory / 'users'}\n"
+            "pool_mode = transaction\ndefault_pool_size = 2\n"
+        )
+        (self.directory / "users").write_text(f'"{self.target.username}" ""\n')
+
+    @property
+    def settings(self) -> Path:
+        return self.directory / "pgbouncer.ini"
+
+    def command(self) -> list[str]:
+        return [binary("pgbouncer"), str(self.settings)]
+
+
 class BlackHole:
     """A port that never says a word; ``accepts=False``: that does not even accept a connection."""
 

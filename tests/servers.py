@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import dj_database_url
@@ -52,29 +54,61 @@ def version(name: str) -> str | None:
         return None
 
 
-def _postgresql() -> str:
-    import psycopg
+@contextmanager
+def new_database(name: str, database: str) -> Iterator[str]:
+    """Make an empty database on a server, yield its URL, and drop it."""
+    drop = f"DROP DATABASE IF EXISTS {database}"
+    if name == "postgresql":
+        url, execute, drop = POSTGRES, _execute_on_postgresql, f"{drop} WITH (FORCE)"
+    else:
+        url, execute = MARIADB, _execute_on_mariadb
+    execute(drop)
+    execute(f"CREATE DATABASE {database}")
+    try:
+        yield urlsplit(url)._replace(path=f"/{database}").geturl()
+    finally:
+        execute(drop)
 
-    url = urlsplit(POSTGRES)._replace(path="/postgres").geturl()
-    with psycopg.connect(url, connect_timeout=2) as connection:
+
+def _postgresql() -> str:
+    with _connected_to_postgresql() as connection:
         return connection.execute("SHOW server_version").fetchone()[0]
 
 
+def _execute_on_postgresql(sql: str) -> None:
+    with _connected_to_postgresql() as connection:
+        connection.execute(sql)
+
+
+def _connected_to_postgresql():
+    import psycopg
+
+    url = urlsplit(POSTGRES)._replace(path="/postgres").geturl()
+    return psycopg.connect(url, connect_timeout=2, autocommit=True)
+
+
 def _mariadb() -> str:
+    with closing(_connected_to_mariadb()) as connection:
+        return connection.get_server_info()
+
+
+def _execute_on_mariadb(sql: str) -> None:
+    with closing(_connected_to_mariadb()) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def _connected_to_mariadb():
     import pymysql
 
     url = urlsplit(MARIADB)
-    connection = pymysql.connect(
+    return pymysql.connect(
         host=url.hostname,
         port=url.port or 3306,
         user=url.username,
         password=url.password or "",
+        charset="utf8mb4",
         connect_timeout=2,
     )
-    try:
-        return connection.get_server_info()
-    finally:
-        connection.close()
 
 
 def _redis() -> str:
