@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from .conf import conf
 from .recording import (
     Window,
+    closing_opened,
     has_no_user,
     ignores_request,
     ignores_user,
@@ -61,7 +64,12 @@ class SouvenirsMiddleware:
     def __call__(self, request: HttpRequest) -> Any:
         if self.is_async:
             return self.__acall__(request)
-        response: Any = self.get_response(request)
+        try:
+            response: Any = self.get_response(request)
+        except asyncio.CancelledError:
+            # Of an async view inside a middleware that is not: the client has disconnected.
+            _work_now(request, None)
+            raise
         _work_now(request, response)
         return response
 
@@ -141,7 +149,8 @@ def _work_for_user(
         return None
     if ignores_user(user) or ignores_request(request, response):
         return None
-    return partial(_attempt, partial(_record_visit, request, user), f"user {key}")
+    record = partial(_record_visit, request, user)
+    return partial(_attempt, request, record, f"user {key}")
 
 
 def _work_for_session(
@@ -153,7 +162,8 @@ def _work_for_session(
     if ignores_request(request, response):
         return None
     window = window_now(seconds) if seconds else None
-    return partial(_attempt, partial(_record_session, request, session, window), "a session")
+    record = partial(_record_session, request, session, window)
+    return partial(_attempt, request, record, "a session")
 
 
 def _record_visit(request: HttpRequest, user: Any) -> None:
@@ -183,12 +193,13 @@ def _user_to_record(session: Any, window: Window | None) -> Any:
     return None if user is None or ignores_user(user) else user
 
 
-def _attempt(record: Callable[[], None], whose: str) -> None:
+def _attempt(request: HttpRequest, record: Callable[[], None], whose: str) -> None:
     """Leave a souvenir, unless the breaker of the database is open."""
     try:
         breaker = database_breaker()
         if breaker.allows():
-            record()
+            with closing_opened() if isinstance(request, ASGIRequest) else nullcontext():
+                record()
             breaker.close()
     except Exception:
         logger.exception("Could not leave a souvenir of %s.", whose)

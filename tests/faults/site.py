@@ -3,7 +3,8 @@
 ``SITE_DATABASE`` and ``SITE_CACHE`` are URLs, ``SITE_CACHE_BACKEND`` is a class, ``SITE_SESSIONS``
 is one of Django's session engines; ``SITE_SETTINGS`` is JSON of any other settings.
 ``SITE_KEEPS_CONNECTIONS=1`` keeps connections to the database open from request to request, and
-``SITE_WITHOUT_SOUVENIRS=1`` leaves the middleware out.
+``SITE_WITHOUT_SOUVENIRS=1`` leaves the middleware out; ``SITE_MIDDLEWARE_INSIDE`` is JSON of what
+comes after it.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ MIDDLEWARE = [
 ]
 if os.environ.get("SITE_WITHOUT_SOUVENIRS") != "1":
     MIDDLEWARE += ["souvenirs.middleware.SouvenirsMiddleware"]
+# What stands inside the middleware of the app.
+MIDDLEWARE += json.loads(os.environ.get("SITE_MIDDLEWARE_INSIDE", "[]"))
 SESSION_ENGINE = "django.contrib.sessions.backends." + os.environ.get("SITE_SESSIONS", "db")
 LOGGING = {
     "version": 1,
@@ -70,6 +73,16 @@ LOGGING = {
     "loggers": {"souvenirs": {"handlers": ["stderr"], "level": "INFO"}},
 }
 globals().update(json.loads(os.environ.get("SITE_SETTINGS", "{}")))
+
+
+def sync_only(get_response):
+    """A middleware for which Django runs everything inside it on a thread."""
+
+    def middleware(request):
+        return get_response(request)
+
+    return middleware
+
 
 #: Only these views, without a transaction around them, can do without a database.
 without_database = transaction.non_atomic_requests
@@ -148,6 +161,31 @@ async def async_slow(request):
 
 
 @without_database
+async def async_fails_in_mid_stream(request):
+    async def parts():
+        yield "part 0\n"
+        raise RuntimeError("the stream fails")
+
+    return StreamingHttpResponse(parts())
+
+
+@without_database
+async def async_endless_stream(request):
+    async def parts():
+        while True:
+            yield "part\n"
+            await asyncio.sleep(0.01)
+
+    return StreamingHttpResponse(parts())
+
+
+@without_database
+async def async_hangs(request):
+    print("A view has begun.", flush=True)
+    await asyncio.sleep(60)
+
+
+@without_database
 def ready(request):
     return HttpResponse("ready")
 
@@ -166,6 +204,9 @@ VIEWS = [
     delete,
     slow,
     async_slow,
+    async_fails_in_mid_stream,
+    async_endless_stream,
+    async_hangs,
     ready,
 ]
 urlpatterns = [path(f"{view.__name__}/", view) for view in VIEWS]

@@ -1,5 +1,6 @@
 """One request becomes one souvenir."""
 
+from .connections import closing_opened
 from .ignorerules import ignores_request, ignores_user, ignores_visit
 from .impersonation import is_impersonated_session
 from .ratelimit import Window, rate_limiter, window_now

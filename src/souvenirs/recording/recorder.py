@@ -18,6 +18,7 @@ from ..scope import has_scopes, scoped
 from ..sets import primary_key
 from ..signals import user_seen
 from ..stores import Sighting, Store, UserRange, get_store
+from .connections import closing_opened
 from .ratelimit import Window, bounds_of, rate_limiter, window_now, window_of
 
 logger = logging.getLogger(__name__)
@@ -69,9 +70,10 @@ async def asouvenez(
     """See :func:`souvenez`."""
     if has_scopes():
         # The tenant is known only on the thread of the database connection.
-        return await sync_to_async(souvenez)(user, when, ratelimit, check_duplicate)
+        work = closing_opened()(souvenez)
+        return await sync_to_async(work)(user, when, ratelimit, check_duplicate)
     attempt = _Attempt.of(user, when, ratelimit, check_duplicate)
-    return attempt.settled() or await sync_to_async(attempt.record)()
+    return attempt.settled() or await sync_to_async(closing_opened()(attempt.record))()
 
 
 class _Attempt(NamedTuple):
