@@ -184,6 +184,7 @@ def test_importing_the_package_loads_no_models():
 NAMES_A_TABLE = {
     "admin/usage.py": "shows souvenirs as they are stored",
     "counting/activity.py": "takes a queryset of souvenirs",
+    "recording/catchup.py": "sends its signal as the model",
     "recording/recorder.py": "sends its signal as the model",
 }
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import nullcontext
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -16,14 +17,20 @@ from django.http.response import HttpResponseBase
 from .conf import conf
 from .recording import (
     Window,
+    catch_up,
     closing_opened,
     has_no_user,
     ignores_request,
     ignores_user,
     ignores_visit,
+    is_impersonated,
     is_impersonated_session,
+    is_passing,
     keep_accessed,
+    keep_unidentified,
+    keep_visit,
     loaded_user,
+    may_catch_up,
     rate_limiter,
     session_data,
     souvenez_visit,
@@ -37,6 +44,10 @@ from .scope import has_scopes, scoped
 from .sets import primary_key
 
 logger = ThrottledLogger(__name__)
+
+#: Largest number of souvenirs to be left later while some of them hold a request for
+#: ``SOUVENIRS_BYPASS``, which takes much more memory than a session.
+HELD_REQUESTS = 1_000
 
 Response = HttpResponseBase | None
 
@@ -143,14 +154,14 @@ def _work_for_user(
 ) -> Callable[[], None] | None:
     seconds = conf.RATELIMIT_SECONDS
     if seconds and rate_limiter.memory.knows_now(seconds, scoped(getattr(user, "pk", user))):
-        return None
+        return _late_work(request)
     key = primary_key(user)  # the key in a token is a string
     if seconds and rate_limiter.memory.knows_now(seconds, scoped(key)):
-        return None
+        return _late_work(request)
     if ignores_user(user) or ignores_request(request, response):
         return None
-    record = partial(_record_visit, request, user)
-    return partial(_attempt, request, record, f"user {key}")
+    record, keep = partial(_record_visit, request, user), partial(_keep_visit, request, user)
+    return partial(_attempt, request, record, keep, f"user {key}")
 
 
 def _work_for_session(
@@ -158,12 +169,20 @@ def _work_for_session(
 ) -> Callable[[], None] | None:
     seconds = conf.RATELIMIT_SECONDS
     if seconds and rate_limiter.sessions.knows_now(seconds, session):
-        return None
+        return _late_work(request)
     if ignores_request(request, response):
         return None
     window = window_now(seconds) if seconds else None
     record = partial(_record_session, request, session, window)
-    return partial(_attempt, request, record, "a session")
+    keep = partial(_keep_session, request, session, window, has_failed=False)
+    return partial(_attempt, request, record, keep, "a session")
+
+
+def _late_work(request: HttpRequest) -> Callable[[], None] | None:
+    """Return the work for others of a request that has none of its own."""
+    if not may_catch_up():
+        return None
+    return partial(_attempt, request, _do_nothing, _do_nothing, "earlier requests")
 
 
 def _record_visit(request: HttpRequest, user: Any) -> None:
@@ -171,8 +190,38 @@ def _record_visit(request: HttpRequest, user: Any) -> None:
         souvenez_visit(request, user)
 
 
+def _keep_visit(request: HttpRequest, user: Any) -> None:
+    if not ignores_visit(request, user):
+        keep_visit(user)
+
+
+def _keep_session(
+    request: HttpRequest, session: Hashable, window: Window | None, *, has_failed: bool
+) -> None:
+    if not conf.COUNT_IMPERSONATED and is_impersonated(request, None):
+        return
+    if conf.BYPASS is None:
+        find, most = partial(_find_user, request.session, window, None), conf.GATE_SIZE
+    else:
+        find, most = partial(_find_user, request.session, window, request), HELD_REQUESTS
+    keep_unidentified(("session", session), window, find, most=most, has_failed=has_failed)
+
+
+def _find_user(session: Any, window: Window | None, request: HttpRequest | None) -> Hashable | None:
+    """Return the primary key of the user of a session; None if the visit does not count."""
+    user = _user_to_record(session, window)
+    if user is None or (request is not None and ignores_visit(request, user)):
+        return None
+    return primary_key(user)
+
+
 def _record_session(request: HttpRequest, session: Hashable, window: Window | None) -> None:
-    user = _user_to_record(request.session, window)
+    try:
+        user = _user_to_record(request.session, window)
+    except Exception as error:
+        if is_passing(error):
+            _keep_session(request, session, window, has_failed=True)
+        raise
     if user is not None:
         _record_visit(request, user)
     if window is not None and (user is None or rate_limiter.remembers(scoped(user.pk), window)):
@@ -193,13 +242,21 @@ def _user_to_record(session: Any, window: Window | None) -> Any:
     return None if user is None or ignores_user(user) else user
 
 
-def _attempt(request: HttpRequest, record: Callable[[], None], whose: str) -> None:
-    """Leave a souvenir, unless the breaker of the database is open."""
+def _attempt(
+    request: HttpRequest, record: Callable[[], None], keep: Callable[[], None], whose: str
+) -> None:
+    """Leave a souvenir; later, if the breaker of the database is open."""
+    began = monotonic()
     try:
-        breaker = database_breaker()
-        if breaker.allows():
-            with closing_opened() if isinstance(request, ASGIRequest) else nullcontext():
-                record()
-            breaker.close()
+        if not database_breaker().allows():
+            keep()
+            return
+        with closing_opened() if isinstance(request, ASGIRequest) else nullcontext():
+            record()
+            catch_up(began)
     except Exception:
         logger.exception("Could not leave a souvenir of %s.", whose)
+
+
+def _do_nothing() -> None:
+    pass

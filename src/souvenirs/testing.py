@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from django.test import override_settings
 
-from .recording import rate_limiter
+from .recording import backlog, rate_limiter
 from .resilience import breaker, logs
 
 
 def reset() -> None:
-    """Reset the rate limit and the circuit breakers; souvenirs stay in the database."""
+    """Reset all that the process remembers; souvenirs stay in the database."""
     rate_limiter.reset()
+    backlog.forget()
     breaker.reset()
     logs.reset()
 

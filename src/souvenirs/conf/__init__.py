@@ -113,7 +113,7 @@ class Conf:
     )
     GATE_SIZE = Setting(
         50_000,
-        "Largest number of users that a process remembers instead of asking the cache.",
+        "Largest number of users that a process remembers: recorded, or still to be recorded.",
         kinds.USERS,
         "souvenirs.E007",
     )

@@ -146,15 +146,17 @@ class RateLimiter:
         """Whether a souvenir of the user in the window exists or is being written."""
         claim = self._ask("get", user, window)
         if claim != CONFIRMED:
-            if not isinstance(claim, int):
-                return False
-            if abs(time.time() - claim) <= CLAIM_SECONDS:
+            if _is_fresh(claim):
                 return True
-            if not is_recorded():
+            if not (isinstance(claim, int) and is_recorded()):
                 return False
             self._ask("set", user, window, CONFIRMED, math.ceil(window.seconds))
         self.remember(user, window)
         return True
+
+    def is_pending(self, user: Hashable, window: Window) -> bool:
+        """Whether the process that claimed the window may be writing the souvenir just now."""
+        return _is_fresh(self._ask("get", user, window))
 
     def remember(self, user: Hashable, window: Window) -> None:
         """Remember that the user has a souvenir in the window."""
@@ -205,6 +207,10 @@ class RateLimiter:
         else:
             breaker.close()
         return answer
+
+
+def _is_fresh(claim: Any) -> bool:
+    return isinstance(claim, int) and abs(time.time() - claim) <= CLAIM_SECONDS
 
 
 rate_limiter = RateLimiter()

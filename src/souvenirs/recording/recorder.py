@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from time import monotonic
 from typing import Any, Literal, NamedTuple
 
 from asgiref.sync import sync_to_async
@@ -14,10 +16,13 @@ from django.http import HttpRequest
 from ..calendar import checked, utc
 from ..conf import conf, is_window
 from ..models import Souvenir
+from ..resilience import database_breaker
 from ..scope import has_scopes, scoped
 from ..sets import primary_key
 from ..signals import user_seen
 from ..stores import Sighting, Store, UserRange, get_store
+from .backlog import Late, backlog, keep
+from .catchup import catch_up, is_passing
 from .connections import closing_opened
 from .ratelimit import Window, bounds_of, rate_limiter, window_now, window_of
 
@@ -49,7 +54,8 @@ def souvenez(
 
     Raises ValueError or TypeError for a user or datetime that cannot be recorded,
     ``ImproperlyConfigured`` for a setting with a wrong value, and ``django.db.Error`` if the
-    database fails; the next call for the user then tries again.
+    database fails. The process then remembers the souvenir and leaves it when the database works
+    again, unless the next call for the user does so first.
     """
     attempt = _Attempt.of(user, when, ratelimit, check_duplicate)
     return attempt.settled() or attempt.record()
@@ -59,6 +65,26 @@ def souvenez_visit(request: HttpRequest, user: Any) -> Outcome:
     """Leave a souvenir of the user of a request; see :func:`souvenez`."""
     attempt = _Attempt.of(user, None, True, False)._replace(request=request)
     return attempt.settled() or attempt.record()
+
+
+def keep_visit(user: Any) -> None:
+    """Leave a souvenir of the user of a request later."""
+    attempt = _Attempt.of(user, None, True, False)
+    attempt.keep(get_store(), datetime.now(UTC), has_failed=False)
+
+
+def keep_unidentified(
+    visit: Hashable,
+    window: Window | None,
+    find: Callable[[], Hashable],
+    *,
+    most: int,
+    has_failed: bool,
+) -> None:
+    """Leave a souvenir of the user whom ``find`` returns later, one per ``visit`` and window."""
+    when = datetime.now(UTC)
+    late = Late((visit, window or when), when, window, find=find)
+    keep(late, get_store().database, most=most, has_failed=has_failed)
 
 
 async def asouvenez(
@@ -111,8 +137,28 @@ class _Attempt(NamedTuple):
         store = get_store()
         if not store.can_write():
             return "skipped"
-        when = self.when or datetime.now(UTC)
-        window = window_of(when, self.seconds) if self.seconds else None
+        began, when = monotonic(), self.when or datetime.now(UTC)
+        try:
+            outcome = self._record(store, when)
+        except Exception as error:
+            if is_passing(error):
+                store.on_commit(partial(self.keep, store, when, has_failed=True))
+            raise
+        if outcome == "added":
+            catch_up(began)
+        return outcome
+
+    def keep(self, store: Store, when: datetime, *, has_failed: bool) -> None:
+        """Leave the souvenir later."""
+        window = self.window_at(when)
+        late = Late((self.key, window or when), utc(when), window, self.user)
+        keep(late, store.database, most=conf.GATE_SIZE, has_failed=has_failed)
+
+    def window_at(self, when: datetime) -> Window | None:
+        return window_of(when, self.seconds) if self.seconds else None
+
+    def _record(self, store: Store, when: datetime) -> Outcome:
+        window = self.window_at(when)
         is_lasting = not store.can_be_undone()
         hook = _CommitHook(self.key, window, self.user, when, self.request, is_claimed=is_lasting)
         if window is None:
@@ -141,6 +187,7 @@ class _Attempt(NamedTuple):
             store.on_commit(hook.limit)
             return "duplicated"
         store.add(sighting)
+        database_breaker().close()
         logger.debug("Left a souvenir of user %s at %s.", *sighting)
         store.on_commit(hook)
         return "added"
@@ -159,6 +206,8 @@ class _CommitHook:
 
     def __call__(self) -> None:
         self.limit()
+        if (rest := backlog()) is not None:
+            rest.recover()
         user_seen.send_robust(
             Souvenir, user_pk=self.user, when=utc(self.when), request=self.request
         )
@@ -168,6 +217,8 @@ class _CommitHook:
             if not self.is_claimed:
                 rate_limiter.claim(self.key, self.window)
             rate_limiter.remember(self.key, self.window)
+        if (rest := backlog()) is not None:
+            rest.drop((self.key, self.window or self.when))
 
 
 def _past(when: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """Slow or failing caches and databases do not hold up a request."""
 
-from .breaker import cache_breaker, database_breaker
+from .breaker import CircuitBreaker, cache_breaker, database_breaker
 from .caches import has_timeout, time_limited_cache
 from .logs import ThrottledLogger
 from .timeouts import time_limited

@@ -47,6 +47,10 @@ class CircuitBreaker:
         self._due.append(now + self._pause)
         return True
 
+    def is_due(self) -> bool:
+        """Whether :meth:`allows` would return True."""
+        return not self._pause or any(monotonic() >= due for due in self._due[:1])
+
     def trip(self) -> float:
         """Open after a failure; return the pause in seconds."""
         if not self._pause:

@@ -20,7 +20,11 @@ class ThrottledLogger:
         _logs.append(self)
 
     def exception(self, message: str, *args: object, level: int = logging.ERROR) -> None:
-        """Log a message with the exception being handled, unless it was logged recently.
+        """Log a message with the exception being handled; see :meth:`log`."""
+        self.log(level, message, *args, exc_info=True)
+
+    def log(self, level: int, message: str, *args: object, exc_info: bool = False) -> None:
+        """Log a message, unless it was logged recently.
 
         Messages are the same if they differ only in their arguments. They contain primary keys, but
         no names, sessions or URLs.
@@ -33,7 +37,7 @@ class ThrottledLogger:
         left_out = self._left_out.pop(message, 0)
         if left_out:
             message += f" {left_out} similar errors were not logged."
-        self.logger.log(level, message, *args, exc_info=True)
+        self.logger.log(level, message, *args, exc_info=exc_info)
 
     def forget(self) -> None:
         self._due.clear()

@@ -41,19 +41,21 @@ POSTGRESQL_ACTIVE = 1
 NEARLY = 0.9
 
 #: First words of the statements that are sent with a limit. Savepoints and the like are not.
-LIMITED = ("INSERT", "SELECT")
+LIMITED = ("INSERT", "SELECT", "(SELECT")
 
 
 class time_limited:
     """A context manager for statements on these connections that must not wait long.
 
-    They raise ``django.db.OperationalError`` when the time is up, and then the breaker of the
-    database opens. An earlier error closes it. A class is faster than a generator, and every
-    souvenir uses it.
+    They raise ``django.db.OperationalError`` when the time is up, by default after
+    ``SOUVENIRS_TIMEOUT``, and then the breaker of the database opens. An earlier error closes it.
+    A caller with a limit of its own, in ``seconds``, has a breaker of its own. A class is faster
+    than a generator, and every souvenir uses it.
     """
 
-    def __init__(self, *connections: BaseDatabaseWrapper) -> None:
+    def __init__(self, *connections: BaseDatabaseWrapper, seconds: float | None = None) -> None:
         self.connections = {connection.alias: connection for connection in connections}
+        self.seconds = seconds
 
     def __enter__(self) -> None:
         self.limits: list[Limit] = []
@@ -62,7 +64,7 @@ class time_limited:
             for connection in self.connections.values():
                 if connection.connection is None:
                     _connect(connection)
-                limit = LIMITS[connection.vendor](connection, conf.TIMEOUT)
+                limit = LIMITS[connection.vendor](connection, self.seconds or conf.TIMEOUT)
                 limit.set()
                 self.limits.append(limit)
         except BaseException as error:
@@ -70,7 +72,7 @@ class time_limited:
             raise
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        if error is not None:
+        if error is not None and self.seconds is None:
             waited = monotonic() - self.began >= NEARLY * conf.TIMEOUT
             breaker = database_breaker()
             (breaker.trip if waited else breaker.close)()
@@ -109,6 +111,8 @@ class Limit(ABC):
         self.connection: Any = connection
         self.driver: Any = connection.connection
         self.seconds = seconds
+        #: After which a server is given up that does not say that the time is up.
+        self.patience = min(2 * seconds, max(seconds, 2 * conf.TIMEOUT))
         self.milliseconds = max(1, round(seconds * 1000))
 
     @abstractmethod
@@ -139,7 +143,7 @@ class _PostgreSQL(Limit):
                 self.connection.close()
 
     def send(self, execute: Execute, sql: str, params: Any, many: bool, context: Any) -> Any:
-        """Send the limit in front of the statement, and wait no longer than twice the limit."""
+        """Send the limit in front of the statement, and give up a server that is silent."""
         cursor = context["cursor"].cursor
         is_limited = sql.startswith(LIMITED)
         if is_limited:
@@ -148,7 +152,7 @@ class _PostgreSQL(Limit):
                 client_cursor = self.connection.Database.ClientCursor(self.driver)
                 sql, params = client_cursor.mogrify(sql, params), None
             sql = self.prefix + sql
-        timeout = {"timeout": 2 * self.seconds} if _can_give_up(type(self.driver)) else {}  # type: ignore[arg-type]
+        timeout = {"timeout": self.patience} if _can_give_up(type(self.driver)) else {}  # type: ignore[arg-type]
         self.connection.validate_no_broken_transaction()
         with self.connection.wrap_database_errors, self.driver.lock:
             self.driver.wait(cursor._execute_gen(sql, params, prepare=False), **timeout)
@@ -176,7 +180,7 @@ class _MySQL(Limit):
         if _uses(self.connection, "pymysql"):
             self.site_timeout = self.driver._read_timeout
             # The driver closes the connection when that time is up.
-            self.driver._read_timeout = 2 * self.seconds
+            self.driver._read_timeout = self.patience
 
     def undo(self) -> None:
         if _uses(self.connection, "pymysql"):

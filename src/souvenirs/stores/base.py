@@ -58,6 +58,11 @@ class Store(ABC):
 
     @property
     @abstractmethod
+    def database(self) -> str:
+        """The name of that database on its server."""
+
+    @property
+    @abstractmethod
     def souvenirs(self) -> SouvenirQuerySet:
         """All souvenirs, for :mod:`souvenirs.digests`; every store keeps them in a database."""
 
@@ -69,6 +74,13 @@ class Store(ABC):
     @abstractmethod
     def add(self, sighting: Sighting) -> None:
         """Leave a souvenir; once this returns, it is as durable as the caller's transaction."""
+
+    @abstractmethod
+    def add_missing(self, late: Sequence[tuple[Sighting, UserRange]], seconds: float) -> set[int]:
+        """Leave those without a souvenir in their range, within that time; see :meth:`occupied`.
+
+        Returns the positions of the others.
+        """
 
     @abstractmethod
     def add_many(self, sightings: Iterable[Sighting]) -> None:

@@ -49,6 +49,10 @@ class OrmStore(Store):
         return self.writer.alias
 
     @property
+    def database(self) -> str:
+        return str(self.writer.settings_dict["NAME"])
+
+    @property
     def souvenirs(self) -> SouvenirQuerySet:
         return souvenirs_in(self.alias)
 
@@ -68,6 +72,15 @@ class OrmStore(Store):
                     _insert(connection, sighting)
             else:
                 _insert(connection, sighting)
+
+    def add_missing(self, late: Sequence[tuple[Sighting, UserRange]], seconds: float) -> set[int]:
+        ranges = [user_range for _, user_range in late]
+        with time_limited(self.writer, seconds=seconds):
+            found = occupied(self.writer, ranges)
+            missing = [each for position, (each, _) in enumerate(late) if position not in found]
+            if missing:
+                _insert(self.writer, *missing)
+        return found
 
     def add_many(self, sightings: Iterable[Sighting]) -> None:
         Souvenir.objects.using(self.writer.alias).bulk_create(
@@ -154,25 +167,27 @@ class OrmStore(Store):
         return Reading(self.reader, self.kind, ranges, among).counts()
 
 
-def _insert(connection: BaseDatabaseWrapper, sighting: Sighting) -> None:
-    when = outward(sighting.when)
+def _insert(connection: BaseDatabaseWrapper, *sightings: Sighting) -> None:
     if pre_save.has_listeners(Souvenir) or post_save.has_listeners(Souvenir):
-        souvenir = Souvenir(user_id=sighting.user, when=when)
-        souvenir.save(using=connection.alias, force_insert=True)
+        for user, when in sightings:
+            souvenir = Souvenir(user_id=user, when=outward(when))
+            souvenir.save(using=connection.alias, force_insert=True)
         return
-    # Without listeners, plain SQL: saving an object costs as much again as the INSERT itself.
-    values = [
-        _key_field().get_db_prep_save(sighting.user, connection),
-        WHEN.get_db_prep_save(when, connection),
-    ]
+    # Without listeners, plain SQL: saving an object costs as much again as the INSERT itself. One
+    # statement is all or nothing without a transaction, whose COMMIT could not be limited.
+    values: list[Any] = []
+    for user, when in sightings:
+        values.append(_key_field().get_db_prep_save(user, connection))
+        values.append(WHEN.get_db_prep_save(outward(when), connection))
     with connection.cursor() as cursor:
-        cursor.execute(_insert_sql(connection.alias), values)
+        cursor.execute(_insert_sql(connection.alias, len(sightings)), values)
 
 
 @cache
-def _insert_sql(alias: str) -> str:
+def _insert_sql(alias: str, rows: int) -> str:
     names = Names(connections[alias])
-    return f"INSERT INTO {names.souvenirs} ({names.user}, {names.when}) VALUES (%s, %s)"
+    columns = f"{names.souvenirs} ({names.user}, {names.when})"
+    return f"INSERT INTO {columns} VALUES {', '.join(['(%s, %s)'] * rows)}"
 
 
 @cache

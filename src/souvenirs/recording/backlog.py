@@ -1,0 +1,139 @@
+"""Souvenirs that a slow or failing cache or database kept from being written.
+
+The process remembers them, with the moments at which the users were seen, until
+:mod:`.catchup` has written them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from threading import Lock
+
+from ..resilience import CircuitBreaker, ThrottledLogger
+from ..scope import scope
+from .ratelimit import Window
+
+logger = ThrottledLogger(__name__)
+
+#: Largest number of souvenirs in a statement.
+SLICE = 100
+
+
+@dataclass(eq=False)
+class Late:
+    """A souvenir that is written late.
+
+    ``find`` returns the user's primary key if it is not known yet, or None if the visit does not
+    count.
+    """
+
+    id: Hashable
+    when: datetime
+    window: Window | None
+    user: Hashable = None
+    find: Callable[[], Hashable] | None = None
+    #: How many may be in its statement: fewer after each failure, to isolate the one at fault, and
+    #: 0 after it has failed alone.
+    company: int = SLICE
+
+
+class Backlog:
+    """The souvenirs of a tenant that this process has to write, oldest first."""
+
+    def __init__(self, database: str) -> None:
+        #: The name of the database, which changes at the end of a test run.
+        self.database = database
+        self.breaker = CircuitBreaker()
+        #: Whether a souvenir has failed since the last one that was written in time.
+        self.is_failing = False
+        self._lock = Lock()
+        self._waiting: dict[Hashable, Late] = {}
+        #: Those that failed alone, which are tried after all others.
+        self._stubborn: dict[Hashable, Late] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._stubborn)
+
+    def __contains__(self, id: Hashable) -> bool:
+        return id in self._waiting or id in self._stubborn
+
+    def add(self, lates: Iterable[Late]) -> None:
+        with self._lock:
+            self._waiting.update((late.id, late) for late in lates)
+
+    def drop(self, id: Hashable) -> None:
+        """Forget a souvenir that a later call has written."""
+        with self._lock:
+            self._waiting.pop(id, None)
+            self._stubborn.pop(id, None)
+
+    def recover(self) -> None:
+        """Let the rest be tried again: the database works."""
+        if self.is_failing:
+            self.is_failing = False
+            self.breaker.close()
+
+    def take(self) -> list[Late]:
+        """Take out the oldest, as many as may be in one statement."""
+        batch: list[Late] = []
+        size = SLICE
+        with self._lock:
+            group = self._waiting or self._stubborn
+            for late in list(islice(group.values(), SLICE)):
+                size = min(size, late.company)
+                if batch and len(batch) >= size:
+                    break
+                batch.append(group.pop(late.id))
+        return batch
+
+    def put_back(self, batch: list[Late]) -> None:
+        """Put back those whose statement failed."""
+        with self._lock:
+            for late in batch:
+                late.company = len(batch) // 4 or int(len(batch) > 1)
+                group = self._waiting if late.company else self._stubborn
+                group[late.id] = late
+
+
+_backlogs: dict[Hashable, Backlog] = {}
+
+
+def backlog() -> Backlog | None:
+    """Return what is to be written for the current tenant; None if nothing ever was."""
+    return _backlogs.get(scope()) if _backlogs else None
+
+
+def keep(late: Late, database: str, *, most: int, has_failed: bool) -> None:
+    """Remember a souvenir for the current tenant, if there are not ``most`` of all tenants.
+
+    ``has_failed`` says that its own INSERT did.
+    """
+    rest = _backlogs.setdefault(scope(), Backlog(database))
+    rest.is_failing |= has_failed
+    if late.id in rest:
+        return
+    if sum(map(len, _backlogs.values())) >= most:
+        logger.log(
+            logging.ERROR,
+            "Souvenirs are lost: the process remembers %s already that it could not write.",
+            most,
+        )
+        return
+    if has_failed:
+        late.company = 1
+    rest.add([late])
+
+
+def forget() -> None:
+    """Forget everything."""
+    _backlogs.clear()
+
+
+# What a process could not write before it forked, it writes itself. And a thread that the fork does
+# not copy may hold a lock.
+os.register_at_fork(after_in_child=forget)

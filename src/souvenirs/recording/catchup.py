@@ -1,0 +1,178 @@
+"""Write the souvenirs of the backlog.
+
+A request that has left a souvenir, or that finds the database answering again, writes some of them,
+in the time that its own souvenir left over. So no request waits longer for them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections.abc import Callable, Hashable
+from datetime import timedelta
+from time import monotonic
+
+from django.db import DataError, Error, IntegrityError
+
+from ..conf import conf
+from ..models import Souvenir
+from ..resilience import ThrottledLogger, database_breaker
+from ..scope import scoped
+from ..signals import user_seen
+from ..stores import Sighting, UserRange, get_store
+from .backlog import Backlog, Late, backlog
+from .ratelimit import Window, bounds_of, rate_limiter
+from .sessions import SessionUnavailable
+
+logger = ThrottledLogger(__name__)
+
+#: Seconds that a process may take to catch up before it ends.
+LAST_SECONDS = 2
+
+#: The length of the range that contains a single moment.
+MOMENT = timedelta(microseconds=1)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error says something about the cache or database, and nothing about the values."""
+    return isinstance(error, Error | SessionUnavailable) and not isinstance(
+        error, DataError | IntegrityError
+    )
+
+
+def may_catch_up() -> bool:
+    """Whether :func:`catch_up` has something to do, and a chance."""
+    rest = backlog()
+    if not rest:
+        return False
+    return rest.breaker.is_due() and database_breaker().is_due()
+
+
+def catch_up(began: float) -> None:
+    """Write some souvenirs, in a request that began to record at that time of monotonic().
+
+    All that the request records takes no longer than ``SOUVENIRS_TIMEOUT``; with a souvenir that
+    failed alone before, no longer than twice the time. Errors are logged.
+    """
+    rest = backlog()
+    if rest:
+        _Turn(rest, began, conf.TIMEOUT).run()
+
+
+def catch_up_at_exit() -> None:
+    """Write souvenirs of the current tenant before the process ends."""
+    try:
+        rest = backlog()
+        if rest and rest.database == get_store().database:
+            rest.breaker.close()
+            _Turn(rest, monotonic(), LAST_SECONDS).run()
+    except Exception:
+        logger.exception("Could not leave souvenirs of earlier.")
+
+
+atexit.register(catch_up_at_exit)
+
+
+class _Turn:
+    """What one request writes of a backlog."""
+
+    def __init__(self, rest: Backlog, began: float, seconds: float) -> None:
+        self.rest = rest
+        self.began = began
+        self.seconds = seconds
+        self.store = get_store()
+        #: Those whose user another process is recording, and those for which there is no time.
+        self.left: list[Late] = []
+
+    def run(self) -> None:
+        if not conf.ENABLED or self.is_half_over() or self.store.can_be_undone():
+            return
+        if not self.rest.breaker.allows():
+            return
+        try:
+            while not self.is_half_over() and (batch := self.rest.take()):
+                if not self.writes(batch):
+                    break
+        finally:
+            self.rest.add(self.left)
+
+    def is_half_over(self) -> bool:
+        """Whether only the time for a statement is left."""
+        return monotonic() >= self.began + self.seconds / 2
+
+    def writes(self, batch: list[Late]) -> bool:
+        """Write these, or put them back; return whether there was no error."""
+        claimed: list[tuple[Hashable, Window]] = []
+        try:
+            self.write(batch, claimed)
+        except BaseException as error:
+            for key, window in claimed:
+                rate_limiter.release(key, window)
+            is_lost = isinstance(error, Exception) and not is_passing(error) and len(batch) == 1
+            if not is_lost:
+                self.rest.put_back(batch)
+            self.rest.breaker.trip()
+            if not isinstance(error, Exception):
+                raise
+            logger.exception(
+                "Could not leave %s souvenirs of earlier.",
+                len(batch),
+                level=logging.ERROR if is_lost else logging.WARNING,
+            )
+            return False
+        self.rest.breaker.close()
+        database_breaker().close()
+        return True
+
+    def write(self, batch: list[Late], claimed: list[tuple[Hashable, Window]]) -> None:
+        ready: dict[UserRange, Late] = {}
+        for late in batch:
+            if self.is_half_over() or not self.admits(late, claimed):
+                self.left.append(late)
+            elif late.user is not None:
+                ready.setdefault(range_of(late), late)
+        if not ready:
+            return
+        end = self.began + self.seconds * (1 if batch[0].company else 2)
+        present = self.store.add_missing(
+            [(Sighting(late.user, late.when), limits) for limits, late in ready.items()],
+            end - monotonic(),
+        )
+        for position, late in enumerate(ready.values()):
+            if late.window is not None:
+                rate_limiter.remember(scoped(late.user), late.window)
+            if position not in present:
+                user_seen.send_robust(Souvenir, user_pk=late.user, when=late.when, request=None)
+
+    def admits(self, late: Late, claimed: list[tuple[Hashable, Window]]) -> bool:
+        """Find the user and claim the window; False if another process is recording the user.
+
+        The user stays None if there is nothing to write.
+        """
+        if late.find is not None:
+            late.user = found(late.find)
+            late.find = None
+        if late.user is None or late.window is None:
+            return True
+        key = scoped(late.user)
+        if rate_limiter.claim(key, late.window):
+            claimed.append((key, late.window))
+            return True
+        return not rate_limiter.is_pending(key, late.window)
+
+
+def found(find: Callable[[], Hashable]) -> Hashable:
+    try:
+        return find()
+    except Exception as error:
+        if is_passing(error):
+            raise
+        logger.exception("Could not find the user of a visit of earlier.")
+        return None
+
+
+def range_of(late: Late) -> UserRange:
+    """Return the range in which the user has one souvenir."""
+    if late.window is None:
+        return UserRange(late.user, late.when, late.when + MOMENT)
+    return UserRange(late.user, *bounds_of(late.window))
