@@ -5,20 +5,16 @@ from datetime import timedelta
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 
 from souvenirs.control import active_users
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_yearly_usage
 
-#: The last year of the history, which ends in August 2026.
-RANGE = {"from": "2025-08-01", "to": "2026-08-21"}
-
 
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """Redirect to the pages, for the last year of the history."""
-    return redirect(reverse("admin:souvenirs_dashboard", query=RANGE))
+    """Redirect to the pages, where they begin."""
+    return redirect("admin:souvenirs_dashboard")
 
 
 @login_required

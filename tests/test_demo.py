@@ -2,20 +2,27 @@
 
 import csv
 import gzip
+import os
 import re
+import socket
 from collections import defaultdict
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from demo import settings as demo
+from demo.history import DAY, WEEK, commits, moved
 from demo.management.commands import demo as command
 from souvenirs.control import count_active_users
 from souvenirs.counting.segments import segment
+from souvenirs.models import Souvenir
+from souvenirs.reports import calendar_yearly_usage
 from tests.conftest import at
 
 pytestmark = [
@@ -34,6 +41,50 @@ def history():
         return list(csv.DictReader(lines))
 
 
+#: The history as it is in the file.
+UNMOVED = commits()
+END = at(2026, 8, 21)
+
+
+@pytest.mark.parametrize("days", [*range(8), -1, 400, 5000])
+def test_history_ends_on_the_day_before_and_keeps_its_weekdays(days):
+    midnight = END + timedelta(days=days)
+    weeks, history = moved(UNMOVED, midnight)
+    assert midnight - DAY <= history[-1].when < midnight
+    assert len(history) > len(UNMOVED) - 300
+    assert all(
+        now == then._replace(when=then.when + weeks * WEEK)
+        for now, then in zip(history, UNMOVED, strict=False)
+    )
+
+
+def test_history_of_the_file_is_not_moved():
+    assert moved(UNMOVED, END) == (0, UNMOVED)
+    assert [(str(commit.author), commit.when.isoformat()) for commit in UNMOVED] == [
+        (row["user_id"], row["when"]) for row in history()
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_history_is_loaded_once_in_a_week_and_anew_in_the_next(settings, tmp_path, monkeypatch):
+    settings.SOUVENIRS_RATELIMIT_SECONDS = 0
+    monkeypatch.setattr(command, "HISTORY", tmp_path / "history.csv")
+    first = UNMOVED[:40]
+    assert load(first) == load(first) == {(each.author, each.when) for each in first}
+    with_new = [*first, UNMOVED[40]._replace(author=77)]
+    assert load(with_new) == {(each.author, each.when) for each in with_new}
+    week_later = [each._replace(when=each.when + WEEK) for each in first]
+    assert load(week_later) == {(each.author, each.when) for each in week_later}
+    assert get_user_model().objects.count() == len({each.author for each in first})
+
+
+def load(some):
+    """Load some commits as the command does, and return the souvenirs of the demo."""
+    shown = command.Command(stdout=StringIO(), stderr=StringIO())
+    assert shown.load(some) == some[0].when
+    return set(Souvenir.objects.values_list("user_id", "when"))
+
+
 @pytest.fixture(scope="module")
 def members():
     """The users in each group, according to nothing but the README of the data."""
@@ -49,7 +100,7 @@ def members():
 @pytest.fixture
 def authors(settings):
     settings.SOUVENIRS_SEGMENTS = demo.SOUVENIRS_SEGMENTS
-    command.Command(stdout=StringIO()).create_users()
+    command.Command(stdout=StringIO()).create_users(UNMOVED)
 
 
 def test_segments_have_the_users_that_the_readme_describes(authors, members):
@@ -59,7 +110,7 @@ def test_segments_have_the_users_that_the_readme_describes(authors, members):
 
 
 def test_groups_are_created_once(authors, members):
-    command.Command(stdout=StringIO()).create_users()
+    command.Command(stdout=StringIO()).create_users(UNMOVED)
     assert {group.name: group.user_set.count() for group in Group.objects.all()} == {
         name: len(users) for name, users in members.items()
     }
@@ -84,15 +135,20 @@ def served(settings, tmp_path, monkeypatch):
     settings.ROOT_URLCONF = "demo.urls"
     settings.LOGIN_URL = demo.LOGIN_URL
     monkeypatch.setattr(command, "LOGIN", tmp_path / ".login")
-    monkeypatch.setenv("DEMO_PORT", "8765")
-    started = []
-    monkeypatch.setattr(command.os, "execv", lambda _, arguments: started.extend(arguments))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    monkeypatch.setenv("DEMO_PORT", port)
+    started, output = [], tmp_path / "output.txt"
 
     def serve():
-        out = StringIO()
-        shown = command.Command(stdout=out, no_color=True)
-        shown.serve(shown.create_login())
-        return out.getvalue(), started
+        # What is not in the file when the server takes over is lost.
+        monkeypatch.setattr(
+            command.os, "execv", lambda _, each: started.extend([*each, output.read_text()])
+        )
+        with output.open("w") as out:
+            shown = command.Command(stdout=out, no_color=True)
+            shown.serve(shown.create_login(), command.free_port())
+        return started.pop(), started
 
     return serve
 
@@ -102,14 +158,38 @@ def test_printed_address_leads_to_the_pages_in_one_step(served, client):
     site, path, name, password = re.search(
         r"http://(\S+?)(/\S*)  sign in as (\S+) / (\S+)", printed
     ).groups()
-    assert started[-1] == site == "127.0.0.1:8765"
+    assert started[-1] == site == f"127.0.0.1:{os.environ['DEMO_PORT']}"
     login = client.get(path, follow=True)
     assert login.templates[0].name == "admin/login.html"
     words = {"username": name, "password": password, "next": login.context["next"]}
     page = client.post(login.redirect_chain[-1][0], words, follow=True)
     assert (page.status_code, len(page.redirect_chain)) == (200, 1)
     assert page.templates[0].name == "souvenirs/dashboard/overview.html"
-    assert "From Aug. 1, 2025, before Aug. 21, 2026" in page.content.decode()
+
+
+def test_login_is_not_registered(authors, served):
+    served()
+    [year] = calendar_yearly_usage(timezone.now())
+    assert year["usage"]["registered_users"] == len({commit.author for commit in UNMOVED})
+
+
+def test_port_in_use_is_said_before_any_work(served, monkeypatch, django_assert_num_queries):
+    with socket.create_server(("127.0.0.1", 0)) as taken, django_assert_num_queries(0):
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("DEMO_PORT", str(port))
+        with pytest.raises(CommandError) as error:
+            call_command(command.Command())
+    assert str(error.value) == (
+        f"Cannot serve on port {port} (Address already in use): choose another one, as in "
+        "make demo DEMO_PORT=8001."
+    )
+
+
+@pytest.mark.parametrize("text", ["", "http", "-1", "65536"])
+def test_port_that_is_no_port(monkeypatch, text):
+    monkeypatch.setenv("DEMO_PORT", text)
+    with pytest.raises(CommandError, match=rf"port {text} \(not a port\): choose another one"):
+        command.free_port()
 
 
 def test_login_stays_the_same_and_works_on_every_database(served, client):

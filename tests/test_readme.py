@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
 from demo import settings as demo
+from demo.history import commits
 from demo.management.commands.demo import Command as Demo
 from tests.conftest import at
 from tests.terminals import Terminal, run
@@ -29,7 +30,7 @@ def test_reports_of_gits_history(settings, monkeypatch):
     settings.SOUVENIRS_RATELIMIT_SECONDS = demo.SOUVENIRS_RATELIMIT_SECONDS
     settings.SOUVENIRS_SEGMENTS = demo.SOUVENIRS_SEGMENTS
     monkeypatch.setenv("COLUMNS", "80")
-    Demo(stdout=StringIO()).create_users()
+    Demo(stdout=StringIO()).create_users(commits())
     history = PROJECT / "demo/data/gitgit_commits.csv.gz"
     call_command("import_souvenirs", str(history), stdout=StringIO())
     monkeypatch.setattr("souvenirs.reports.timezone.now", lambda: at(2026, 9, 1, 9))
