@@ -83,6 +83,7 @@ MONTHS = [at(2016, month, 1) for month in range(1, 8)]
 MAX_INTEGER = 2**31 - 1
 
 HOW_TO = Path(__file__).parents[1] / "docs/how-to"
+UPGRADE = (HOW_TO / "upgrade.md").read_text()
 GUIDE = "\n".join((HOW_TO / f"{name}.md").read_text() for name in ("upgrade", "large-tables"))
 
 
@@ -369,6 +370,33 @@ def test_souvenir_of_a_missing_user_can_be_written(upgraded):
     assert souvenez(99) == "added"
 
 
+@contextmanager
+def no_constraints():
+    """As in SQLite's shell."""
+    connection.disable_constraint_checking()
+    if vendor_is("postgresql"):
+        execute("SET session_replication_role = replica")
+    try:
+        yield
+    finally:
+        connection.enable_constraint_checking()
+        if vendor_is("postgresql"):
+            execute("SET session_replication_role = DEFAULT")
+
+
+@pytest.mark.parametrize("start", ["0001", "0002"])
+def test_souvenirs_of_users_deleted_by_hand_are_kept(version_1, start):
+    """On SQLite, Django checks all constraints after each migration."""
+    call_command("migrate", "souvenirs", start, verbosity=0)
+    with no_constraints():
+        execute("DELETE FROM auth_user WHERE id < 4")
+    before, count = rows(), naive_count(START, END)
+    forward()
+    assert rows() == before
+    assert count_active_users(START, END) == count
+    assert not any(details["foreign_key"] for details in constraints().values())
+
+
 def test_deleting_a_user_keeps_the_souvenirs(upgraded):
     before = rows()
     get_user_model().objects.get(pk=1).delete()
@@ -542,6 +570,13 @@ def test_any_user_model_can_go_back_and_forward(transactional_db, make_user, lea
     back()
     forward()
     assert whole_state() == before
+
+
+def test_guide_names_every_migration():
+    migrations = Path(apps.get_app_config("souvenirs").path, "migrations").glob("0*.py")
+    assert [path.stem for path in sorted(migrations)] == re.findall(
+        r"^\| `(0\d+_\w+)`", UPGRADE, re.M
+    )
 
 
 def test_no_migration_is_missing():
