@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils.html import escape
 
 import souvenirs
 from souvenirs.api import ENDPOINTS
-from souvenirs.checks import NotMigrated, migrated
+from souvenirs.checks import NotMigrated, check_database, migrated
 from souvenirs.control import count_active_users
 from souvenirs.pages import ROUTES
 from tests.conftest import at, pk_of
@@ -77,6 +77,24 @@ def test_site_that_is_not_migrated(unmigrated, get):
     # An error inside a transaction aborts it on some engines.
     with pytest.raises(NotMigrated), transaction.atomic(), migrated():
         count_active_users(at(2016, 1, 1), at(2016, 2, 1))
+
+
+class KeepsOut:
+    """A router that keeps our tables out, as that of django-tenants in the public schema."""
+
+    def allow_migrate(self, db, app_label, **hints):
+        return app_label != "souvenirs"
+
+
+@pytest.mark.parametrize(
+    ("schema", "where"), [("public", "schema 'public'"), (None, "database 'default'")]
+)
+def test_tables_that_a_router_keeps_out(unmigrated, settings, monkeypatch, schema, where):
+    settings.DATABASE_ROUTERS = [f"{__name__}.KeepsOut"]
+    monkeypatch.setattr(connections["default"], "schema_name", schema, raising=False)
+    sentence = f"A router keeps the tables of souvenirs out of the {where}."
+    assert refused("digest_souvenirs") == refused("show_activity") == sentence
+    assert check_database(databases=["default"]) == []
 
 
 def test_other_errors_of_the_database_stay_what_they_are(db):

@@ -9,6 +9,7 @@ import sys
 
 import dj_database_url
 import django
+import pytest
 from django.conf import settings
 
 HOSTS = {"one": "one.localhost", "two": "two.localhost"}
@@ -45,9 +46,11 @@ def configure(url):
         SECRET_KEY="tests",
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         USE_TZ=True,
+        TIME_ZONE="UTC",
         SOUVENIRS_TIMEOUT=5,
         # A window that began long ago and ends in years: no visit falls into the next one.
         SOUVENIRS_RATELIMIT_SECONDS=1_000_000_000,
+        SILENCED_SYSTEM_CHECKS=["souvenirs.W001"],  # a window of years contains midnight
     )
     django.setup()
 
@@ -221,9 +224,21 @@ def answers_are_the_tenants_own():
             assert [int(row["id"]) for row in shown.json()["rows"]] == visitors, shown.content
 
 
+def the_public_schema_has_no_tables():
+    """It can be checked and migrated, and a command says in one sentence why it cannot run."""
+    from django.core.management import CommandError, call_command
+
+    call_command("check", databases=["default"], fail_level="WARNING")
+    call_command("migrate_schemas", verbosity=0, skip_checks=False)
+    sentence = "^A router keeps the tables of souvenirs out of the schema 'public'.$"
+    with pytest.raises(CommandError, match=sentence):
+        call_command("digest_souvenirs")
+
+
 def main(url):
     configure(url)
     make_tenants()
+    the_public_schema_has_no_tables()
     for path in ("/plain/", "/asks/", "/async/plain/", "/async/asks/"):
         requests_are_recorded(path)
         requests_at_once_are_recorded(path)

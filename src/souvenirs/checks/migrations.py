@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 
 from django.core.checks import CheckMessage, Warning
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -19,15 +19,26 @@ FIRST = "0001_initial"
 
 
 class NotMigrated(ImproperlyConfigured):
-    """The tables of the app lack migrations."""
+    """The tables of the app lack migrations, or a router keeps them out."""
 
     def __init__(self, alias: str) -> None:
-        super().__init__(f"{_problem(alias)}: {_remedy(alias)}.")
+        if has_tables(alias):
+            super().__init__(f"{_problem(alias)}: {_remedy(alias)}.")
+        else:
+            schema = getattr(connections[alias], "schema_name", None)
+            where = f"the database {alias!r}" if schema is None else f"the schema {schema!r}"
+            super().__init__(f"A router keeps the tables of souvenirs out of {where}.")
+
+
+def has_tables(alias: str) -> bool:
+    """Whether the routers allow the tables of the app in a database, and in its current schema."""
+    allows: bool = router.allow_migrate(alias, APP)
+    return allows
 
 
 @contextmanager
 def migrated() -> Iterator[None]:
-    """Raise NotMigrated in place of a database error if the tables of the app lack migrations.
+    """Raise NotMigrated in place of a database error if the tables of the app are not as needed.
 
     The migrations are only looked up after an error.
     """
@@ -36,7 +47,7 @@ def migrated() -> Iterator[None]:
     except DatabaseError as error:
         alias = get_store().alias
         with suppress(DatabaseError), _usable(connections[alias]) as connection:
-            if unapplied(connection):
+            if not has_tables(alias) or unapplied(connection):
                 raise NotMigrated(alias) from error
         raise
 

@@ -28,7 +28,7 @@ from ..counting import (
 )
 from ..middleware import SouvenirsMiddleware
 from ..stores import get_store
-from .migrations import check_migrated, unapplied
+from .migrations import check_migrated, has_tables, unapplied
 
 #: Packages that give each tenant a schema of PostgreSQL.
 TENANT_PACKAGES = ("django_tenants", "django_pgschemas", "tenant_schemas")
@@ -57,7 +57,7 @@ def check_deployment(**kwargs: Any) -> list[CheckMessage]:
 def check_database(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Check the tables and the segments, if the database of the app is one of ``databases``."""
     alias = get_store().alias
-    if alias not in (databases or ()):
+    if alias not in (databases or ()) or not has_tables(alias):
         return []
     connection = connections[alias]
     if unapplied(connection):  # the tables cannot be queried
