@@ -36,6 +36,7 @@ PYTEST = ["-m", "pytest", "--no-header", "-q"]
 AT_ONCE = len(servers.DATABASES)
 
 BASIC = "not (thorough or browser or faults)"
+THROUGH_THE_STORE = f"through_the_store and {BASIC}"
 THOROUGH = "thorough and not (browser or faults)"
 
 
@@ -87,6 +88,8 @@ def rest() -> Iterator[Run]:
         yield Run(name, USER_MODEL, THOROUGH)
     for name, user_model in OTHER_USER_MODELS:
         yield Run(name, user_model, BASIC, is_measured=user_model != "users.UUIDUser")
+        if name != "sqlite":
+            yield Run("sqlite", user_model, THROUGH_THE_STORE)
 
 
 def number_of_tests(run: Run, arguments: list[str]) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from asgiref.sync import async_to_sync
+from coverage import Coverage
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.cache.backends.redis import RedisCache
@@ -31,8 +32,28 @@ FIRST_RUN = (
 
 ON_A_SERVER = os.environ.get("SOUVENIRS_TEST_DATABASE", "sqlite") != "sqlite"
 
-#: Where what has passed on SQLite is left to the thorough tests. Other user models are among those.
-IS_BRIEF = ON_A_SERVER and servers.USER_MODEL == "auth.User"
+#: Where what has passed in full elsewhere is left to the thorough tests: on servers, and with the
+#: other versions of Django that CI runs.
+IS_BRIEF = ON_A_SERVER or os.environ.get("SOUVENIRS_TEST_BRIEF") == "true"
+
+#: The server on which tests go through the store, and the others.
+IS_THOROUGH_SERVER = (
+    os.environ.get("SOUVENIRS_TEST_DATABASE") == "postgresql" and servers.USER_MODEL == "auth.User"
+)
+IS_BRIEF_SERVER = ON_A_SERVER and not IS_THOROUGH_SERVER
+
+#: Folders and files that reach no lines of their own with another engine or user model. Measuring
+#: takes as long again as the tests themselves.
+MEASURED_ONCE = {
+    "api",
+    "digests",
+    "integrations",
+    "management",
+    "recording",
+    "test_compatibility.py",
+    "test_setting_values.py",
+    "test_truth.py",
+}
 
 hypothesis.register_profile("tests", deadline=None, print_blob=True)
 hypothesis.load_profile("tests")
@@ -44,6 +65,8 @@ def pytest_collection_modifyitems(config, items):
 
     That goes for the examples of the documentation too, which are of one site, and on servers for
     what is done with the users that are read; that these are right is shown by the truth there.
+    What is marked ``through_the_store`` runs on one server, among the thorough tests, and with
+    other user models on SQLite.
     """
     if FIRST_RUN:
         return
@@ -54,17 +77,32 @@ def pytest_collection_modifyitems(config, items):
         if item.path.suffix == ".py"
         and item.path.name != "test_readme.py"
         and not (ON_A_SERVER and item.get_closest_marker("above_the_store"))
+        and not (IS_BRIEF_SERVER and item.get_closest_marker("through_the_store"))
         and (
             database_fixtures.intersection(item.fixturenames)
             or item.get_closest_marker("django_db")
         )
     ]
-    if IS_BRIEF:
+    if IS_THOROUGH_SERVER:
         for item in chosen:
             if item.get_closest_marker("through_the_store"):
                 item.add_marker("thorough")
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    kept = set(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = chosen
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Measure coverage, in a run that is not the first, where it may reach lines of its own."""
+    measuring = None if FIRST_RUN else Coverage.current()
+    if not measuring or item.path.relative_to(Path(__file__).parent).parts[0] not in MEASURED_ONCE:
+        return (yield)
+    measuring.stop()
+    try:
+        return (yield)
+    finally:
+        measuring.start()
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -255,8 +293,8 @@ def require_server(name):
         missing.leave_out(f"{name}, no server answered")
 
 
-def fewer_on_servers(values, *, kept):
-    """Parameters all of which run on SQLite; on a server those that are not kept are thorough."""
+def fewer_where_brief(values, *, kept):
+    """Parameters all of which run on SQLite; where it is brief, what is not kept is thorough."""
     marks = {value: () if value in kept else pytest.mark.thorough for value in values}
     return [pytest.param(value, marks=marks[value] if IS_BRIEF else ()) for value in values]
 

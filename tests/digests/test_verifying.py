@@ -7,7 +7,7 @@ from django.utils import timezone
 from souvenirs.calendar.grid import DAY_LEVEL, MONTH_LEVEL
 from souvenirs.control import active_users, erase_user
 from souvenirs.models import Digest, Souvenir
-from tests.conftest import at, fewer_on_servers, pk_of
+from tests.conftest import at, fewer_where_brief, pk_of
 from tests.digesting import (
     MINUTE,
     bucket_of,
@@ -49,7 +49,7 @@ def differences(*arguments):
     return sentences
 
 
-@pytest.mark.parametrize("seconds", fewer_on_servers([3600, 1800, 900], kept=[900]))
+@pytest.mark.parametrize("seconds", fewer_where_brief([3600, 1800, 900], kept=[900]))
 def test_sound_digests_have_no_difference(leave, settings, seconds):
     settings.SOUVENIRS_BUCKET_SECONDS = seconds
     leave(*sightings())

@@ -425,6 +425,7 @@ def memory_of(lines):
 
 
 @pytest.mark.thorough
+@pytest.mark.above_the_store
 def test_memory_does_not_grow_with_the_number_of_lines(monkeypatch):
     monkeypatch.setattr(f"{MODULE}.BATCH", 200)
     monkeypatch.setattr(f"{MODULE}.REMEMBERED", 500)

@@ -31,7 +31,7 @@ from souvenirs.insights import (
 from souvenirs.models import Digest, Souvenir
 from souvenirs.stores import get_store
 from souvenirs.stores.numbers import numbers_of
-from tests.conftest import INSTANT, at, build_user, fewer_on_servers, pk_of
+from tests.conftest import INSTANT, at, build_user, fewer_where_brief, pk_of
 from tests.digesting import MINUTE, START, bucket_of, digest, flip_a_bit, sightings
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,7 +135,7 @@ MIXED = [pruned_with_late_ones_digested]
 
 
 @pytest.fixture(
-    params=fewer_on_servers(WORLDS, kept=MIXED),
+    params=fewer_where_brief(WORLDS, kept=MIXED),
     ids=lambda world: world.__name__,
 )
 def moments(request, users, leave, settings):

@@ -12,7 +12,7 @@ from souvenirs.digests.pruning import Pruner
 from souvenirs.insights import last_seen_many, seenorder
 from souvenirs.insights.seenorder import page_by_last_seen
 from souvenirs.models import Souvenir
-from tests.conftest import INSTANT, at, fewer_on_servers, pk_of
+from tests.conftest import INSTANT, at, fewer_where_brief, pk_of
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def world(leave):
     leave((41, NOW - timedelta(minutes=5)), (42, NOW - timedelta(minutes=5)))
 
 
-@pytest.fixture(params=fewer_on_servers(STATES, kept=["half pruned"]))
+@pytest.fixture(params=fewer_where_brief(STATES, kept=["half pruned"]))
 def state(request, world):
     until, pruned = STATES[request.param]
     if until:

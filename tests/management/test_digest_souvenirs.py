@@ -207,6 +207,7 @@ def test_interruption_keeps_complete_steps_only(monkeypatch):
 
 
 @pytest.mark.thorough
+@pytest.mark.above_the_store
 def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path):
     """A real process, interrupted while it digests many days."""
     database = tmp_path / "db.sqlite3"

@@ -622,6 +622,7 @@ def memory_of(lines):
 
 
 @pytest.mark.thorough
+@pytest.mark.above_the_store
 def test_memory_does_not_grow_with_the_number_of_lines(users):
     memory_of(10_000)
     few, many = memory_of(10_000), memory_of(50_000)
@@ -722,6 +723,7 @@ def active(usages):
 
 
 @pytest.mark.thorough
+@pytest.mark.through_the_store
 def test_the_history_of_git_counts_as_the_truth_does(people):
     known = truth_of("gitgit_commits")
     output = run(str(file_of("gitgit_commits.csv.gz")), "--window=0")
@@ -743,6 +745,7 @@ def test_the_history_of_git_counts_as_the_truth_does(people):
 
 
 @pytest.mark.thorough
+@pytest.mark.above_the_store
 def test_the_offsets_of_the_history_of_git_change_nothing(people):
     run(str(file_of("gitgit_commits_original_offset.csv.gz")))
     output = run(str(file_of("gitgit_commits.csv.gz")))

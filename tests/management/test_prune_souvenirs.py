@@ -13,7 +13,7 @@ from souvenirs.digests.pruning import NotInDigest, Pruner
 from souvenirs.models import Digest, Souvenir
 from souvenirs.sets.usersets import CorruptDigest
 from souvenirs.stores import get_store, sizes
-from tests.conftest import INSTANT, at, fewer_on_servers, pk_of, vendor_is
+from tests.conftest import INSTANT, at, fewer_where_brief, pk_of, vendor_is
 from tests.digesting import (
     MINUTE,
     bucket_of,
@@ -45,7 +45,7 @@ def prune(before=None, **keywords):
     return sum(step.souvenirs for step in Pruner(before or timezone.now()).run(**keywords))
 
 
-@pytest.mark.parametrize("seconds", fewer_on_servers([3600, 1800, 900], kept=[900]))
+@pytest.mark.parametrize("seconds", fewer_where_brief([3600, 1800, 900], kept=[900]))
 def test_counts_stay_exact_at_the_grain_of_buckets(leave, settings, seconds):
     settings.SOUVENIRS_BUCKET_SECONDS = seconds
     rows = sightings()
