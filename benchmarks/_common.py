@@ -46,6 +46,9 @@ TITLES = {
     "redis": "Redis",
 }
 
+#: The user model of keys.py.
+MODEL = os.environ.get("SOUVENIRS_BENCH_USER", "")
+
 #: A window that does not end during a run; its length costs neither algorithm anything.
 WEEK = 7 * 24 * 3600
 
@@ -95,7 +98,9 @@ def set_up() -> None:
             "django.contrib.sessions",
             "souvenirs",
             *_others.apps(),
+            *([MODEL.partition(".")[0]] if MODEL else []),
         ],
+        AUTH_USER_MODEL=MODEL or "auth.User",
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         SECRET_KEY="benchmarks",
         USE_TZ=True,

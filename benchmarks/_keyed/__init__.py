@@ -1,0 +1,1 @@
+"""The app of keys.py: the same users under each kind of primary key."""
