@@ -41,8 +41,8 @@ def _refresh_days(days: list[GridCell], month: GridCell, digests: DigestTable) -
     rows = digests.days_in(month).defer("body").filter(start__range=(days[0].start, days[-1].start))
     failed: list[GridCell] = []
     parts = dict.fromkeys(days, UserSet())
-    buckets = digests.buckets_in(month).iterator(chunk_size=100)
-    for day, of_day in groupby(buckets, key=lambda bucket: cell_of(DAY_LEVEL, bucket.start)):
+    buckets = digests.buckets_in(month).filter(start__gte=days[0].start, start__lt=days[-1].end)
+    for day, of_day in groupby(buckets.iterator(chunk_size=100), key=lambda bucket: cell_of(DAY_LEVEL, bucket.start)):
         if day in parts:
             try:
                 parts[day] = UserSet.union(bucket.users() for bucket in of_day)
