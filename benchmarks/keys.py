@@ -45,13 +45,12 @@ from _data import COPIES, END, SEED, Files
 from django.contrib.auth import get_user_model
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client, override_settings
+from insights import WEEKS
 
 from souvenirs.control import active_users, count_active_users
 from souvenirs.digests import Digester
 from souvenirs.insights import growth, retention, stickiness
 from souvenirs.models import Souvenir
-from insights import WEEKS
-
 
 #: A site with the pages of the app, and little else.
 SITE: dict[str, Any] = {
@@ -62,9 +61,7 @@ SITE: dict[str, Any] = {
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
     ],
-    "TEMPLATES": [
-        {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}
-    ],
+    "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
 }
 
 
@@ -102,7 +99,7 @@ def in_its_own_process(kind: str, engine: str, folder: str) -> dict[str, list[An
     say(f"{TITLES[engine]}, {kind} keys...")
     # The last of two options of a name counts.
     own = [f"--engines={engine}", f"--folder={folder}"]
-    output = subprocess.run(  # noqa: S603
+    output = subprocess.run(
         [sys.executable, __file__, *sys.argv[1:], *own],
         env={**os.environ, "SOUVENIRS_BENCH_KEYS": kind},
         stdout=subprocess.PIPE,

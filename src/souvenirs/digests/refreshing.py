@@ -42,7 +42,9 @@ def _refresh_days(days: list[GridCell], month: GridCell, digests: DigestTable) -
     failed: list[GridCell] = []
     parts = dict.fromkeys(days, UserSet())
     buckets = digests.buckets_in(month).filter(start__gte=days[0].start, start__lt=days[-1].end)
-    for day, of_day in groupby(buckets.iterator(chunk_size=100), key=lambda bucket: cell_of(DAY_LEVEL, bucket.start)):
+    for day, of_day in groupby(
+        buckets.iterator(chunk_size=100), key=lambda bucket: cell_of(DAY_LEVEL, bucket.start)
+    ):
         if day in parts:
             try:
                 parts[day] = UserSet.union(bucket.users() for bucket in of_day)
