@@ -1,7 +1,9 @@
 """Whatever a process or a cache remembers is apart by scope."""
 
+from contextlib import nullcontext, suppress
+
 import pytest
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 
 from souvenirs.control import asouvenez, souvenez
 from souvenirs.models import Souvenir
@@ -9,6 +11,7 @@ from souvenirs.recording import rate_limiter
 from souvenirs.resilience import database_breaker
 from souvenirs.scope import has_scopes, scope, scoped
 from tests.conftest import pk_of
+from tests.recording.test_recorder import broken_insert
 
 pytestmark = pytest.mark.django_db
 
@@ -121,6 +124,25 @@ def test_the_tenant_is_that_of_the_call_not_of_the_commit(tenants):
     tenants.current = "one"
     assert souvenez(pk_of(1)) == "rate-limited"
     assert Souvenir.objects.count() == 3
+
+
+def recorded():
+    return sorted(Souvenir.objects.values_list("user_id", flat=True))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("block", [nullcontext, transaction.atomic])
+def test_each_tenant_writes_what_it_could_not_write_in_time(tenants, block):
+    """Also if the transaction around the failure is committed when the tenant has been left."""
+    with block():
+        with connections["default"].execute_wrapper(broken_insert), suppress(DatabaseError):
+            souvenez(pk_of(1))
+        tenants.current = "two"
+    souvenez(pk_of(2))
+    assert recorded() == [pk_of(2)]
+    tenants.current = "one"
+    souvenez(pk_of(3))
+    assert recorded() == [pk_of(number) for number in (1, 2, 3)]
 
 
 def test_each_tenant_has_its_breaker(tenants):

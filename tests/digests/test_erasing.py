@@ -260,6 +260,17 @@ def test_listener_of_a_setting_that_was_changed_does_nothing(make_user):
 
 
 @pytest.mark.usefixtures("erasing_deleted", "history")
+def test_deletion_that_another_tenant_commits_erases_nothing(make_user, settings, caplog):
+    tenant = "one"
+    settings.SOUVENIRS_SCOPE = lambda: tenant
+    with transaction.atomic():
+        make_user(1).delete()
+        tenant = "two"
+    assert active_users().pks == {pk_of(1), pk_of(2)}
+    assert f"manage.py erase_user {pk_of(1)}" in caplog.text
+
+
+@pytest.mark.usefixtures("erasing_deleted", "history")
 def test_deletion_that_is_rolled_back_erases_nothing(make_user):
     user = make_user(1)
     with transaction.atomic():

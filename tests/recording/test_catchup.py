@@ -323,6 +323,7 @@ def remember(watch, count):
         for number in range(1, count + 1):
             backlog.keep(
                 backlog.Late(number, window_start(), window_now(3600), pk_of(number)),
+                None,  # the tenant
                 str(connection.settings_dict["NAME"]),
                 most=count,
                 has_failed=False,

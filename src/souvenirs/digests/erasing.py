@@ -10,6 +10,7 @@ from django.db import transaction
 
 from ..calendar import DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of, moment_of
 from ..conf import conf
+from ..scope import scope
 from ..sets import CorruptDigest, UserSet, is_number, primary_key
 from ..stores import (
     Digest,
@@ -174,13 +175,16 @@ def erase_deleted_user(instance: Any, using: str, **kwargs: Any) -> None:
 
     For ``SOUVENIRS_ON_USER_DELETE = "erase"``.
     """
-    key = instance.pk
+    if conf.ON_USER_DELETE != "erase":
+        return
+    key, tenant = instance.pk, scope()
 
     def erase() -> None:
         try:
+            if scope() != tenant:
+                raise RuntimeError("The deletion was committed after the tenant had been left.")
             erase_user(key)
         except Exception:
             logger.exception("Could not erase user %s: run manage.py erase_user %s.", key, key)
 
-    if conf.ON_USER_DELETE == "erase":
-        transaction.on_commit(erase, using=using)
+    transaction.on_commit(erase, using=using)

@@ -105,15 +105,20 @@ _backlogs: dict[Hashable, Backlog] = {}
 
 def backlog() -> Backlog | None:
     """Return what is to be written for the current tenant; None if nothing ever was."""
-    return _backlogs.get(scope()) if _backlogs else None
+    return backlog_of(scope()) if _backlogs else None
 
 
-def keep(late: Late, database: str, *, most: int, has_failed: bool) -> None:
-    """Remember a souvenir for the current tenant, if there are not ``most`` of all tenants.
+def backlog_of(tenant: Hashable) -> Backlog | None:
+    """Return what is to be written for a tenant, as :func:`souvenirs.scope.scope` returns it."""
+    return _backlogs.get(tenant)
+
+
+def keep(late: Late, tenant: Hashable, database: str, *, most: int, has_failed: bool) -> None:
+    """Remember a souvenir for a tenant, if there are not ``most`` of all tenants.
 
     ``has_failed`` says that its own INSERT did.
     """
-    rest = _backlogs.setdefault(scope(), Backlog(database))
+    rest = _backlogs.setdefault(tenant, Backlog(database))
     rest.is_failing |= has_failed
     if late.id in rest:
         return

@@ -17,11 +17,11 @@ from ..calendar import checked, utc
 from ..conf import conf, is_window
 from ..models import Souvenir
 from ..resilience import database_breaker
-from ..scope import has_scopes, scoped
+from ..scope import has_scopes, scope, scoped
 from ..sets import primary_key
 from ..signals import user_seen
 from ..stores import Sighting, Store, UserRange, get_store
-from .backlog import Late, backlog, keep
+from .backlog import Late, backlog_of, keep
 from .catchup import catch_up, is_passing
 from .connections import closing_opened
 from .ratelimit import Window, bounds_of, rate_limiter, window_now, window_of
@@ -84,7 +84,7 @@ def keep_unidentified(
     """Leave a souvenir of the user whom ``find`` returns later, one per ``visit`` and window."""
     when = datetime.now(UTC)
     late = Late((visit, window or when), when, window, find=find)
-    keep(late, get_store().database, most=most, has_failed=has_failed)
+    keep(late, scope(), get_store().database, most=most, has_failed=has_failed)
 
 
 async def asouvenez(
@@ -108,6 +108,8 @@ class _Attempt(NamedTuple):
     user: Hashable
     #: The user, apart from those of other tenants: the key for all that is remembered.
     key: Hashable
+    #: The tenant of the call. That of the commit may be another one.
+    tenant: Hashable
     when: datetime | None
     seconds: float
     check_duplicate: bool
@@ -119,7 +121,7 @@ class _Attempt(NamedTuple):
     ) -> _Attempt:
         moment = None if when is None else _past(when)
         key = primary_key(user)
-        return cls(key, scoped(key), moment, _window_seconds(ratelimit), check_duplicate)
+        return cls(key, scoped(key), scope(), moment, _window_seconds(ratelimit), check_duplicate)
 
     def settled(self) -> Outcome | None:
         """Return the outcome if it is known without the cache and the database, else None."""
@@ -152,7 +154,7 @@ class _Attempt(NamedTuple):
         """Leave the souvenir later."""
         window = self.window_at(when)
         late = Late((self.key, window or when), utc(when), window, self.user)
-        keep(late, store.database, most=conf.GATE_SIZE, has_failed=has_failed)
+        keep(late, self.tenant, store.database, most=conf.GATE_SIZE, has_failed=has_failed)
 
     def window_at(self, when: datetime) -> Window | None:
         return window_of(when, self.seconds) if self.seconds else None
@@ -160,7 +162,9 @@ class _Attempt(NamedTuple):
     def _record(self, store: Store, when: datetime) -> Outcome:
         window = self.window_at(when)
         is_lasting = not store.can_be_undone()
-        hook = _CommitHook(self.key, window, self.user, when, self.request, is_claimed=is_lasting)
+        hook = _CommitHook(
+            self.key, window, self.user, self.tenant, when, self.request, is_claimed=is_lasting
+        )
         if window is None:
             return self._write(store, hook)
         if store.is_waiting(hook):
@@ -200,13 +204,14 @@ class _CommitHook:
     key: Hashable
     window: Window | None
     user: Hashable = field(compare=False)
+    tenant: Hashable = field(compare=False)
     when: datetime = field(compare=False)
     request: HttpRequest | None = field(compare=False)
     is_claimed: bool = field(compare=False)
 
     def __call__(self) -> None:
         self.limit()
-        if (rest := backlog()) is not None:
+        if (rest := backlog_of(self.tenant)) is not None:
             rest.recover()
         user_seen.send_robust(
             Souvenir, user_pk=self.user, when=utc(self.when), request=self.request
@@ -217,7 +222,7 @@ class _CommitHook:
             if not self.is_claimed:
                 rate_limiter.claim(self.key, self.window)
             rate_limiter.remember(self.key, self.window)
-        if (rest := backlog()) is not None:
+        if (rest := backlog_of(self.tenant)) is not None:
             rest.drop((self.key, self.window or self.when))
 
 
