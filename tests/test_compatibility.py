@@ -70,6 +70,11 @@ def test_signature_of_count_active_users():
         "label_year_m",
         "label_calendar_year_month",
         "label_calendar_year",
+        "month_to_year",
+        "month_to_month",
+        "month_to_quarter",
+        "quarter_to_year",
+        "quarter_to_quarter",
     ],
 )
 def test_name_in_reports(name):
@@ -282,6 +287,13 @@ def test_report_that_starts_after_its_end_is_empty(history, report):
     if report is not reports.calendar_monthly_usage:
         first["subscription_start"] = START
     assert list(report(**first, end=at(2012, 2, 24, 22))) == []
+
+
+@pytest.mark.parametrize("end", [at(2013, 2, 24), at(2013, 2, 15)])
+def test_calendar_month_begins_before_a_start_that_is_not_before_the_end(history, end):
+    [row] = reports.calendar_monthly_usage(at(2013, 2, 24), end)
+    assert row["period"] == {"start": at(2013, 2, 1), "end": end}
+    assert row["usage"]["active_users"] == 1
 
 
 def test_days_begin_with_the_month_of_the_subscription(history):

@@ -249,7 +249,9 @@ def calendar_monthly_usage(
     **whom: Unpack[Whom],
 ) -> Iterator[Usage]:
     """Generate usage per calendar month, from the month of ``start``."""
-    return _report(*_calendar(MONTH, start, tz), start, end, recent, **whom)
+    # As in version 1, the range begins with the month, so that it need not be empty if ``start`` is
+    # later than ``end``.
+    return _report(*_calendar(MONTH, start, tz), None, end, recent, **whom)
 
 
 @_report_function
@@ -547,29 +549,54 @@ def _month_labels(month: int) -> Labels:
     }
 
 
+def month_to_year(month: int) -> int:
+    """Return the year of a subscription that a month of it is in; both are numbered from 1."""
+    return (month - 1) // 12 + 1
+
+
+def month_to_month(month: int) -> int:
+    """Return the month of its year, from 1 to 12, of a month of a subscription."""
+    return (month - 1) % 12 + 1
+
+
+def month_to_quarter(month: int) -> int:
+    """Return the quarter of its year, from 1 to 4, of a month of a subscription."""
+    return quarter_to_quarter((month - 1) // 3 + 1)
+
+
+def quarter_to_year(quarter: int) -> int:
+    """Return the year of a subscription that a quarter of it is in; both are numbered from 1."""
+    return (quarter - 1) // 4 + 1
+
+
+def quarter_to_quarter(quarter: int) -> int:
+    """Return the quarter of its year, from 1 to 4, of a quarter of a subscription."""
+    return (quarter - 1) % 4 + 1
+
+
 def label_year_month_m(month: int) -> str:
     """Return ``Y01 M01`` for month 1 of a subscription."""
-    return f"{label_year_m(month)} M{(month - 1) % 12 + 1:02d}"
+    return f"{label_year_m(month)} M{month_to_month(month):02d}"
 
 
 def label_year_quarter_m(month: int) -> str:
     """Return ``Y01 Q1`` for month 1 of a subscription."""
-    return label_year_quarter_q((month - 1) // 3 + 1)
+    return f"{label_year_m(month)} Q{month_to_quarter(month)}"
 
 
 def label_year_m(month: int) -> str:
     """Return ``Y01`` for month 1 of a subscription."""
-    return label_year_y((month - 1) // 12 + 1)
+    return label_year_y(month_to_year(month))
 
 
 def label_year_quarter_q(quarter: int) -> str:
     """Return ``Y01 Q1`` for quarter 1 of a subscription."""
-    return f"{label_year_q(quarter)} Q{(quarter - 1) % 4 + 1}"
+    return f"{label_year_q(quarter)} Q{quarter_to_quarter(quarter)}"
 
 
 def label_year_q(quarter: int) -> str:
     """Return ``Y01`` for quarter 1 of a subscription."""
-    return label_year_y((quarter - 1) // 4 + 1)
+    return label_year_y(quarter_to_year(quarter))
 
 
 def label_year_y(year: int) -> str:

@@ -314,6 +314,11 @@ def test_unknown_is_not_nothing_in_a_report(api, history, interval, subscription
     assert {row["active"] for row in found} == {None}
 
 
+@pytest.mark.parametrize("interval", OF_CALENDAR)
+def test_usage_of_an_empty_range(api, history, interval):
+    assert rows(api("usage", f"from=2016-03-10&to=2016-03-10&interval={interval}")) == []
+
+
 def test_days_of_a_subscription_begin_with_the_start(api, history):
     query = "from=2016-03-10&to=2016-03-12&interval=day&subscription_start=2016-01-31"
     found = rows(api("usage", query))

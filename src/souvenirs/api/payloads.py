@@ -92,16 +92,16 @@ def usage_payload(parameters: Parameters) -> Payload:
     """Return registered, activated and active users by period."""
     check_report(parameters)
     groups = _groups(parameters)
+    start, end = parameters.start, parameters.end
     if parameters.subscription_start is None:
         report, label = OF_CALENDAR[parameters.interval]
-        usages = report(parameters.start, parameters.end, tz=parameters.zone, **groups)
+        usages = report(start, end, tz=parameters.zone, **groups)
     else:
         report, label = OF_SUBSCRIPTION[parameters.interval]
-        start, end = parameters.start, parameters.end
         usages = report(parameters.subscription_start, start, end, parameters.zone, **groups)
-        if start is not None:
-            # Days begin with the month of the start, as in version 1.
-            usages = (usage for usage in usages if _ends_after(usage, start))
+    if start is not None:
+        # As in version 1, days begin with the month of the start, and months before an empty range.
+        usages = (usage for usage in usages if _ends_after(usage, start))
     return Payload(
         [
             {

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.apps.registry import Apps
 from django.conf import settings
 from django.db import migrations, models
@@ -21,7 +23,7 @@ def keep_souvenirs_of_missing_users(
         if cursor.fetchone() is None:
             return
     with_constraint = model._meta.get_field("user")
-    without = with_constraint.clone()
+    without: Any = with_constraint.clone()
     without.db_constraint = False
     without.set_attributes_from_name("user")
     without.remote_field.model = with_constraint.remote_field.model
