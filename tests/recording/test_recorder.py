@@ -3,6 +3,7 @@ import random
 import time
 import uuid
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +17,7 @@ from django.utils.functional import SimpleLazyObject
 from souvenirs.control import asouvenez, souvenez
 from souvenirs.models import Souvenir
 from souvenirs.recording.ratelimit import CLAIM_SECONDS, rate_limiter, window_of
-from souvenirs.testing import reset
+from souvenirs.testing import disabled, reset
 from tests.conftest import INSTANT, at, pk_of
 from tests.recording.test_ratelimit import named
 
@@ -45,6 +46,39 @@ def test_second_call_is_limited(make_user):
     user = make_user()
     assert [souvenez(user), souvenez(user)] == ["added", "rate-limited"]
     assert Souvenir.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda user: user,
+        lambda user: user.pk,
+        lambda user: SimpleLazyObject(lambda: user),
+        lambda user: SimpleNamespace(pk=user.pk),
+    ],
+    ids=["user", "key", "lazy user", "token"],
+)
+def test_call_of_a_limited_user_asks_nobody(make_user, form, django_assert_num_queries):
+    user = form(make_user())
+    str(user)  # loads a lazy one
+    souvenez(user)
+    with django_assert_num_queries(0):
+        assert souvenez(user) == "rate-limited"
+        assert souvenez(user, ratelimit=3600) == "rate-limited"
+
+
+@pytest.mark.parametrize("equal", [True, 1.0, Group(pk=1), AnonymousUser()])
+def test_what_equals_the_key_of_a_limited_user_is_still_checked(make_user, equal):
+    souvenez(make_user(1))
+    with pytest.raises(ValueError, match="give a saved user or its primary key"):
+        souvenez(equal)
+
+
+def test_limited_user_is_skipped_where_recording_is_off(make_user):
+    user = make_user()
+    souvenez(user)
+    with disabled():
+        assert souvenez(user) == "skipped"
 
 
 def test_limit_holds_in_another_process(make_user, shared_cache):

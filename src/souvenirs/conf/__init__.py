@@ -226,6 +226,11 @@ class Conf:
     )
 
     @cached_property
+    def user_model(self) -> str:
+        """Django's own ``AUTH_USER_MODEL``, cached because every call reads it."""
+        return settings.AUTH_USER_MODEL
+
+    @cached_property
     def session_cookie(self) -> str:
         """Django's own ``SESSION_COOKIE_NAME``, cached because every request reads it."""
         return settings.SESSION_COOKIE_NAME

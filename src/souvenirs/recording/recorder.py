@@ -6,12 +6,15 @@ import logging
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from time import monotonic
 from typing import Any, Literal, NamedTuple
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from ..calendar import checked, utc
 from ..conf import conf, is_window
@@ -25,10 +28,14 @@ from .backlog import Late, backlog_of, keep
 from .catchup import catch_up, is_passing
 from .connections import closing_opened
 from .ratelimit import Window, bounds_of, rate_limiter, window_now, window_of
+from .requestuser import unwrap
 
 logger = logging.getLogger(__name__)
 
 Outcome = Literal["added", "rate-limited", "duplicated", "skipped"]
+
+#: Types of primary keys whose values equal none of another type, as True and 1.0 equal 1.
+KEY_TYPES = frozenset({int, str, UUID})
 
 #: How far in the future a ``when`` may be, for clocks that differ.
 CLOCK_TOLERANCE = timedelta(minutes=1)
@@ -57,8 +64,34 @@ def souvenez(
     database fails. The process then remembers the souvenir and leaves it when the database works
     again, unless the next call for the user does so first.
     """
+    if when is None and ratelimit is True and _is_limited(user):
+        return "rate-limited"
     attempt = _Attempt.of(user, when, ratelimit, check_duplicate)
     return attempt.settled() or attempt.record()
+
+
+def _is_limited(user: Any) -> bool:
+    """Whether the user, or its primary key, is known to have a souvenir in the current window.
+
+    This is all that most calls do, so it is written for speed. It is False for whatever has to be
+    checked first.
+    """
+    kind: Any = type(user)
+    if kind is SimpleLazyObject:  # request.user
+        user = unwrap(user)
+        kind = type(user)
+    name = _key_name(kind, conf.user_model)
+    if name is not None:
+        user = user.__dict__.get(name)
+    elif kind not in KEY_TYPES:
+        return False
+    return conf.ENABLED and rate_limiter.memory.knows_now(conf.RATELIMIT_SECONDS, scoped(user))
+
+
+@lru_cache(maxsize=16)
+def _key_name(kind: Any, user_model: str) -> str | None:
+    """Return the attribute that has the primary key, if these are instances of the user model."""
+    return kind._meta.pk.attname if issubclass(kind, apps.get_model(user_model)) else None
 
 
 def souvenez_visit(request: HttpRequest, user: Any) -> Outcome:
