@@ -32,11 +32,14 @@ class CellParser:
     ) -> None:
         self._zone = zone
         self._mapping = mapping
-        self._names = [name.strip() for name in columns or ()]
         self._separators = SEPARATORS
         self._is_first = True
-        if self._names and (lacking := missing(mapping, self._names, "column")):
-            raise ValueError(f"--columns {', '.join(self._names)!r} has {lacking}.")
+        self._places = 0, 0
+        self._names = [name.strip() for name in columns or ()]
+        if self._names:
+            if lacking := missing(mapping, self._names, "column"):
+                raise ValueError(f"--columns {', '.join(self._names)!r} has {lacking}.")
+            self._place()
 
     def __call__(self, line: str) -> Record | None:
         if self._is_first:
@@ -49,6 +52,7 @@ class CellParser:
             return None
         if not self._names:
             self._separators, self._names = self._header(line)
+            self._place()
         else:
             width = len(self._names)
             fitting = (each for each in self._separators if line.count(each) + 1 >= width)
@@ -58,11 +62,14 @@ class CellParser:
             try:
                 return self._record(cells)
             except BadLine:
-                when = self._names.index(self._mapping.when)
-                if "".join(cells[when : when + 1]).strip()[:1].isdigit():
+                if "".join(cells[self._places[1] :][:1]).strip()[:1].isdigit():
                     raise
         self._is_first = False
         return None
+
+    def _place(self) -> None:
+        user, when = (self._names.index(name) for name in self._mapping)
+        self._places = user, when
 
     def _header(self, line: str) -> tuple[str, list[str]]:
         """Return the separator and the names of a header row; raises Unreadable."""
@@ -88,7 +95,7 @@ class CellParser:
         return row
 
     def _record(self, cells: list[str]) -> Record:
-        user, when = (self._names.index(name) for name in self._mapping)
+        user, when = self._places
         width = len(self._names)
         # A separator without quotes moves the cells after it, and with them the user or the time.
         is_moved = len(cells) > width and max(user, when) > 1 and any(cells[width:])

@@ -141,14 +141,15 @@ class Importer:
     def _fill(self, first_in: dict[UserWindow, datetime]) -> int:
         """Leave a souvenir in each window without one, and return the number of souvenirs added."""
         windows = list(first_in)
-        edges = {n: self._edge(n) for _, number in windows for n in (number, number + 1)}
+        numbers = {number for _, number in windows}
+        edges = {n: self._edge(n) for number in numbers for n in (number, number + 1)}
         ranges = [UserRange(user, edges[n], edges[n + 1]) for user, n in windows]
         taken = get_store().occupied(ranges) if ranges else set()
         free = [window for position, window in enumerate(windows) if position not in taken]
         if self._rehearsal is not None:
             added = self._rehearsal.add(free)
         else:
-            get_store().add_many(Sighting(window[0], first_in[window]) for window in free)
+            get_store().add_many([Sighting(window[0], first_in[window]) for window in free])
             added = len(free)
         if len(self._filled) > REMEMBERED:
             self._filled.clear()

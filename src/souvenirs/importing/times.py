@@ -17,6 +17,9 @@ PLAIN = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:[0-5]\d)?", re.ASCII
 )
 
+#: What nearly all access logs have. Python reads the rest of it once the date is turned around.
+LOG = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d:\d\d:[0-5]\d) ([+-]\d\d[0-5]\d)", re.ASCII)
+
 #: The digits before the decimal point of a Unix timestamp, and how many of them are in its seconds:
 #: in seconds, milliseconds, microseconds and nanoseconds. Eight digits would be a date.
 SECONDS_OF = {9: 9, 10: 10, 11: 11, 13: 10, 16: 10, 19: 10}
@@ -62,7 +65,11 @@ def parse_time(text: str, zone: tzinfo) -> datetime:
     second belongs to the second before it. Raises BadLine.
     """
     try:
-        if PLAIN.fullmatch(text):
+        if log := LOG.fullmatch(text):
+            day, month, year, clock, offset = log.groups()
+            moment = datetime.fromisoformat(f"{year}-{MONTHS[month]:02}-{day}T{clock}{offset}")
+            moment = utc(moment)
+        elif PLAIN.fullmatch(text):
             moment = datetime.fromisoformat(text)
             moment = utc(moment if moment.tzinfo else moment.replace(tzinfo=zone))
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from django.db import NotSupportedError, models
@@ -26,17 +27,16 @@ def values_table(
     values, each prepared and typed by the field at its position. Raises NotSupportedError for
     engines that the app does not support.
     """
-    prepare = [field.get_db_prep_value for field in fields]
-    prepared = [[prepare[i](value, connection) for i, value in enumerate(row)] for row in rows]
+    values = list(zip(*rows, strict=True)) or [()] * len(fields)
+    prepared = [_prepared(connection, *each) for each in zip(fields, values, strict=True)]
     types = [field.db_type(connection) for field in fields]
     positions = range(len(fields))
     columns = ", ".join(f"c{i}" for i in positions)
     if connection.vendor == "postgresql":
         arrays = ", ".join(f"%s::{db_type}[]" for db_type in types)
         table = f"unnest({arrays}) WITH ORDINALITY AS u({columns}, position)"
-        lists = [list(column) for column in zip(*prepared, strict=True)] or [[] for _ in positions]
-        return f"(SELECT position - 1 AS n, {columns} FROM {table}) v", lists
-    document = json.dumps(prepared, default=str)
+        return f"(SELECT position - 1 AS n, {columns} FROM {table}) v", prepared
+    document = json.dumps(list(zip(*prepared, strict=True)), default=str)
     if connection.vendor == "sqlite":
         extracts = ", ".join(f"json_extract(value, '$[{i}]') AS c{i}" for i in positions)
         return f"(SELECT key AS n, {extracts} FROM json_each(%s)) v", [document]
@@ -50,6 +50,16 @@ def values_table(
     raise NotSupportedError(
         f"souvenirs runs on PostgreSQL, MariaDB, MySQL and SQLite, not on {connection.vendor}."
     )
+
+
+def _prepared(connection: BaseDatabaseWrapper, field: Field, values: Iterable[Any]) -> list[Any]:
+    """Return the values as the driver takes them, each prepared once: many are the same."""
+    if isinstance(field, models.DateTimeField):
+        prepare = connection.ops.adapt_datetimefield_value  # without the checks of what users type
+    else:
+        prepare = partial(field.get_db_prep_value, connection=connection)
+    known = {value: prepare(value) for value in set(values)}
+    return [known[value] for value in values]
 
 
 def _collation(db_type: str | None) -> str:

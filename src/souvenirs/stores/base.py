@@ -6,7 +6,7 @@ Users are primary keys, moments are aware datetimes, ranges are half-open.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -83,7 +83,7 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def add_many(self, sightings: Iterable[Sighting]) -> None:
+    def add_many(self, sightings: Collection[Sighting]) -> None:
         """Leave all of these souvenirs or, if one fails, none."""
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from ..resilience import time_limited
 from ..sets import Keys
 from .base import Counted, Group, Range, Sighting, Store, UserRange
 from .digesttable import DigestTable
-from .queries import USER, WHEN, Names, ends_of, occupied, pruned
+from .queries import USER, WHEN, Names, add_many, ends_of, occupied, pruned
 from .reading import Reading
 from .sizes import souvenir_size
 from .souvenirs import SouvenirQuerySet, souvenirs_in
@@ -82,10 +82,8 @@ class OrmStore(Store):
                 _insert(self.writer, *missing)
         return found
 
-    def add_many(self, sightings: Iterable[Sighting]) -> None:
-        Souvenir.objects.using(self.writer.alias).bulk_create(
-            [Souvenir(user_id=user, when=outward(when)) for user, when in sightings]
-        )
+    def add_many(self, sightings: Collection[Sighting]) -> None:
+        add_many(self.writer, sightings)
 
     def can_write(self) -> bool:
         return not (self.writer.in_atomic_block and _is_broken(self.writer))

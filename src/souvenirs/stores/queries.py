@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
@@ -26,7 +27,7 @@ from ..calendar import (
 from ..models import Digest, Souvenir
 from ..sets import Keys, packing, unpacked
 from ..sql import values_table
-from .base import UserRange
+from .base import Sighting, UserRange
 from .numbers import NumberSql, number_all
 
 USER: models.Field[Any, Any] = Souvenir._meta.get_field("user")
@@ -194,11 +195,26 @@ def ends_of(
             yield users[int(position)], stored(convert(moment))
 
 
+def add_many(connection: BaseDatabaseWrapper, sightings: Collection[Sighting]) -> None:
+    """Leave all of these souvenirs in one statement."""
+    if not sightings:
+        return
+    names = Names(connection)
+    rows = sightings if settings.USE_TZ else ((user, outward(when)) for user, when in sightings)
+    table, params = values_table(connection, [USER, WHEN], rows)
+    columns = f"{names.user}, {names.when}"
+    sql = f"INSERT INTO {names.souvenirs} ({columns}) SELECT v.c0, v.c1 FROM {table}"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+
+
 def occupied(connection: BaseDatabaseWrapper, user_ranges: Sequence[UserRange]) -> set[int]:
     """Return the positions of those in which the user has a souvenir."""
     names = Names(connection)
     fields = [USER, WHEN, WHEN]
-    values = [(user, outward(start), outward(end)) for user, start, end in user_ranges]
+    values: Sequence[tuple[Any, datetime, datetime]] = user_ranges
+    if not settings.USE_TZ:
+        values = [(user, outward(start), outward(end)) for user, start, end in user_ranges]
     within = "s.{} = {} AND s.{} >= {} AND s.{} < {}"
     if connection.vendor == "mysql":
         # In a join, this engine would read each user's whole history.
