@@ -217,14 +217,19 @@ def alternate(
 ) -> tuple[list[Any], list[float]]:
     """The answer of each, and its best seconds; all of them in turn in every round.
 
-    New rounds begin for that many seconds; there are two, unless one takes five times as long.
+    New rounds begin for that many seconds; there are two, unless one takes five times as long, and
+    one in any case.
     """
     began = perf_counter()
     best = [inf] * len(functions)
     answers: list[Any] = []
     rounds = 0
     with no_collection():
-        while (spent := perf_counter() - began) < seconds or (rounds < 2 and spent < 5 * seconds):
+        while (
+            not rounds
+            or (spent := perf_counter() - began) < seconds
+            or (rounds < 2 and spent < 5 * seconds)
+        ):
             timed = [_timed(function) for function in functions]
             answers = answers or [answer for answer, _ in timed]
             best = [min(one, taken) for one, (_, taken) in zip(best, timed, strict=True)]

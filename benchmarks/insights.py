@@ -104,10 +104,10 @@ def main() -> None:
                 if engine == "postgresql":
                     beside_sql(engine, options.seconds)
     for engine in engines:
-        long_history(engine)
+        long_history(engine, options.months)
 
 
-def long_history(engine: str, months: int = 442, users: int = 63_000) -> None:
+def long_history(engine: str, months: int, users: int = 63_000) -> None:
     """A matrix of cohorts by month, over as many years as a large project has."""
     chance = Random(SEED)
     first = END - timedelta(days=31 * months)
@@ -139,6 +139,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--months", type=int, default=442, help="of a long history")
     parser.add_argument("--engines", type=lambda names: names.split(","), default=ENGINES)
     parser.add_argument("--seconds", type=float, default=2, help="how long to repeat a question")
     return parser.parse_args()

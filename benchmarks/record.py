@@ -5,6 +5,7 @@ And beside other apps that keep track of users, where they are installed: see re
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -57,15 +58,19 @@ SITES = [("sqlite", "locmem"), ("postgresql", "redis")]
 USERS = 300
 REQUESTS = 500
 ROUNDS = 7
-#: The others write to the database in every request.
-OTHER_REQUESTS = 40
+#: The others write to the database in every request: of them, so many fewer requests.
+OTHERS_SHARE = 12
 OTHER_ROUNDS = 3
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
 
 def main() -> None:
-    engines, stores = answering(ENGINES), answering(CACHES)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engines", type=lambda names: names.split(","), default=ENGINES)
+    parser.add_argument("--requests", type=int, default=REQUESTS, help="of each page in a round")
+    options = parser.parse_args()
+    engines, stores = answering(options.engines), answering(CACHES)
     limited: list[list[str]] = []
     pages: list[list[str]] = []
     beside: list[list[str]] = []
@@ -86,10 +91,10 @@ def main() -> None:
                                 limited += rate_limited(connection, cache, users[0])
                         if (engine, cache) in SITES:
                             with sole_database(connection):
-                                pages += middleware(connection, cache, users[0])
+                                pages += middleware(connection, cache, users[0], options.requests)
                             if _others.installed():
                                 say("The other apps...")
-                                beside += others(connection, cache, users[0])
+                                beside += others(connection, cache, users[0], options.requests)
     finally:
         if "redis" in stores:
             forget_keys()
@@ -209,11 +214,13 @@ def pages_of(user: User) -> list[Page]:
     ]
 
 
-def middleware(connection: BaseDatabaseWrapper, cache: str, user: User) -> list[list[str]]:
+def middleware(
+    connection: BaseDatabaseWrapper, cache: str, user: User, requests: int
+) -> list[list[str]]:
     rows = []
     for one in pages_of(user):
-        old = added(connection, OldMiddleware, one)
-        new = added(connection, SouvenirsMiddleware, one)
+        old = added(connection, OldMiddleware, one, requests)
+        new = added(connection, SouvenirsMiddleware, one, requests)
         assert new.queries == 0
         assert not new.varies
         title = f"{one.title}; {TITLES[connection.alias]}, {TITLES[cache]}"
@@ -221,7 +228,9 @@ def middleware(connection: BaseDatabaseWrapper, cache: str, user: User) -> list[
     return rows
 
 
-def others(connection: BaseDatabaseWrapper, cache: str, user: User) -> list[list[str]]:
+def others(
+    connection: BaseDatabaseWrapper, cache: str, user: User, requests: int
+) -> list[list[str]]:
     found = [import_string(_others.OTHERS[name][1]) for name in _others.installed()]
     # They name the default database in their transactions, and the default cache.
     connections["default"], caches["default"] = connection, caches[cache]
@@ -230,7 +239,7 @@ def others(connection: BaseDatabaseWrapper, cache: str, user: User) -> list[list
             [
                 f"{one.title}; {TITLES[connection.alias]}",
                 *(
-                    str(added(connection, kind, one, OTHER_ROUNDS, OTHER_REQUESTS))
+                    str(added(connection, kind, one, requests // OTHERS_SHARE, OTHER_ROUNDS))
                     for kind in [SouvenirsMiddleware, *found]
                 ),
             ]
@@ -277,8 +286,8 @@ def added(
     connection: BaseDatabaseWrapper,
     kind: Callable[[Handler], Handler],
     one: Page,
+    requests: int,
     rounds: int = ROUNDS,
-    requests: int = REQUESTS,
 ) -> Added:
     nothing, handler = DoNothing(one.view), kind(one.view)
     queries, varies = facts(connection, handler, one.arrive)
