@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.thorough]
 DJANGO_REDIS = "django.core.cache.backends.redis.RedisCache"
 PYMEMCACHE = "django.core.cache.backends.memcached.PyMemcacheCache"
 
-#: Of a site whose server hangs: it waits a second, and then leaves the server alone for the test.
+#: Of a site whose server hangs: it waits a second, and then leaves the server alone for a while.
 LIMITS = {"TIMEOUT": 1, "BREAKER_SECONDS": 600}
 
 
@@ -111,6 +111,12 @@ def test_postgresql_stopped_under_load_costs_no_page_that_does_without(site, pos
     assert statuses(load.visits) == {200}
 
 
+def all_are_recorded(site, web, somebody):
+    """Whether all people are recorded in the end, of whom only one still makes requests."""
+    with Load(web, lambda _: (somebody, "/plain/"), clients=4, pause=0.05):
+        return wait_until(lambda: site.recorded() == keys(site.people), 30, every=0.2)
+
+
 def test_users_are_recorded_once_postgresql_is_back(site, postgresql):
     before, after = site.people[:20], site.people[20:]
     with Web(site.environment(BREAKER_SECONDS=0.5), workers=2) as web:
@@ -118,10 +124,52 @@ def test_users_are_recorded_once_postgresql_is_back(site, postgresql):
         postgresql.stop()
         outage = visit_all(web, after)
         postgresql.start()
-        time.sleep(0.7)
-        visit_all(web, site.people)
+        assert all_are_recorded(site, web, before[0])
     assert statuses(outage) == {200}
-    assert site.recorded() == keys(site.people)
+    assert site.users() == keys(site.people)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("gthread", {"workers": 2, "threads": 4}), ("gevent", {"workers": 2}), ("uvicorn", {})],
+)
+def test_users_are_recorded_once_postgresql_goes_on(site, postgresql, kind, options):
+    first, *others = site.people
+    with Web(site.environment(TIMEOUT=0.5, BREAKER_SECONDS=1), kind, **options) as web:
+        visit(web, "/plain/", first)
+        postgresql.suspend()
+        try:
+            outage = visit_all(web, others)
+        finally:
+            postgresql.resume()
+        assert all_are_recorded(site, web, first)
+    assert statuses(outage) == {200}
+
+
+@pytest.mark.parametrize("slow", ["random() < 0.1", "NEW.user_id % 10 = 0"])
+def test_slow_inserts_cost_nobody(site, postgresql, slow):
+    """One in ten takes longer than the limit: now and then, or always for some users."""
+    postgresql.execute(
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN IF {slow} THEN PERFORM pg_sleep(0.75); END IF; RETURN NEW; END $$;"
+        "CREATE TRIGGER dawdle BEFORE INSERT ON souvenirs_souvenir"
+        " FOR EACH ROW EXECUTE FUNCTION dawdle()",
+        site.name,
+    )
+    environment = site.environment(TIMEOUT=0.5)
+    with Web(environment, "gthread", workers=2, threads=4) as web:
+        visits = visit_all(web, site.people)
+        assert all_are_recorded(site, web, site.people[0])
+    assert statuses(visits) == {200}
+
+
+def test_worker_that_is_stopped_writes_what_it_remembers(site):
+    with Web(site.environment(**LIMITS)) as web:
+        with table_locked(site):
+            visit_all(web, site.people)
+        assert site.users() == []
+        web.stop()
+    assert site.users() == keys(site.people)
 
 
 def test_postgresql_that_hangs_makes_one_request_wait_for_its_connection(site, postgresql):
@@ -163,8 +211,7 @@ def test_users_are_recorded_once_the_database_is_not_read_only_any_more(site, po
     with Web(site.environment()) as web:
         visit_all(web, site.people)
         postgresql.execute(f"ALTER DATABASE {site.name} RESET default_transaction_read_only")
-        visit_all(web, site.people)
-    assert site.recorded() == keys(site.people)
+        assert all_are_recorded(site, web, site.people[0])
 
 
 @contextmanager
@@ -198,9 +245,7 @@ def test_users_are_recorded_once_the_table_is_free(request, database):
     with Web(site.environment(TIMEOUT=1, BREAKER_SECONDS=1)) as web:
         with table_locked(site):
             visit_all(web, site.people)
-        time.sleep(1.1)
-        visit_all(web, site.people)
-    assert site.recorded() == keys(site.people)
+        assert all_are_recorded(site, web, site.people[0])
 
 
 def test_a_view_that_deletes_its_own_user_commits(site, postgresql):

@@ -4,8 +4,9 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.cache import caches
-from django.test import override_settings
+from django.test import Client, override_settings
 
 from tests.caches import BreakableCache
 from tests.conftest import CACHES, FOREVER
@@ -73,6 +74,19 @@ def test_user_is_seen_once_the_cache_answers_again(client, user, fault, stopwatc
     stopwatch.advance(600)
     client.get("/plain/")
     assert seen() == [user.pk]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_visit_of_another_leaves_what_the_cache_kept_from_being_left(
+    client, user, make_user, fault, stopwatch
+):
+    other = Client()
+    other.force_login(make_user())
+    with fault():
+        client.get("/plain/")
+    stopwatch.advance(600)
+    other.get("/plain/")
+    assert sorted(seen()) == sorted(each.pk for each in get_user_model().objects.all())
 
 
 def test_hung_cache_costs_one_wait(client, user, asked_of_redis):
