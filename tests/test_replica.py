@@ -120,6 +120,15 @@ def test_erasing(run):
     assert "found 0 differences" in run(VERIFY)
 
 
+@pytest.mark.parametrize("command", ["erase_user --no-input", "export_user"])
+def test_user_of_another_field(run, command):
+    run(DIGEST)
+    user = get_user_model().objects.using("default").get(pk=pk_of(3))
+    username = get_user_model().USERNAME_FIELD
+    run(command, getattr(user, username), "--lookup", username)
+    assert count_active_users() == (4 if command.startswith("erase") else 5)
+
+
 def test_export(run):
     run(DIGEST)
     [key, *_] = Souvenir.objects.values_list("user_id", flat=True)

@@ -18,6 +18,7 @@ from dateutil.parser import UnknownTimezoneWarning
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
+from django.db import router
 from django.utils import timezone
 
 from souvenirs.calendar import INTERVALS, checked, outward, utc, zone_named
@@ -168,8 +169,8 @@ def parse_user(options: dict[str, Any]) -> Hashable:
     model = get_user_model()
     if lookup not in {field.name for field in model._meta.concrete_fields}:
         raise CommandError(f"{model._meta.label} has no field {lookup!r}.")
-    # Users whom the default manager hides are users too.
-    users = model._base_manager.order_by()
+    # Users whom the default manager hides are users too, and a replica may lag behind.
+    users = model._base_manager.using(router.db_for_write(model)).order_by()
     try:
         keys = list(users.filter(**{lookup: text}).values_list("pk", flat=True)[:2])
     except (ValueError, ValidationError):  # the field cannot have this value
