@@ -54,6 +54,8 @@ def as_text(rows):
     def cell(value):
         if value is None:
             return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
         return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
     return [{name: cell(value) for name, value in row.items()} for row in rows]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .instants import MICROSECOND, Bounds, checked, instant_before, local, outward, utc
 from .intervals import Interval
 from .limit import MAX_PERIODS, check_period_count
 from .periods import DAY, Boundaries, calendar_boundaries, earlier
+
+T = TypeVar("T")
 
 
 class NumberedPeriod(NamedTuple):
@@ -31,13 +33,19 @@ class NumberedPeriod(NamedTuple):
 class Period:
     """A calendar period, ``[start, end)``, cut off where the range ends.
 
-    Two terms:
+    The terms of reports and insights:
 
     * A period is *complete* if it was over at the time of the query. The end of the whole period
       counts: the current month is incomplete, even in a range that ended yesterday.
     * A period is *known* if it ends after the first souvenir. Nothing was recorded before, so the
       number of users active in an unknown period is None, not 0. The time of the first souvenir
       stays the same when souvenirs are digested or pruned.
+    * *n days later*, and the last n days, are by date. A day that the time zone skipped, as Samoa
+      skipped 30 December 2011, is a date on which nobody was active: the 31st is two days after the
+      29th. It is no period, so the previous period of the 31st is the 29th.
+    * In a time zone at a half or quarter hour, a period begins within an hour of UTC. A user counts
+      in the period of the first request of each window, and a period that begins within a pruned
+      bucket raises PrunedSpan. Windows and buckets of 1800 or 900 seconds avoid both.
     """
 
     start: datetime
@@ -147,6 +155,28 @@ class Timeline:
     def start_of(self, position: int) -> datetime:
         """Return the start of the period at a position; negative positions precede the range."""
         return outward(self._boundaries.boundary(self._first + position))
+
+    @property
+    def offsets(self) -> Sequence[int]:
+        """How many periods after the first each one is; a day that the zone skipped counts."""
+        if not self.periods or self._number(-1) - self._first == len(self.periods) - 1:
+            return range(len(self.periods))
+        return [self._number(place) - self._first for place in range(len(self.periods))]
+
+    def _number(self, place: int) -> int:
+        return self._boundaries.number(checked(self.periods[place].start, "start"))
+
+    def with_skipped(self, values: Sequence[T], skipped: Callable[[T], T]) -> list[T]:
+        """Return the value of each period, and of each day that the zone skipped between them.
+
+        The latter is made from the value of the period before it.
+        """
+        found: list[T] = []
+        for offset, value in zip(self.offsets, values, strict=True):
+            while len(found) < offset:
+                found.append(skipped(found[-1]))
+            found.append(value)
+        return found
 
     def known(self) -> Timeline:
         """Return the timeline without the unknown periods, which come first."""

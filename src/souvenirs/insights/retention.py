@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from itertools import accumulate, count
+from itertools import accumulate
 from typing import Any, Literal, Unpack, get_args, overload
 
 from ..calendar import Period, Timeline, checked, utc
@@ -28,8 +28,8 @@ class Cohort:
     period: Period
     #: The number of users in the cohort; None if they are first seen in an unknown period.
     size: int | None
-    #: How many of them were active 0, 1, 2, ... periods later. None if that period is incomplete or
-    #: unknown, see :class:`Period`, or if the size is None.
+    #: How many of them were active 0, 1, 2, ... periods later, days by date. None if that period is
+    #: incomplete or unknown, see :class:`Period`, or if the size is None.
     cells: tuple[int | None, ...]
 
 
@@ -44,6 +44,8 @@ class Retention(Insight):
     reference: Reference
     cohorts: tuple[Cohort, ...]
     _members: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+    _offsets: Sequence[int] = field(repr=False, compare=False)
+    #: By offset.
     _active: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
 
     def share(self, cohort: int | str | Period, offset: int) -> float | None:
@@ -123,7 +125,7 @@ class Retention(Insight):
         cells = self.cohorts[position].cells
         if not 0 <= offset < len(cells) or cells[offset] is None:
             raise IndexError(f"There is no number at offset {offset!r} of that cohort.")
-        later = self._active[position + offset :]
+        later = self._active[self._offsets[position] + offset :]
         return members & (later[0] if self.mode == "in" else ActiveUsers.union(later))
 
     def _position(self, cohort: int | str | Period) -> int:
@@ -253,7 +255,7 @@ def retention(
     members = _joined(timeline, group) if cohort == "joined" else _first_seen(seen, active)
 
     def make(sets: Sequence[ActiveUsers]) -> Retention:
-        own, found = sets[:periods], sets[periods:]
+        own, found = sets[:periods], timeline.with_skipped(sets[periods:], _nobody)
         later = found if mode == "in" else _from_each_on(found)
         return Retention(
             interval=timeline.interval.name,
@@ -261,8 +263,9 @@ def retention(
             cohort=cohort,
             mode=mode,
             reference=reference,
-            cohorts=tuple(_cohorts(timeline.periods, own, later, knows_size=cohort == "joined")),
+            cohorts=tuple(_cohorts(timeline, own, later, knows_size=cohort == "joined")),
             _members=tuple(own),
+            _offsets=timeline.offsets,
             _active=tuple(found),
         )
 
@@ -301,7 +304,7 @@ def day_n_retention(
     by: By | None = None,
     exclusive: bool = False,
 ) -> DayNRetention | Segmented[DayNRetention]:
-    """Return how many users came back n local days after the day on which they were first seen.
+    """Return how many users came back n days, by date, after the day they were first seen on.
 
     *Bounded* retention counts users active on exactly that day, *unbounded* retention users active
     on it or later, up to ``end``. Users whose day n is not over yet are left out. ``start`` and
@@ -312,7 +315,8 @@ def day_n_retention(
     lengths = _checked_days(days)
     timeline = timeline_of(start, end, "day", tz)
     seen, *active = active_users_each([(None, timeline.start_of(0)), *timeline.ranges], users)
-    over = sum(period.complete for period in timeline.periods)
+    over = sum(period.complete for period in timeline.with_skipped(timeline.periods, _as_before))
+    active = timeline.with_skipped(active, _nobody)
     members = _first_seen(seen, active)[:over]
 
     def make(sets: Sequence[ActiveUsers]) -> DayNRetention:
@@ -344,18 +348,29 @@ def _day_n(
 
 
 def _cohorts(
-    periods: Sequence[Period],
+    timeline: Timeline,
     members: Sequence[ActiveUsers],
     active: Sequence[ActiveUsers],
     knows_size: bool,
 ) -> Iterator[Cohort]:
-    for n, period, own in zip(count(), periods, members, strict=False):
+    periods = timeline.with_skipped(timeline.periods, _as_before)
+    for n, period, own in zip(timeline.offsets, timeline.periods, members, strict=True):
         size = len(own) if period.known or knows_size else None
         cells = tuple(
             own.count_common(found) if size is not None and later.complete and later.known else None
             for later, found in zip(periods[n:], active[n:], strict=True)
         )
         yield Cohort(period, size, cells)
+
+
+def _nobody(_: ActiveUsers) -> ActiveUsers:
+    """Return the users of a day that the time zone skipped."""
+    return ActiveUsers()
+
+
+def _as_before(period: Period) -> Period:
+    """Return what is true of a day that the zone skipped: it is over with the one before it."""
+    return period
 
 
 def _first_seen(seen: ActiveUsers, active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
