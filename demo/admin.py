@@ -12,4 +12,4 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class DemoUserAdmin(LastSeenAdminMixin, UserAdmin):
-    pass
+    list_display = ("username", "date_joined")

@@ -17,6 +17,7 @@ USAGE = "/admin/souvenirs/usage/"
 PAGES = {
     "overview": f"{USAGE}?{RANGE}",
     "retention": f"{USAGE}retention/?{RANGE}",
+    "unfinished": f"{USAGE}retention/",
     "people": f"{USAGE}people/?{RANGE}",
     "billing": f"{USAGE}billing/?subscription_start=2025-01-15",
     "health": f"{USAGE}health/",
@@ -153,7 +154,7 @@ def test_from_right_to_left(visit, settings, width):
 
 def test_on_a_phone_no_moment_is_cut_off(visit):
     visitor = visit(390)
-    for name in ("people", "health"):
+    for name in ("people", "health", "billing"):
         page = visitor.open(PAGES[name])
         hidden = "each => each.map(box => box.scrollWidth - box.clientWidth)"
         assert set(page.eval_on_selector_all(".souvenirs-scroll", hidden)) == {0}, name

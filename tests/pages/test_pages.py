@@ -373,7 +373,7 @@ def test_segment(world, settings):
     )
     months = calendar_monthly_usage(at(2024, 7, 1), NOW, users=few)
     assert [row[3:] for row in rows(response, "Users registered and activated")] == [
-        [shown(value) for value in usage["usage"].values()] for usage in reversed(list(months))
+        list(map(shown, usage.counts)) for usage in reversed(list(months))
     ]
     assert tiles(get("overview", segment="none"))["28 days"][0] == "0"
     assert get("people", **RANGE, list="never", segment="few").status_code == 200
@@ -1049,6 +1049,34 @@ def test_chart_has_axes_and_its_last_values():
     assert re.findall(r"<b>(.*?)</b>|at\">(.*?)<", html) == [("1,500", ""), ("", "2025-03")]
     assert 'class="grid" d="M0 66.67H20M0 33.33H20M0 0H20"' in html
     assert 'class="line line-1" d="M0 99.93 M20 0"' in html
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "paths"),
+    [
+        (0, ("M0 100 L10 50 L20 0", "")),
+        (1, ("M0 100 L10 50", "M10 50 L20 0")),
+        (3, ("", "M0 100 L10 50 L20 0")),
+    ],
+)
+def test_line_is_another_one_where_periods_are_not_over(unfinished, paths):
+    chart = charts.Chart("id", "", ["a", "b", "c"], [charts.Line("", [0, 1, 2])], unfinished)
+    assert chart.paths == [paths]
+    assert [label.endswith(" so far") for label in chart.marked].count(True) == unfinished
+    html = render_to_string("souvenirs/dashboard/chart.html", {"chart": chart})
+    assert html.count("line-1 is-unfinished") == bool(unfinished)
+    assert ('"souvenirs-at">c so far<' in html) == bool(unfinished)
+
+
+def test_bars_of_a_period_that_is_not_over_are_marked():
+    drawn = charts.bars("All", ["a", "b"], [("new", "New"), ("gone", "Gone")], [[1, 1]] * 2, 1)
+    assert drawn.title == "All"
+    assert [(stack.title, stack.complete) for stack in drawn.stacks] == [
+        ("a: New 1, Gone 1", True),
+        ("b so far: New 1, Gone 1", False),
+    ]
+    html = render_to_string("souvenirs/dashboard/bars.html", {"bars": drawn})
+    assert html.count("is-unfinished") == 1
 
 
 def test_bars_are_stacked_above_zero_and_below():

@@ -12,6 +12,7 @@ from itertools import count
 from math import ceil
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .formats import day, number
@@ -34,12 +35,13 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over the same labels."""
+    """Lines over the same labels. The last ``unfinished`` of their points are not over yet."""
 
     id: str
     title: str
     labels: Sequence[str]
     lines: Sequence[Line]
+    unfinished: int = 0
 
     @property
     def width(self) -> str:
@@ -63,8 +65,23 @@ class Chart:
         return "".join(f"M0 {y:g}H{self.width}" for y in lines)
 
     @property
-    def paths(self) -> list[str]:
-        return [path(line.values, self.ticks[-1]) for line in self.lines]
+    def paths(self) -> list[tuple[str, str]]:
+        """The ``d`` of the paths of each line, over finished periods and from there on."""
+        whole = len(self.labels) - self.unfinished
+        joint = max(whole - 1, 0) if self.unfinished else whole
+        return [
+            (
+                path(line.values[:whole], self.ticks[-1]),
+                path([*[None] * joint, *line.values[joint:]], self.ticks[-1]),
+            )
+            for line in self.lines
+        ]
+
+    @property
+    def marked(self) -> list[str]:
+        """The labels, with the unfinished ones marked."""
+        whole = len(self.labels) - self.unfinished
+        return [marked(label, place < whole) for place, label in enumerate(self.labels)]
 
     @property
     def axis(self) -> list[str]:
@@ -77,7 +94,7 @@ class Chart:
     @property
     def data(self) -> dict[str, Any]:
         """The labels and values, for the script that shows the ones under the pointer."""
-        return {"labels": list(self.labels), "lines": [list(line.values) for line in self.lines]}
+        return {"labels": self.marked, "lines": [list(line.values) for line in self.lines]}
 
 
 def ticks(most: int) -> list[int]:
@@ -101,6 +118,7 @@ class Stack(NamedTuple):
 
     title: str
     bars: Sequence[Bar]
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -128,15 +146,21 @@ def bars(
     labels: Sequence[str],
     parts: Sequence[tuple[str, str]],
     values: Sequence[Sequence[int | None]],
+    unfinished: int = 0,
 ) -> Bars:
-    """Return stacks of the values of each period; the last part is below zero."""
+    """Return stacks of the values of each period; the last part is below zero.
+
+    The last ``unfinished`` periods are not over yet.
+    """
     top = max((max(sum(v or 0 for v in each[:-1]), each[-1] or 0) for each in values), default=0)
     stacks = []
     for place, (label, each) in enumerate(zip(labels, values, strict=True)):
         said = ", ".join(
             f"{name} {number(value)}" for (_kind, name), value in zip(parts, each, strict=True)
         )
-        stacks.append(Stack(f"{label}: {said}", _stacked(place, parts, each, top)))
+        complete = place < len(labels) - unfinished
+        words = f"{marked(label, complete)}: {said}"
+        stacks.append(Stack(words, _stacked(place, parts, each, top), complete))
     return Bars(title, labels, parts, stacks, top)
 
 
@@ -157,6 +181,11 @@ def _stacked(
 
 def _scaled(value: float | None, top: float, height: float) -> float:
     return round((value or 0) / top * height, 2) if top else 0
+
+
+def marked(label: str, complete: bool) -> str:
+    """Return the label of a period, marked unless the period is complete."""
+    return label if complete else f"{label} {_('so far')}"
 
 
 class Day(NamedTuple):

@@ -90,6 +90,7 @@ def actives_chart(chart: Stickiness) -> Chart:
             Line(_("7 days"), [each.wau for each in chart.periods]),
             Line(_("30 days"), [each.mau for each in chart.periods]),
         ],
+        unfinished=sum(not each.period.complete for each in chart.periods),
     )
 
 
@@ -128,6 +129,7 @@ def growth_bars(growth: Growth) -> Bars:
         labels=[each.period.label for each in growth.periods],
         parts=[(part, names[part]) for part in shown],
         values=[[getattr(each, part) for part in shown] for each in growth.periods],
+        unfinished=sum(not each.period.complete for each in growth.periods),
     )
 
 

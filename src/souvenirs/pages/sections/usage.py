@@ -27,6 +27,7 @@ def usage_chart(usages: Sequence[Usage]) -> Chart:
             Line(name, [usage.counts[place] for usage in usages])
             for place, name in enumerate(_kinds())
         ],
+        unfinished=sum(not usage.complete for usage in usages),
     )
 
 
