@@ -208,7 +208,7 @@ def levels(found, link):
     return [
         [
             names[line["digests"]],
-            *(shown(line[name]) for name in ("rows", "stale", "sightings")),
+            *(shown(line[name]) for name in ("rows", "stale", "members")),
             stretched(int(line["bytes"])),
         ]
         for line in found
