@@ -41,7 +41,7 @@ def numbered(entries):
 def run(*entries, lookup="pk", **options):
     """Import entries and return the summary."""
     with closing(Importer(**{"window": 3600, **options})) as importer:
-        for _ in importer.run("file", numbered(entries), lookup):
+        for _ in importer.run("file, line", numbered(entries), lookup):
             pass
         return importer.summary
 
@@ -187,7 +187,7 @@ def test_forgotten_users_and_windows_are_looked_up_again(monkeypatch, remembered
 def test_an_interrupted_run_is_continued_by_the_next(monkeypatch):
     monkeypatch.setattr(f"{MODULE}.BATCH", 50)
     records = random_records(seed=4)
-    stopping = Importer(3600).run("file", numbered(records))
+    stopping = Importer(3600).run("file, line", numbered(records))
     next(stopping), next(stopping)
     stopping.close()
     assert 0 < Souvenir.objects.count() < len(by_brute_force(records, 3600))
@@ -200,9 +200,9 @@ def test_an_interrupted_run_is_continued_by_the_next(monkeypatch):
 
 def test_repeated_lines_of_an_hour_are_looked_up_once(django_assert_num_queries):
     importer = Importer(3600)
-    next(importer.run("file", numbered([record(1)])))
+    next(importer.run("file, line", numbered([record(1)])))
     with django_assert_num_queries(0):
-        next(importer.run("file", numbered([record(1), record(1, NINE + HOUR / 2)])))
+        next(importer.run("file, line", numbered([record(1), record(1, NINE + HOUR / 2)])))
 
 
 # Whose and when
@@ -399,7 +399,7 @@ def test_a_dry_run_remembers_earlier_files(monkeypatch):
     monkeypatch.setattr(f"{USERS}.REMEMBERED", 0)
     files = [record(1), record(2)], [record(1), record(3)], [record(2), record(3)]
     with closing(Importer(3600, dry_run=True)) as importer:
-        added = [next(importer.run("file", numbered(entries))).added for entries in files]
+        added = [next(importer.run("file, line", numbered(entries))).added for entries in files]
     assert added == [2, 1, 0]
 
 
@@ -417,7 +417,7 @@ def memory_of(lines):
     )
     tracemalloc.start()
     with closing(Importer(3600, dry_run=True)) as importer:
-        for _ in importer.run("file", numbered(entries)):
+        for _ in importer.run("file, line", numbered(entries)):
             pass
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -160,6 +160,11 @@ def test_an_ident_is_one_word(start, user):
     assert LogParser(UTC)(f"{start} {TIME} {REQUEST}") == Record(user, MOMENT)
 
 
+def test_tabs_may_separate_the_words():
+    line = f"192.0.2.10 - ann {TIME} {REQUEST}".replace(" ", "\t")
+    assert LogParser(UTC)(line.replace(":00\t+", ":00 +")) == Record("ann", MOMENT)
+
+
 @pytest.mark.parametrize(
     "time",
     ["31/Jan/2016:10:30:00.000 +0000", "2016-01-31T10:30:00+00:00", "1454236200", "1454236200.000"],
@@ -182,6 +187,8 @@ def test_the_time_in_brackets_may_be_in_another_notation(time):
         "192.0.2.10 - ann [31/Jan/2016",
         f"192.0.2.10 ann {TIME} {REQUEST}",
         f"{'x' * 9000} 192.0.2.10 - ann {TIME} {REQUEST}",
+        f"192.0.2.10 - - ann {TIME} {REQUEST}",
+        f"192.0.2.10 - ann - {TIME} {REQUEST}",
         "# a comment",
         '{"level": "info"}',
     ],

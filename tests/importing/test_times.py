@@ -167,5 +167,12 @@ def test_months_are_english_in_every_locale(month):
     assert moment.strftime("%m") == f"{MONTHS[month]:02}"
 
 
+def test_a_text_longer_than_any_time_is_a_bad_line():
+    time = "2016-01-31T10:30:00."
+    assert parse_time(time.ljust(100, "0"), UTC) == MOMENT
+    with pytest.raises(BadLine):
+        parse_time(time.ljust(101, "0"), UTC)
+
+
 def test_the_earliest_time_that_every_database_can_store():
     assert parse_time("1000-01-01T00:00:00Z", UTC) == at(1000, 1, 1)

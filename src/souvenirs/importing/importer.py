@@ -102,8 +102,9 @@ class Importer:
     ) -> Iterator[Summary]:
         """Import numbered entries, and yield the summary so far after each batch.
 
-        ``source`` names them in messages, ``lookup`` is the field of the user model by which they
-        identify users. Raises Stopped at an Unreadable and, if ``strict``, at any bad line.
+        ``source`` names them in messages, such as ``seen.csv, line``; ``lookup`` is the field of
+        the user model by which they identify users. Raises Stopped at an Unreadable and, if
+        ``strict``, at any bad line.
         """
         self.summary = Summary()
         users = self._users.setdefault(lookup, Users(lookup))
@@ -113,7 +114,7 @@ class Importer:
                 if isinstance(entry, Record):
                     records.append((number, entry))
                     continue
-                text = f"{source}, line {number}: {entry}."
+                text = f"{source} {number}: {entry}."
                 if self.strict or isinstance(entry, Unreadable):
                     self._import(source, records, users)
                     raise Stopped(text)
@@ -171,7 +172,7 @@ class Importer:
             elif when > limit:
                 summary.skip(FUTURE)
             elif isinstance(user, Unidentified):
-                text = f"{source}, line {number}: {user.reason} '{str(name)[:NAME_SHOWN]}'."
+                text = f"{source} {number}: {user.reason} '{str(name)[:NAME_SHOWN]}'."
                 summary.skip(user.reason, name, text)
             else:
                 yield (user, (when - EPOCH) // width), when

@@ -52,6 +52,9 @@ LINE_KEYS = ("log", "message", "MESSAGE", "msg", "textPayload")
 
 DIRECTIVE = re.compile(r"#([A-Za-z-]+):\s*(.*)")
 
+#: What no name has: more of the line was taken for one.
+NO_NAME = re.compile(r' ["[]|^- | -$')
+
 NOT_A_LOG = "not an access log line"
 
 
@@ -107,6 +110,7 @@ class LogParser:
 
     def _searched(self, line: str) -> tuple[str, str]:
         """Return the user and the time of a line with more in it than usual; raises BadLine."""
+        line = line.replace("\t", " ")
         brackets = list(islice(BRACKETS.finditer(line), TRIED))
         for found in brackets:
             user = _user_of(line[: found.start()], line.startswith(' "', found.end()))
@@ -126,7 +130,7 @@ def _user_of(start: str, is_request: bool) -> str | None:
     if not found or (found["user"] is None and not is_request):
         return None
     user = next(group for group in found.groups() if group is not None)
-    return None if ' "' in user or " [" in user else user
+    return None if NO_NAME.search(user) else user
 
 
 def _found(find: Callable[[str], re.Match[str] | None], line: str) -> str | None:

@@ -12,6 +12,9 @@ from .lines import BadLine
 #: Earlier times are not sightings but defaults, such as the year 1.
 EARLIEST_YEAR = 1000
 
+#: The characters of the longest notation, with the name of a zone in words.
+LONGEST_TIME = 100
+
 #: What Python reads by itself, and most files have.
 PLAIN = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:[0-5]\d)?", re.ASCII
@@ -65,6 +68,8 @@ def parse_time(text: str, zone: tzinfo) -> datetime:
     second belongs to the second before it. Raises BadLine.
     """
     try:
+        if len(text) > LONGEST_TIME:
+            raise ValueError
         if log := LOG.fullmatch(text):
             day, month, year, clock, offset = log.groups()
             moment = datetime.fromisoformat(f"{year}-{MONTHS[month]:02}-{day}T{clock}{offset}")

@@ -188,11 +188,12 @@ class Command(SouvenirsCommand):
         return lookup
 
     def _import(self, source: Source, importer: Importer) -> Summary:
+        name = f"{source.name}, {source.unit}"
         progress = Progress(self.stderr, source.size, source.unit)
         try:
             with source.opened as (entries, position):
                 try:
-                    for summary in importer.run(source.name, entries, source.lookup):
+                    for summary in importer.run(name, entries, source.lookup):
                         progress.update(position(), summary.read)
                 finally:
                     progress.finish()
