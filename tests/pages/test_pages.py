@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.core.exceptions import PermissionDenied
+from django.core.management import call_command
 from django.db.models import Q
 from django.template.loader import render_to_string
 from django.test import RequestFactory
@@ -1000,6 +1001,19 @@ def test_raw_souvenirs_do_not_lead_to_pages_that_are_refused(world, client):
     response = client.get(reverse("admin:souvenirs_souvenir_changelist"))
     assert response.status_code == 200
     assert not links(response, "/usage/")
+
+
+@with_the_admin
+@pytest.mark.django_db(transaction=True)
+def test_raw_souvenirs_that_are_not_migrated(make_user, client):
+    client.force_login(make_user(1, is_staff=True, is_superuser=True))
+    call_command("migrate", "souvenirs", "zero", verbosity=0)
+    try:
+        response = client.get(reverse("admin:souvenirs_souvenir_changelist"), follow=True)
+    finally:
+        call_command("migrate", "souvenirs", verbosity=0)
+    assert response.redirect_chain == [(reverse("admin:index"), 302)]
+    assert "run manage.py migrate souvenirs" in text(response)
 
 
 def test_pages_outside_of_the_admin(world, settings):

@@ -5,16 +5,18 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
 from ..api import ENDPOINTS
+from ..checks import NotMigrated, migrated
 from ..models import Souvenir, Usage
-from ..pages import ROUTES, Mount, number
+from ..pages import ROUTES, Mount, error_message, number
 from ..web import VIEW_USAGE, may
 
 if TYPE_CHECKING:
@@ -103,4 +105,9 @@ class SouvenirAdmin(ReadOnlyAdmin):
             "title": _("The latest souvenirs (at most %s)") % number(ShortPaginator.MOST),
             "usage_url": usage if may(request.user, VIEW_USAGE) else "",
         }
-        return super().changelist_view(request, {**context, **(extra_context or {})})
+        try:
+            with migrated():
+                return super().changelist_view(request, {**context, **(extra_context or {})})
+        except NotMigrated as error:
+            self.message_user(request, error_message(error), messages.ERROR)
+            return redirect(reverse("admin:index", current_app=self.admin_site.name))
