@@ -92,6 +92,16 @@ def test_connection_pool_is_shared_between_threads(settings):
     assert pools[0].connection_kwargs["socket_timeout"] == 0.1
 
 
+@pytest.mark.parametrize(("kind", "is_shared"), [("redis", True), ("memcached", False)])
+def test_client_with_a_pool_is_shared_between_threads(settings, kind, is_shared):
+    settings.CACHES = {"default": CACHES[kind]}
+    with ThreadPoolExecutor(1) as thread:
+        other = thread.submit(time_limited_cache, "default").result()
+    assert (time_limited_cache("default") is other) is is_shared
+    settings.SOUVENIRS_TIMEOUT = 0.2
+    assert time_limited_cache("default") is not other
+
+
 def pool_in_thread():
     return pool_of(time_limited_cache("default"))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import BaseCache, CacheHandler, caches
+from django.core.cache.backends.redis import RedisCache
 from django.core.signals import request_finished, setting_changed
 from django.utils.module_loading import import_string
 
@@ -21,13 +22,18 @@ from ..conf import conf
 Options = dict[str, Any]
 
 
+#: The clients that all threads use, by alias. Under ASGI each request has a thread of its own,
+#: whose connection to Redis would stay open until Python happens to collect it.
+_shared: dict[str, RedisCache] = {}
+
+
 def time_limited_cache(alias: str) -> BaseCache:
-    """Return this thread's own client of one of ``CACHES``.
+    """Return a client of one of ``CACHES``, this thread's own unless the backend has a pool.
 
     It raises if the cache does not answer in time.
     Raises InvalidCacheBackendError for an alias that is not in ``CACHES``.
     """
-    return _caches[alias]
+    return _shared.get(alias) or _caches[alias]
 
 
 def has_timeout(backend: type) -> bool:
@@ -51,6 +57,8 @@ class _TimeLimitedCaches(CacheHandler):
             options = params.get("OPTIONS") or {}
             params["OPTIONS"] = {**options, **timeout_options(conf.TIMEOUT, options)}
         cache: BaseCache = backend(location, params)
+        if isinstance(cache, RedisCache):
+            return _shared.setdefault(alias, cache)
         return cache
 
 
@@ -161,6 +169,7 @@ def forget_caches(*, setting: str, **kwargs: Any) -> None:
     if setting in ("CACHES", "DJANGO_REDIS_CONNECTION_FACTORY", "SOUVENIRS_TIMEOUT"):
         _caches.close_all()
         _caches = _TimeLimitedCaches()
+        _shared.clear()
         _django_redis_pools.clear()
 
 
