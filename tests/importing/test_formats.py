@@ -40,8 +40,8 @@ def test_json_lines_are_objects(line, user):
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        ("[]", "not a JSON object"),
-        ('[{"user_id": 1, "when": "2016-01-31"}]', "not a JSON object"),
+        ('["user_id"]', "not a JSON object"),
+        ('[{"user_id": 1, "when": "2016-01-31"}, {"user_id": 1}]', "not JSON: Extra data"),
         ("1", "not a JSON object"),
         ("null", "not a JSON object"),
         ('"user_id"', "not a JSON object"),
@@ -53,10 +53,10 @@ def test_json_lines_are_objects(line, user):
         (f'{{"user_id": 1e16, "when": "{WHEN}"}}', "'1e+16' is not a user"),
         (f'{{"user_id": {{}}, "when": "{WHEN}"}}', "'{}' is not a user"),
         ('{"user_id": 1, "when": null}', "no time"),
-        ('{"user_id": 1,', "not JSON: Expecting property name"),
+        ('{"user_id": 1,', "not JSON: Expecting ',' delimiter"),
         ("{'user_id': 1}", "not JSON: Expecting property name"),
         ("user_id,when", "not JSON: Expecting value"),
-        ("[" * 200_000, "not JSON: maximum recursion depth"),
+        ('{"a":' * 200_000, "not JSON: maximum recursion depth"),
         ('{"when": ' + "1" * 5000 + "}", "not JSON: Exceeds the limit"),
         ('{"user_id": 1, "when": true}', "'True' is not a time"),
         ('{"user_id": 1, "when": NaN}', "'nan' is not a time"),
@@ -65,6 +65,21 @@ def test_json_lines_are_objects(line, user):
 )
 def test_anything_but_a_json_object_with_a_time_is_a_bad_line(line, text):
     assert reason(json_parser(UTC), line).startswith(text)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["[", "{},", " {}", "]"],
+        ["[{},", "{}]"],
+        ["[", "  {},", "  {},", "  ]"],
+        ["[{}", ",{}", "]"],
+    ],
+)
+def test_the_objects_may_be_the_items_of_an_array(lines):
+    item = '{"user_id": 7, "when": "2016-01-31T10:30:00Z", "tags": [[1]]}'
+    records = read([line.replace("{}", item) for line in lines], json_parser(UTC))
+    assert records == [Record("7", MOMENT)] * 2
 
 
 @pytest.mark.parametrize(

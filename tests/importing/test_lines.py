@@ -116,6 +116,13 @@ def test_empty_lines_are_skipped(line):
     ]
 
 
+def test_byte_order_marks_between_joined_files_are_ignored(write):
+    file = f"user_id,when\n1,{WHEN}\n".encode("utf-8-sig")
+    entries = read_file(write(file + file), CellParser(UTC))
+    assert entries[0] == entries[2] == Record("1", MOMENT)
+    assert entries[1][1].startswith("'when' is not a time")
+
+
 def test_nul_characters_are_ignored():
     line = "\0" * 4096 + '1.2.3.4 - a\0nn [31/Jan/2016:10:30:00 +0000] "GET / HTTP/1.1" 200 5'
     assert read([line], LogParser(UTC)) == [Record("ann", MOMENT)]

@@ -473,6 +473,14 @@ def test_an_import_without_bad_lines_does_not_fail(users, lines):
     assert "Added 0 souvenirs" in run("seen.csv")
 
 
+def test_an_import_of_lines_without_users_says_how_to_name_them(users):
+    hint = "  Skipped 2: no user.\n    Tell where the user is with --map or --user-regex.\n"
+    write("seen.csv", "user_id,when", f",{WHEN}", f"-,{WHEN}")
+    assert run("seen.csv").endswith(hint)
+    write("seen.csv", *csv_of((1, NINE)), f",{WHEN}")
+    assert run("seen.csv").endswith("  Skipped 1: no user.\n")
+
+
 def test_the_encoding_can_be_given(users, make_user):
     user = make_user(**called("Jürgen"))
     Path("seen.csv").write_bytes(f"user_id;when\n{user.get_username()};{WHEN}".encode("cp1252"))

@@ -6,3 +6,4 @@ from .importer import BAD_LINE, Importer, Stopped, Summary
 from .lines import Entry, Unreadable
 from .mapping import mapping_of
 from .tables import TABLES
+from .users import NO_USER

@@ -55,11 +55,15 @@ def parser_of(
 def json_parser(zone: tzinfo, names: Mapping = USER_AND_TIME) -> Parser:
     """Return a parser of lines that are JSON objects with these keys.
 
-    ``zone`` is the time zone of times without a UTC offset.
+    They may be the items of an array, one on a line. ``zone`` is the time zone of times without a
+    UTC offset.
     """
 
-    def parse(line: str) -> Record:
-        data = object_in(line)
+    def parse(line: str) -> Record | None:
+        item = line.strip(" \t,[]")
+        if not item:
+            return None
+        data = object_in(item)
         when = value_at(data, names.when)
         if when is None or when == "":
             raise BadLine(f"no time under the key {names.when}; use --map user=KEY,when=KEY")

@@ -51,7 +51,7 @@ def read_lines(lines: Iterable[str], parser: Parser) -> Iterator[tuple[int, Entr
 
 
 def _read(line: str, parser: Parser) -> Entry | None:
-    text = line.rstrip("\r\n")
+    text = line.rstrip("\r\n").removeprefix("\ufeff")  # a byte order mark between joined files
     if len(text) > LONGEST:
         return BadLine("longer than 1 MiB")
     if "\0" in text:

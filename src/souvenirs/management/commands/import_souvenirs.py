@@ -15,6 +15,7 @@ from souvenirs.conf import conf
 from souvenirs.importing import (
     BAD_LINE,
     FORMATS,
+    NO_USER,
     TABLES,
     Entry,
     Importer,
@@ -212,6 +213,8 @@ class Command(SouvenirsCommand):
             self.stdout.write(f"  Skipped {summary.repeated:,}: the window already has a souvenir.")
         for reason, count in summary.skipped.most_common():
             self.stdout.write(f"  Skipped {count:,}: {reason}.")
+            if reason == NO_USER.reason and count == summary.read:
+                self.stdout.write("    Tell where the user is with --map or --user-regex.")
             examples = summary.examples.get(reason, {})
             for sentence in examples.values():
                 self.stdout.write(f"    {printable(sentence)}")
