@@ -1,4 +1,5 @@
 import re
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,11 +8,12 @@ from django.contrib.auth import get_user_model
 from django.core.checks import registry as check_registry
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import ConnectionHandler, connection, connections
 from django.db.models import Q
 from django.utils import timezone
 
 import souvenirs
+from souvenirs.checks.migrations import FIRST, unapplied
 from souvenirs.checks.settings import check_settings
 from souvenirs.checks.site import check_database, check_deployment, check_segments, check_site
 from souvenirs.conf import SETTINGS
@@ -274,6 +276,13 @@ def test_first_migrate_does_not_warn_of_what_it_does(settings):
         assert check_database(databases=["default"]) == []
     finally:
         call_command("migrate", "souvenirs", verbosity=0)
+
+
+def test_database_without_any_table_lacks_every_migration():
+    engine = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    with closing(ConnectionHandler({"default": engine})["default"]) as fresh:
+        assert {FIRST, "0002_indexes"} < set(unapplied(fresh))
+    assert unapplied(connection) == []
 
 
 def fails():
