@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import DataError, OperationalError, connection, transaction
-from django.test import AsyncClient, Client, override_settings
+from django.http import HttpResponse
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 
 from souvenirs.control import asouvenez, souvenez
+from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
 from souvenirs.recording import backlog, catchup
 from souvenirs.recording.ratelimit import CLAIM_SECONDS, rate_limiter, window_now
@@ -164,6 +167,18 @@ def test_session_that_cannot_be_read_is_remembered(make_user, watch):
     watch.advance(1)
     other.get("/plain/")
     assert seen() == [1, 2]
+
+
+def test_session_that_fails_for_another_reason_is_not_remembered(caplog):
+    class Session(SessionStore):
+        def load(self):
+            raise RuntimeError("no data")
+
+    request = RequestFactory().get("/")
+    request.COOKIES = {"sessionid": "a key"}
+    request.session = Session("a long key of a session")
+    SouvenirsMiddleware(lambda request: HttpResponse())(request)
+    assert (remembered(), "no data" in caplog.text) == (0, True)
 
 
 def test_session_that_ended_meanwhile_is_nobodys(make_user, watch):
