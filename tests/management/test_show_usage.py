@@ -395,6 +395,19 @@ def test_json_of_each_segment():
     assert [{"segment": None, **entry} for entry in everyone] == found[:2]
 
 
+def test_table_of_a_report_of_a_subclass():
+    class Command(ShowUsage):
+        def monthly_report(self, options):
+            return ["month", "revenue"], [["2016-01", 100]]
+
+    out = StringIO()
+    call_command(Command(), "--calendar", stdout=out)
+    assert [line.split() for line in out.getvalue().splitlines()][::2] == [
+        ["month", "revenue"],
+        ["2016-01", "100"],
+    ]
+
+
 def test_csv_of_a_report_of_a_subclass_has_no_formulas():
     class Command(ShowUsage):
         def monthly_report(self, options):
