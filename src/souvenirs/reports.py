@@ -419,11 +419,22 @@ def _usage_read_together(
     """Generate the same, from one reading of souvenirs and users for all groups."""
     ranges = [_checked_period(start, end) for start, end in periods]
     first = get_store().first()
-    sets = active_users_each(ranges, groups[0])
+    sets, groups = _aligned(active_users_each(ranges, groups[0]), groups)
     accounts = _accounts_of_each([end for _, end in ranges], groups)
     for group, known in zip(groups, accounts, strict=True):
         counts = [len(users) if group is None else users.count_common(group) for users in sets]
         yield _usages(periods, counts, first, known)
+
+
+def _aligned(
+    sets: Sequence[ActiveUsers], groups: Sequence[ActiveUsers | None]
+) -> tuple[list[ActiveUsers], list[ActiveUsers | None]]:
+    """Return the sets and the groups as they can be compared many times."""
+    aligned = ActiveUsers.aligned([*sets, *(group or ActiveUsers() for group in groups)])
+    members = aligned[len(sets) :]
+    return aligned[: len(sets)], [
+        None if group is None else same for group, same in zip(groups, members, strict=True)
+    ]
 
 
 def _accounts_of_each(
@@ -436,10 +447,9 @@ def _accounts_of_each(
     moments = sorted({utc(end) for end in ends})
     among = groups[0]
     new = new_accounts(moments, None if among is None else among.users())
-    by_then = [
-        list(accumulate((ActiveUsers(each) for each in kind), or_))
-        for kind in zip(*new, strict=True)
-    ]
+    by_then = [list(accumulate(kind, or_)) for kind in zip(*new, strict=True)]
+    together, groups = _aligned([users for kind in by_then for users in kind], groups)
+    by_then = [together[: len(moments)], together[len(moments) :]]
     places = [bisect_right(moments, utc(end)) - 1 for end in ends]
     for group in groups:
         registered, activated = (

@@ -23,7 +23,7 @@ class DigestsFirst(Reading):
         read = list(self._digests(covers, catalog, ()))
         found = self._found()
         with patch.object(self, "_digests", lambda *arguments: read):
-            return self._named(self._united(found, covers, catalog))
+            return self._united(found, covers, catalog)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 from hypothesis import given, strategies
 
-from souvenirs.counting.activeusers import ActiveUsers
 from souvenirs.insights.trailing import trailing_counts
+from souvenirs.stores.activeusers import ActiveUsers
 
 users = strategies.frozensets(strategies.integers(1, 9), max_size=5)
 

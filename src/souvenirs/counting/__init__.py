@@ -1,5 +1,6 @@
 """Active users, segments and accounts."""
 
+from ..stores import ActiveUsers, group_of
 from .accounts import (
     Accounts,
     accounts_as_of,
@@ -8,7 +9,6 @@ from .accounts import (
     joined_each,
     new_accounts,
 )
-from .activeusers import ActiveUsers, group_of
 from .activity import active_users, active_users_each, count_active_users
 from .expressions import WasSeen
 from .segments import (
@@ -19,6 +19,7 @@ from .segments import (
     check_segment,
     groups_by,
     groups_if_any,
+    members_if_any,
     restricted,
     segment,
     segment_definition,

@@ -19,8 +19,11 @@ from django.db import connections, models
 
 from ..calendar import bound, outward, utc
 from ..conf import SETTINGS, conf
-from ..sets import Keys, keys_by
+from ..sets import UserSet
 from ..sql import Rank
+from ..stores import ActiveUsers, users_by
+
+NOBODY = ActiveUsers.of(UserSet())
 
 
 class Accounts(NamedTuple):
@@ -53,32 +56,32 @@ def accounts_as_of(
 
 def new_accounts(
     ends: Sequence[datetime], users: models.QuerySet[Any] | None = None
-) -> list[tuple[Keys, Keys]]:
-    """Return the keys of the users who registered between each moment and the previous one.
+) -> list[tuple[ActiveUsers, ActiveUsers]]:
+    """Return the users who registered between each moment and the previous one.
 
     Each pair has the registered users and the activated ones among them. The moments are in UTC and
     ascending; the first pair has no lower bound. ``users`` restricts the result to some users.
     Raises ValueError if the user model has no date-joined field.
     """
     joined, active = _needed_date_joined_field(), is_active_field()
-    new: list[tuple[Keys, Keys]] = []
+    new: list[ActiveUsers] = []
     for position in range(0, len(ends), Rank.LIMIT):
         upto = [outward(end) for end in ends[position : position + Rank.LIMIT]]
         accounts = _among(users).filter(**{f"{joined.name}__lt": upto[-1]})
         if position:
             accounts = accounts.filter(**{f"{joined.name}__gte": outward(ends[position - 1])})
         rank = Rank(joined.name, joined, upto)
-        registered = activated = keys_by(accounts, rank)
+        registered = activated = users_by(accounts, rank)
         if active is not None:
-            activated = keys_by(accounts.filter(**{active.name: True}), rank)
-        nobody: Keys = frozenset()
-        places = range(len(upto))
-        new += [(registered.get(n, nobody), activated.get(n, nobody)) for n in places]
-    return new
+            activated = users_by(accounts.filter(**{active.name: True}), rank)
+        for place in range(len(upto)):
+            new += [registered.get(place, NOBODY), activated.get(place, NOBODY)]
+    new = ActiveUsers.aligned(new)
+    return list(zip(new[::2], new[1::2], strict=True))
 
 
-def joined_each(starts: Sequence[datetime], end: datetime) -> list[Keys]:
-    """Return the keys of the users who registered from each of these moments up to the next.
+def joined_each(starts: Sequence[datetime], end: datetime) -> list[ActiveUsers]:
+    """Return the users who registered from each of these moments up to the next.
 
     The last range ends at ``end``. Raises ValueError if the user model has no date-joined field.
     """
@@ -87,8 +90,8 @@ def joined_each(starts: Sequence[datetime], end: datetime) -> list[Keys]:
         return []
     within = {f"{joined.name}__gte": bound(starts[0]), f"{joined.name}__lt": bound(end)}
     users = get_user_model()._default_manager.filter(**within)
-    found = keys_by(users, Rank(joined.name, joined, [bound(start) for start in starts[1:]]))
-    return [found.get(place, frozenset()) for place in range(len(starts))]
+    found = users_by(users, Rank(joined.name, joined, [bound(start) for start in starts[1:]]))
+    return [found.get(place, NOBODY) for place in range(len(starts))]
 
 
 def _counted_between(

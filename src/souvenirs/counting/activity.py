@@ -10,10 +10,8 @@ from django.db.models import QuerySet
 
 from ..calendar import bound, checked, checked_range, earlier
 from ..models import Souvenir
-from ..sets import IsOneOf
-from ..stores import USER, Group, get_store
-from .activeusers import ActiveUsers, group_of
-from .segments import By, BySegment, groups_if_any
+from ..stores import ActiveUsers, Group, IsMember, get_store, group_of
+from .segments import By, BySegment, check_exclusive, members_if_any
 
 
 @overload
@@ -56,8 +54,9 @@ def active_users(
     start later than the end and ``exclusive`` without ``by``; and CorruptDigest for a corrupt
     digest whose souvenirs have been deleted.
     """
-    groups = groups_if_any(by, exclusive)
-    [found] = active_users_each([(start, end)], users)
+    check_exclusive(by, exclusive)
+    sets = active_users_each([(start, end)], users)
+    [found], groups = members_if_any(sets, by, exclusive)
     if groups is None:
         return found
     return BySegment({name: found & group for name, group in groups.items()}, found)
@@ -76,8 +75,7 @@ def active_users_each(
     range raises PrunedSpan.
     """
     checked_ranges = [checked_range(start, end) for start, end in ranges]
-    found = get_store().users_each(checked_ranges, group_of(users), rounded=rounded)
-    return [ActiveUsers.of(each) for each in found]
+    return get_store().users_each(checked_ranges, group_of(users), rounded=rounded)
 
 
 @overload
@@ -120,6 +118,7 @@ def count_active_users(
     starts later than it ends has no users. Raises what :func:`active_users` raises otherwise,
     ValueError also if ``qs`` is sliced or of another model, and TypeError if it is not a queryset.
     """
+    check_exclusive(by, exclusive)
     first = None if start is None else checked(start, "start")
     last = None if end is None else checked(end, "end")
     if first is not None and last is not None:
@@ -127,10 +126,10 @@ def count_active_users(
     if qs is not None:
         _check(qs)
     group = group_of(users)
-    groups = groups_if_any(by, exclusive)
-    if groups is not None:
-        found = _found(first, last, qs, group)
-        counts = {name: found.count_common(members) for name, members in groups.items()}
+    if by is not None:
+        sets = [_found(first, last, qs, group)]
+        [found], groups = members_if_any(sets, by, exclusive)
+        counts = {name: found.count_common(members) for name, members in (groups or {}).items()}
         return BySegment(counts, len(found))
     if qs is None:
         return get_store().count_each([(first, last)], group).counts[0]
@@ -165,5 +164,5 @@ def _users_in(
     if end is not None:
         qs = qs.filter(when__lt=bound(end))
     if group is not None:
-        qs = qs.filter(IsOneOf("user_id", USER, group))
+        qs = qs.filter(IsMember("user_id", ActiveUsers(group)))
     return qs.order_by().values_list("user_id").distinct()

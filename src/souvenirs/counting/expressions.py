@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
 from datetime import datetime
 from typing import Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..sets import one_of
-from ..stores import USER, Store, get_store
+from ..stores import ActiveUsers, Store, get_store
 
 
 class WasSeen(models.Func):
@@ -35,8 +33,7 @@ class WasSeen(models.Func):
         column, _ = compiler.compile(self.source_expressions[0])
         store = get_store()
         if not store.can_join(connection.alias):
-            users = self._users(store, self.start, self.end)
-            return one_of(connection, column, USER, users)
+            return self._users(store, self.start, self.end).condition(connection, column)
         sql, params = store.seen_sql(connection, column, (self.start, self.end))
         pruned = store.pruned(self.start, self.end)
         if pruned is None:
@@ -45,10 +42,10 @@ class WasSeen(models.Func):
         start, end = pruned
         if self.end is not None:
             end = min(self.end, end)
-        among, values = one_of(connection, column, USER, self._users(store, start, end))
+        among, values = self._users(store, start, end).condition(connection, column)
         return f"({sql} OR {among})", [*params, *values]
 
     @staticmethod
-    def _users(store: Store, start: datetime | None, end: datetime | None) -> Collection[Hashable]:
+    def _users(store: Store, start: datetime | None, end: datetime | None) -> ActiveUsers:
         [users] = store.users_each([(start, end)], rounded=True)
         return users

@@ -13,8 +13,8 @@ Membership is always as of now, also for periods in the past.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -24,7 +24,7 @@ from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 
 from ..conf import conf
-from .activeusers import ActiveUsers
+from ..stores import ActiveUsers, group_of, members_among, members_by
 
 #: ``"segment"`` for the segments in the setting; or groups by name; or the path of a field of the
 #: user model, like ``"groups__name"``, whose values are the names.
@@ -68,13 +68,13 @@ class BySegment(Mapping[str, T], Generic[T]):
 
 
 def groups_by(by: By, exclusive: bool = False) -> dict[str, ActiveUsers]:
-    """Return the users of each segment by name, in order.
+    """Return all users of each segment by name, in order.
 
     With ``exclusive`` a user is in the first matching segment only. A field without values gives no
     segments. Raises ValueError for an empty dict, an empty setting or an unknown field, and
     ImproperlyConfigured for an invalid setting.
     """
-    groups = _groups_by(by)
+    _, groups = _members_by(None, by)
     return _first_match(groups) if exclusive else groups
 
 
@@ -83,23 +83,59 @@ def groups_if_any(by: By | None, exclusive: bool) -> dict[str, ActiveUsers] | No
 
     Raises ValueError also for ``exclusive`` without ``by``.
     """
-    if by is not None:
-        return groups_by(by, exclusive)
-    if exclusive:
+    check_exclusive(by, exclusive)
+    return None if by is None else groups_by(by, exclusive)
+
+
+def check_exclusive(by: By | None, exclusive: bool) -> None:
+    """Raise ValueError for ``exclusive`` without ``by``."""
+    if exclusive and by is None:
         raise ValueError("exclusive requires by, which names the segments.")
-    return None
 
 
-def _groups_by(by: By) -> dict[str, ActiveUsers]:
+def members_if_any(
+    sets: list[ActiveUsers], by: By | None, exclusive: bool
+) -> tuple[list[ActiveUsers], dict[str, ActiveUsers] | None]:
+    """Return the same sets and, with ``by``, the users of each segment to compare them with.
+
+    Users who are in none of the sets may be missing. Raises what :func:`groups_if_any` raises.
+    """
+    check_exclusive(by, exclusive)
+    if by is None:
+        return sets, None
+    sets, groups = _members_by(sets, by)
+    return sets, _first_match(groups) if exclusive else groups
+
+
+def _members_by(
+    sets: list[ActiveUsers] | None, by: By
+) -> tuple[list[ActiveUsers], dict[str, ActiveUsers]]:
+    evaluation: Callable[[Any], AbstractContextManager[None]] = nullcontext
     if isinstance(by, Mapping):
-        named = {str(name): _users_of(name, group) for name, group in by.items()}
+        definitions = by
     elif by == BY_SETTING:
-        named = {name: segment(name) for name in segment_names()}
+        definitions, evaluation = conf.SEGMENTS, _evaluation_of
     else:
-        return _by_field(by)
-    if not named:
+        return _by_field(sets, by)
+    if not definitions:
         raise ValueError(f"by {by!r} gives no segments: name some in SOUVENIRS_SEGMENTS.")
-    return named
+    groups: dict[Any, Any] = {}
+    for name, definition in definitions.items():
+        with evaluation(name):
+            group = _group(name, definition)
+            is_lazy = isinstance(group, QuerySet) and sets is not None
+            groups[name] = group_of(group) if is_lazy else ActiveUsers(group)
+    if sets is not None:
+        # Querysets last, when the sets have their final form.
+        lazy = [name for name, group in groups.items() if isinstance(group, QuerySet)]
+        known = [name for name in groups if name not in lazy]
+        aligned = ActiveUsers.aligned([*sets, *(groups[name] for name in known)])
+        sets, members = aligned[: len(sets)], aligned[len(sets) :]
+        groups.update(zip(known, members, strict=True))
+        for name in lazy:
+            with evaluation(name):
+                sets, groups[name] = members_among(sets, groups[name])
+    return sets or [], {str(name): group for name, group in groups.items()}
 
 
 def segment_names() -> list[str]:
@@ -189,22 +225,25 @@ def _imported(name: object, group: Any) -> Any:
         raise ValueError(f"Segment {name!r} is {group!r}, which cannot be imported.") from error
 
 
-def _by_field(path: str) -> dict[str, ActiveUsers]:
+def _by_field(
+    sets: list[ActiveUsers] | None, path: str
+) -> tuple[list[ActiveUsers], dict[str, ActiveUsers]]:
     """Return the users by each value of a field, except those whose value is empty."""
     try:
         if not isinstance(path, str):
             raise FieldError
-        rows = get_user_model()._default_manager.order_by().values_list(path, "pk").distinct()
-        members: dict[str, list[Any]] = {}
-        for value, pk in rows:
-            if value not in (None, ""):
-                members.setdefault(str(value), []).append(pk)
+        sets, found = members_by(sets, get_user_model()._default_manager.distinct(), path)
     except FieldError:
         raise ValueError(
             f"by must be {BY_SETTING!r}, groups by name, or a field of "
             f"{get_user_model()._meta.label}, not {path!r}."
         ) from None
-    return {name: ActiveUsers(members[name]) for name in sorted(members)}
+    named: dict[str, ActiveUsers] = {}
+    for value, users in found.items():
+        if value not in (None, ""):
+            # Two values may have the same name.
+            named[str(value)] = named.get(str(value), ActiveUsers()) | users
+    return sets, {name: named[name] for name in sorted(named)}
 
 
 def _first_match(groups: Mapping[str, ActiveUsers]) -> dict[str, ActiveUsers]:

@@ -28,7 +28,7 @@ from ..calendar import (
 )
 from ..counting import ActiveUsers, active_users_each
 from ..sets import primary_key
-from ..stores import get_store
+from ..stores import get_store, primary_keys
 from .timeline import timeline_of
 
 #: The shortest bucket, in seconds: every bucket starts at a multiple of it.
@@ -118,10 +118,10 @@ def _hits(ranges: Sequence[Bounds], key: Hashable) -> list[Bounds]:
 
 
 def _seen_many(users: Any, is_last: bool) -> dict[Hashable, datetime | None]:
-    given = ActiveUsers(users)
+    given = primary_keys(users)
     store = get_store()
     # Read souvenirs before digests, so that souvenirs pruned in between are not missed.
-    ends = store.last_each(given.pks) if is_last else store.first_each(given.pks)
+    ends = store.last_each(given) if is_last else store.first_each(given)
     outermost = max if is_last else min
     if pruned := _pruned_beyond(ends.values(), len(ends) == len(given), is_last):
         first, last = pruned
@@ -167,7 +167,7 @@ def _assigned(
     ranges: Sequence[Bounds], users: ActiveUsers, is_last: bool
 ) -> list[tuple[Bounds, ActiveUsers]]:
     """Assign each user to the last, or the first, of the ranges in which they were seen."""
-    sets = active_users_each(ranges, users, rounded=True)
+    *sets, users = ActiveUsers.aligned([*active_users_each(ranges, users, rounded=True), users])
     assigned = []
     for bounds, seen in sorted(zip(ranges, sets, strict=True), key=itemgetter(0), reverse=is_last):
         here = seen & users

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 
-from ..counting import ActiveUsers, By, BySegment, active_users_each, groups_if_any
+from ..counting import ActiveUsers, By, BySegment, active_users_each, members_if_any
 
 
 class Options(TypedDict, total=False):
@@ -87,7 +87,7 @@ def segmented(
     exclusive: bool,
 ) -> I | Segmented[I]:
     """Return the insight computed from the sets; with ``by``, a result for each segment too."""
-    groups = groups_if_any(by, exclusive)
+    sets, groups = members_if_any(list(sets), by, exclusive)
     if groups is None:
         return make(sets)
     parts = {name: make([users & group for users in sets]) for name, group in groups.items()}

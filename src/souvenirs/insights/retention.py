@@ -253,6 +253,7 @@ def retention(
     group = None if users is None else ActiveUsers(users)
     seen, *active = active_users_each([(None, timeline.start_of(0)), *timeline.ranges], group)
     members = _joined(timeline, group) if cohort == "joined" else _first_seen(seen, active)
+    both = ActiveUsers.aligned([*members, *active])
 
     def make(sets: Sequence[ActiveUsers]) -> Retention:
         own, found = sets[:periods], timeline.with_skipped(sets[periods:], _nobody)
@@ -269,7 +270,7 @@ def retention(
             _active=tuple(found),
         )
 
-    return segmented(make, [*members, *active], by, exclusive)
+    return segmented(make, both, by, exclusive)
 
 
 @overload
@@ -391,8 +392,11 @@ def _joined(timeline: Timeline, group: ActiveUsers | None) -> list[ActiveUsers]:
     """Return the users of the group who registered in each period."""
     starts = [utc(checked(period.start, "start")) for period in timeline.periods]
     end = utc(checked(timeline.periods[-1].end, "end")) if starts else utc(timeline.now)
-    joined_in = [ActiveUsers(keys) for keys in joined_each(starts, end)]
-    return joined_in if group is None else [each & group for each in joined_in]
+    joined_in = joined_each(starts, end)
+    if group is None:
+        return joined_in
+    *joined_in, group = ActiveUsers.aligned([*joined_in, group])
+    return [each & group for each in joined_in]
 
 
 def _checked_days(days: Any) -> tuple[int, ...]:

@@ -113,13 +113,13 @@ def _bands(
         for first, last in cells_over(level, start, end)
     ]
     rest = max([start, end, *(last for _, last in ranges)]) if before is None else end
-    *sets, later = get_store().users_each([*ranges, (rest, None)], rounded=True)
-    taken = ActiveUsers.of(later)
+    *sets, taken = get_store().users_each([*ranges, (rest, None)], rounded=True)
+    if among is not None:
+        *sets, taken, among = ActiveUsers.aligned([*sets, taken, among])
     bands = [] if before is not None else [Band(IN_THE_FUTURE, rest, rest, _common(taken, among))]
     for (first, last), found in zip(reversed(ranges), reversed(sets), strict=True):
-        users = ActiveUsers.of(found)
-        bands.append(Band(level, first, last, _common(users - taken, among)))
-        taken |= users
+        bands.append(Band(level, first, last, _common(found - taken, among)))
+        taken |= found
     return bands
 
 
@@ -159,14 +159,16 @@ def _divided(bands: Sequence[Band]) -> list[Band]:
         else []
         for band in bands
     ]
-    sets = iter(get_store().users_each([each for some in ranges for each in some], rounded=True))
+    read = get_store().users_each([each for some in ranges for each in some], rounded=True)
+    aligned = ActiveUsers.aligned([*(band.users for band in bands), *read])
+    sets = iter(aligned[len(bands) :])
     divided: list[Band] = []
-    for band, some in zip(bands, ranges, strict=True):
+    for band, left, some in zip(bands, aligned, ranges, strict=False):
         if band.level not in FINER:
-            divided.append(band)
+            divided.append(band._replace(users=left))
             continue
-        left, finer = band.users, FINER[band.level]
-        found = [(bounds, ActiveUsers.of(next(sets))) for bounds in some]
+        finer = FINER[band.level]
+        found = [(bounds, next(sets)) for bounds in some]
         for (first, last), users in reversed(found):
             divided.append(Band(finer, first, last, users & left))
             left -= users
@@ -204,7 +206,7 @@ def _pruned_starts(bands: Sequence[Band]) -> Iterator[tuple[datetime, Hashable]]
     ]
     # The users of a pruned bucket count as seen at its start.
     instants = [(start, start + MICROSECOND) for start, _ in asked]
-    for (start, among), found in zip(
-        asked, get_store().users_each(instants, rounded=True), strict=True
-    ):
-        yield from ((start, key) for key in ActiveUsers.of(found) & among)
+    found = get_store().users_each(instants, rounded=True)
+    aligned = ActiveUsers.aligned([*(users for _, users in asked), *found])
+    for n, (start, _) in enumerate(asked):
+        yield from ((start, key) for key in aligned[n] & aligned[n + len(asked)])

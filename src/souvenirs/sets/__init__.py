@@ -3,11 +3,11 @@
 from .conditions import IsOneOf, one_of
 from .keys import (
     FIRST_NUMBER,
+    PACKED,
     Keys,
     is_number,
     is_whole,
-    keys_by,
-    keys_in,
+    keys_of_integers,
     packing,
     primary_key,
     unpacked,

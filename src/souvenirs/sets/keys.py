@@ -1,4 +1,4 @@
-"""Primary keys of users: of one user, and of all rows of a queryset as a set."""
+"""Primary keys of users, and integers that come from the database in one piece."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Collection, Hashable
 from typing import Any, TypeAlias
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import EmptyResultSet, ValidationError
-from django.db import connections, models
+from django.core.exceptions import ValidationError
+from django.db import models
 
 from .usersets import UserSet
 
@@ -33,30 +33,6 @@ def is_number(key: Hashable) -> bool:
     return type(key) is int and 0 <= key < FIRST_NUMBER
 
 
-def keys_in(rows: models.QuerySet[Any]) -> Keys:
-    """Return the primary keys of the rows of a queryset, in one query."""
-    connection = connections[rows.db]
-    pack = packing(rows.model._meta.pk, connection)
-    if pack is None or _has_more_columns(rows.values_list("pk")):
-        return frozenset(rows.values_list("pk", flat=True))
-    found = _fetch(rows.values_list("pk"), ["k"], pack, connection)
-    return unpacked(found[0][0]) if found else UserSet()
-
-
-def keys_by(rows: models.QuerySet[Any], group: models.Expression) -> dict[Any, Keys]:
-    """Return the primary keys of the rows of a queryset by the value of an expression."""
-    connection = connections[rows.db]
-    pack = packing(rows.model._meta.pk, connection)
-    pairs = rows.order_by().values_list(group, "pk")
-    if pack is None:
-        members: dict[Any, list[Hashable]] = {}
-        for value, key in pairs.iterator():
-            members.setdefault(value, []).append(key)
-        return {value: frozenset(keys) for value, keys in members.items()}
-    found = _fetch(pairs, ["g", "k"], f"g, {pack}", connection, "GROUP BY g")
-    return {value: unpacked(packed) for value, packed in found}
-
-
 def is_whole(field: Any, connection: Any) -> bool:
     """Whether a field, or the one that it refers to, has integers in the database and in Python."""
     while field.remote_field:
@@ -73,34 +49,8 @@ def packing(field: Any, connection: Any) -> str | None:
     return PACKED.get(connection.vendor) if is_whole(field, connection) else None
 
 
-def unpacked(packed: Any) -> Keys:
-    """Return the primary keys that have been packed; None means no keys."""
-    return _keys(_numbers(packed))
-
-
-def _has_more_columns(rows: models.QuerySet[Any, Any]) -> bool:
-    """Whether the SQL may have more columns, because rows are ordered by them."""
-    return rows.ordered and bool(rows.query.distinct or rows.query.combinator)
-
-
-def _fetch(
-    rows: models.QuerySet[Any, Any],
-    columns: list[str],
-    select: str,
-    connection: Any,
-    grouping: str = "",
-) -> list[tuple[Any, ...]]:
-    try:
-        sql, params = rows.query.get_compiler(rows.db).as_sql()
-    except EmptyResultSet:
-        return []
-    with connection.cursor() as cursor:
-        sql = f"WITH q({', '.join(columns)}) AS ({sql}) SELECT {select} FROM q {grouping}"
-        cursor.execute(sql, params)
-        return list(cursor.fetchall())
-
-
-def _numbers(packed: Any) -> Collection[int]:
+def unpacked(packed: Any) -> Collection[int]:
+    """Return the integers that have been packed; None means none."""
     if packed is None:
         return ()
     if isinstance(packed, str):
@@ -111,11 +61,12 @@ def _numbers(packed: Any) -> Collection[int]:
     return numbers
 
 
-def _keys(numbers: Collection[int]) -> Keys:
+def keys_of_integers(integers: Collection[int]) -> Keys:
+    """Return integer primary keys, as numbers if all of them are."""
     try:
-        users = UserSet.from_ids(array("I", numbers))
+        users = UserSet.from_ids(array("I", integers))
     except OverflowError:
-        return frozenset(numbers)
+        return frozenset(integers)
     return users if not users or users.max() < FIRST_NUMBER else frozenset(users)
 
 

@@ -77,6 +77,11 @@ class UserSet:
         return cls._of(FrozenBitMap(_packed(ids)))
 
     @classmethod
+    def from_range(cls, start: int, stop: int) -> UserSet:
+        """Return the set of the numbers from ``start`` up to, but without, ``stop``."""
+        return cls._of(FrozenBitMap(range(start, stop)))
+
+    @classmethod
     def union(cls, sets: Iterable[UserSet]) -> UserSet:
         """Return the union of the sets, much faster than a chain of ``|``."""
         bitmaps = [users._bitmap for users in sets]
@@ -114,6 +119,10 @@ class UserSet:
     def max(self) -> int:
         """Return the greatest number in the set; raises ValueError if it is empty."""
         return self._bitmap.max()
+
+    def shifted(self, offset: int) -> UserSet:
+        """Return the numbers plus an offset, without those that are then out of range."""
+        return self._of(FrozenBitMap(self._bitmap.shift(offset)))
 
     def page(self, start: int, stop: int) -> list[int]:
         """Return the numbers at positions ``[start, stop)`` in ascending order."""

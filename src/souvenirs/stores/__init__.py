@@ -1,11 +1,21 @@
 """Where souvenirs are kept and read back."""
 
 from ..models import Digest
-from .base import Group, Sighting, Store, UserRange
+from .activeusers import (
+    ActiveUsers,
+    Group,
+    IsMember,
+    group_of,
+    members_among,
+    members_by,
+    primary_keys,
+    users_by,
+)
+from .base import Sighting, Store, UserRange
 from .digesttable import Contended, DigestTable, retried
 from .numbers import forget_number, give_numbers, numbers_of
 from .orm import OrmStore
-from .queries import USER, number_undigested, undigested_in
+from .queries import number_undigested, undigested_in
 from .reading import PrunedSpan
 from .souvenirs import SouvenirQuerySet, delete_souvenirs, mark_digested
 

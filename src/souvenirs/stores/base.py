@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Subquery
 
 from ..calendar import Bounds
-from ..sets import Keys
+from .activeusers import ActiveUsers
 from .digesttable import DigestTable
 from .souvenirs import SouvenirQuerySet
 
@@ -36,9 +36,6 @@ class UserRange(NamedTuple):
 
 #: ``[start, end)``; None leaves an end open.
 Range: TypeAlias = tuple[datetime | None, datetime | None]
-
-#: Primary keys of the users to count; None for all users.
-Group: TypeAlias = Collection[Hashable] | None
 
 
 class Counted(NamedTuple):
@@ -184,9 +181,11 @@ class Store(ABC):
 
     @abstractmethod
     def users_each(
-        self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
-    ) -> list[Keys]:
+        self, ranges: Sequence[Range], among: Any = None, *, rounded: bool = False
+    ) -> list[ActiveUsers]:
         """Return the users seen in each range, or those of a group among them, from one reading.
+
+        A group is a queryset or an iterable of users or primary keys; None means all users.
 
         Ranges may overlap and come in any order. Raises CorruptDigest for an unreadable digest
         whose souvenirs have been deleted, and PrunedSpan for a range that begins or ends inside a
@@ -195,5 +194,5 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def count_each(self, ranges: Sequence[Range], among: Group = None) -> Counted:
+    def count_each(self, ranges: Sequence[Range], among: Any = None) -> Counted:
         """Return the number of these users; see :meth:`users_each`."""

@@ -6,14 +6,26 @@ Numbers are given while digesting, never while counting.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db import models
+from django.core.exceptions import EmptyResultSet
+from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..models import UserNumber
-from ..sets import FIRST_NUMBER, IsOneOf, is_number, is_whole
+from ..sets import (
+    FIRST_NUMBER,
+    PACKED,
+    IsOneOf,
+    UserSet,
+    is_number,
+    is_whole,
+    one_of,
+    unpacked,
+)
+from ..sql import converter
 
 KEY: models.Field[Any, Any] = UserNumber._meta.get_field("user")
 NUMBER: models.IntegerField[int, int] = models.IntegerField()
@@ -93,3 +105,110 @@ def keys_of(numbers: Iterable[int], alias: str) -> dict[int, Hashable]:
 def forget_number(key: Any, alias: str) -> None:
     """Delete the number of a user; if seen again, they get a new number."""
     UserNumber.objects.using(alias).filter(user_id=key).delete()
+
+
+class Numbered(NamedTuple):
+    """Users with a number, and the keys of others."""
+
+    numbers: UserSet
+    others: frozenset[Hashable]
+
+
+NOBODY = Numbered(UserSet(), frozenset())
+
+
+def numbered(
+    rows: models.QuerySet[Any], alias: str, others: Collection[Hashable] | None = None
+) -> Numbered:
+    """Return the users whose primary keys are those of the rows of a queryset.
+
+    In one query, which fetches no keys but those without a number; with ``others``, the keys that
+    are among these, with or without a number. ``alias`` is the database with the numbers. If it is
+    not that of the queryset, all keys are fetched.
+    """
+    keys = rows.values_list("pk")
+    # Ordered rows may have more columns in their SQL.
+    has_more = keys.ordered and (keys.query.distinct or keys.query.combinator)
+    if rows.db != alias or has_more:
+        pairs = ((None, key) for key in rows.values_list("pk", flat=True))
+        return _fetched(pairs, alias, others).get(None, NOBODY)
+    return _joined(keys, False, alias, others).get(None, NOBODY)
+
+
+def numbered_by(
+    rows: models.QuerySet[Any],
+    group: models.Expression | models.F | str,
+    alias: str,
+    others: Collection[Hashable] | None = None,
+) -> dict[Any, Numbered]:
+    """Return the same by the value of an expression or a field."""
+    pairs = rows.order_by().values_list(group, "pk")
+    if rows.db != alias:
+        return _fetched(pairs.iterator(), alias, others)
+    return _joined(pairs, True, alias, others)
+
+
+def _fetched(
+    pairs: Iterable[tuple[Any, Hashable]], alias: str, others: Collection[Hashable] | None
+) -> dict[Any, Numbered]:
+    members: dict[Any, set[Hashable]] = {}
+    for value, key in pairs:
+        members.setdefault(value, set()).add(key)
+    number = numbers_of(frozenset().union(*members.values()), alias)
+    found = {}
+    for value, keys in members.items():
+        numbers = UserSet.from_ids(number[key] for key in keys if key in number)
+        rest = keys.difference(number) if others is None else keys.intersection(others)
+        found[value] = Numbered(numbers, frozenset(rest))
+    return found
+
+
+def _joined(
+    rows: models.QuerySet[Any, Any],
+    is_grouped: bool,
+    alias: str,
+    others: Collection[Hashable] | None,
+) -> dict[Any, Numbered]:
+    """Return the users of the rows by joining the numbers to them in the database."""
+    connection = connections[alias]
+    compiler = rows.query.get_compiler(alias)
+    try:
+        source, params = compiler.as_sql()
+    except EmptyResultSet:
+        return {}
+    sql = NumberSql(connection, "q.k")
+    pack = PACKED.get(connection.vendor)
+    # Grouping by a constant, SQLite would sort.
+    group, columns, grouping = ("g", "g, k", "GROUP BY g") if is_grouped else ("NULL", "k", "")
+    numbered_rows = f"SELECT {group} AS g, {sql.number} AS k FROM q {sql.join}"
+    numbered_rows += f" WHERE NOT ({sql.missing})"
+    if pack:
+        numbered_rows = f"SELECT {group} AS g, {pack} AS k FROM ({numbered_rows}) d {grouping}"
+    selects = [f"SELECT g, k, NULL AS u FROM ({numbered_rows}) e"]
+    params = list(params)
+    if others is None:
+        selects.append(f"SELECT {group}, NULL, q.k FROM q {sql.join} WHERE {sql.missing}")
+    elif others:
+        among, values = one_of(connection, "q.k", KEY, others)
+        selects.append(f"SELECT {group}, NULL, q.k FROM q WHERE {among}")
+        params += values
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH q({columns}) AS ({source}) {' UNION ALL '.join(selects)}", params)
+        found = cursor.fetchall()
+    numbers: dict[Any, array[int]] = {}
+    keys: dict[Any, list[Any]] = {}
+    for value, number, key in found:
+        if key is not None:
+            keys.setdefault(value, []).append(key)
+        elif pack:
+            numbers[value] = array("I", unpacked(number))
+        else:
+            numbers.setdefault(value, array("I")).append(number)
+    key_of = converter(KEY, connection)
+    value_of = converter(compiler.select[0][0], connection)
+    return {
+        value_of(value) if is_grouped else None: Numbered(
+            UserSet.from_ids(numbers.get(value, ())), frozenset(map(key_of, keys.get(value, ())))
+        )
+        for value in {**numbers, **keys}
+    }

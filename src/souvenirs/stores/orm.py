@@ -15,8 +15,8 @@ from django.db.models.signals import post_save, pre_save
 from ..calendar import Bounds, bound, outward
 from ..models import Souvenir
 from ..resilience import time_limited
-from ..sets import Keys
-from .base import Counted, Group, Range, Sighting, Store, UserRange
+from .activeusers import ActiveUsers
+from .base import Counted, Range, Sighting, Store, UserRange
 from .digesttable import DigestTable
 from .queries import USER, WHEN, Names, add_many, ends_of, occupied, pruned
 from .reading import Reading
@@ -157,11 +157,11 @@ class OrmStore(Store):
         return Subquery(souvenirs.values("when")[:1])
 
     def users_each(
-        self, ranges: Sequence[Range], among: Group = None, *, rounded: bool = False
-    ) -> list[Keys]:
+        self, ranges: Sequence[Range], among: Any = None, *, rounded: bool = False
+    ) -> list[ActiveUsers]:
         return Reading(self.reader, self.kind, ranges, among, rounded=rounded).sets()
 
-    def count_each(self, ranges: Sequence[Range], among: Group = None) -> Counted:
+    def count_each(self, ranges: Sequence[Range], among: Any = None) -> Counted:
         return Reading(self.reader, self.kind, ranges, among).counts()
 
 

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.models.expressions import Col
 
 from ..calendar import (
     BUCKETS,
@@ -25,8 +24,8 @@ from ..calendar import (
     stored,
 )
 from ..models import Digest, Souvenir
-from ..sets import Keys, packing, unpacked
-from ..sql import values_table
+from ..sets import Keys, keys_of_integers, packing, unpacked
+from ..sql import converter, values_table
 from .base import Sighting, UserRange
 from .numbers import NumberSql, number_all
 
@@ -110,7 +109,7 @@ def users_in(
     found = _gathered(connection, rows) if pack is None else rows
     is_digested = False
     for position, users in found:
-        keys = users if pack is None else unpacked(users)
+        keys = users if pack is None else keys_of_integers(unpacked(users))
         if position < 0:
             is_digested = True
         elif keys:
@@ -337,22 +336,3 @@ def _binary_cursor(connection: Any) -> CursorWrapper:
         cursor.cursor = psycopg.Cursor(connection.connection)
         cursor.cursor.format = psycopg.pq.Format.BINARY
     return cursor
-
-
-def converter(
-    field: models.Field[Any, Any], connection: BaseDatabaseWrapper
-) -> Callable[[Any], Any]:
-    """Return the function that converts raw values from the database to Python."""
-    column = getattr(field, "target_field", field)
-    expression = Col("", column)
-    steps = [
-        *connection.ops.get_db_converters(expression),
-        *expression.get_db_converters(connection),
-    ]
-
-    def convert(value: Any) -> Any:
-        for step in steps:
-            value = step(value, expression, connection)
-        return value
-
-    return convert

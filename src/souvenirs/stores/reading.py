@@ -13,9 +13,8 @@ digested yet, the engine counts the souvenirs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -35,18 +34,12 @@ from ..calendar import (
     utc,
 )
 from ..resilience import ThrottledLogger
-from ..sets import (
-    FIRST_NUMBER,
-    LAST_NUMBER,
-    CorruptDigest,
-    Keys,
-    UserSet,
-    is_number,
-)
+from ..sets import CorruptDigest, Keys, UserSet
 from . import queries, usable
-from .base import Counted, Group, Range
+from .activeusers import NO_LOAN, ActiveUsers, Loan, group_of, members_among
+from .base import Counted, Range
 from .digesttable import is_of_souvenirs
-from .numbers import keys_of, numbers_of
+from .numbers import numbers_of
 from .usable import Catalog, DigestRow, UnusableDigest
 
 logger = ThrottledLogger(__name__)
@@ -88,7 +81,7 @@ class Reading:
     """One reading of several ranges ``[start, end)``; None leaves an end open.
 
     The users are those of digests of one kind and, if that is the kind that souvenirs are folded
-    into, of souvenirs. With ``among``, primary keys, only these users are found. A corrupt digest
+    into, of souvenirs. With ``among``, a group, only its users are found. A corrupt digest
     is not used: its parts or its souvenirs are read instead. Raises CorruptDigest if these have
     been deleted, and PrunedSpan for a range that needs deleted souvenirs of these users. With
     ``rounded``, such users count as seen where their bucket starts.
@@ -99,7 +92,7 @@ class Reading:
         connection: BaseDatabaseWrapper,
         kind: str,
         ranges: Sequence[Range],
-        among: Group = None,
+        among: Any = None,
         *,
         rounded: bool = False,
     ) -> None:
@@ -110,17 +103,14 @@ class Reading:
             (utc(start or FIRST_MOMENT), utc(end or LAST_MOMENT)) for start, end in ranges
         ]
         self.splits = [split_at_hours(*each) for each in self.ranges]
-        self.among = among
+        self.among = group_of(among)
         self.unusable: set[GridCell] = set()
-        #: The numbers of keys that are not numbers, and the keys of those lent for this reading.
-        self.numbers: dict[Hashable, int] | None = None
-        self.lent: dict[int, Hashable] = {}
 
     def counts(self) -> Counted:
         """Return how many users were active in each range, and the earliest known moment."""
         return self._read(self._counts)
 
-    def sets(self) -> list[Keys]:
+    def sets(self) -> list[ActiveUsers]:
         """Return the users active in each range."""
         return self._read(self._sets)
 
@@ -155,12 +145,12 @@ class Reading:
         counts = [stored[n] if n in stored else len(users) for n, users in enumerate(sets)]
         return Counted(counts, catalog.first)
 
-    def _sets(self) -> list[Keys]:
+    def _sets(self) -> list[ActiveUsers]:
         if not self.ranges:
             return []
         found = self._found()
         catalog = self._catalog()
-        return self._named(self._united(found, self._covers(catalog), catalog))
+        return self._united(found, self._covers(catalog), catalog)
 
     def _found(self, unless_digested: str | None = None) -> list[SouvenirUsers]:
         """The users of souvenirs that no usable digest covers."""
@@ -217,25 +207,33 @@ class Reading:
         covers: list[Cover],
         catalog: Catalog,
         skipped: Collection[int] = (),
-    ) -> list[UserSet]:
-        """The users in each range, as numbers; no users in those that are skipped."""
+    ) -> list[ActiveUsers]:
+        """The users in each range; no users in those that are skipped."""
         parts: list[list[UserSet]] = [[] for _ in self.ranges]
         for users, positions in self._digests(covers, catalog, skipped):
             for position in positions:
                 parts[position].append(users)
         # A user in a digest was given a number before that was read: all of these are known now.
-        self._learn_numbers([each.keys for each in found])
+        others = frozenset().union(*(k for k, _ in found if not isinstance(k, UserSet)))
+        numbers = dict(numbers_of(others, self.connection.alias)) if others else {}
+        rest = others.difference(numbers)
+        loan = Loan(rest) if rest else NO_LOAN
+        numbers.update(loan.number_of)
         for keys, positions in found:
-            users = self._numbered(keys)
+            if isinstance(keys, UserSet):
+                users = keys
+            else:
+                users = UserSet.from_ids(numbers[key] for key in keys)
             for position in positions:
                 parts[position].append(users)
-        group = None if self.among is None else self._numbered(self.among)
         united = []
         for position in range(len(parts)):
-            users = UserSet.union(parts[position])
+            united.append(ActiveUsers.of(UserSet.union(parts[position]), loan))
             parts[position] = []
-            united.append(users if group is None else users & group)
-        return united
+        if self.among is None:
+            return united
+        united, members = members_among(united, self.among)
+        return [users & members for users in united]
 
     def _digests(
         self, covers: list[Cover], catalog: Catalog, skipped: Collection[int]
@@ -298,37 +296,10 @@ class Reading:
 
     def _concerns(self, row: DigestRow) -> bool:
         """Whether a user of the group is in a digest."""
-        return self._group is None or not self._group.isdisjoint(row.users())
-
-    @cached_property
-    def _group(self) -> UserSet | None:
-        if self.among is None or isinstance(self.among, UserSet):
-            return self.among
-        return UserSet.from_ids(numbers_of(self.among, self.connection.alias).values())
-
-    def _learn_numbers(self, keys: list[Keys]) -> None:
-        """Look up the numbers of these keys and of the group; lend numbers to those without."""
-        groups = [*keys, self.among or frozenset()]
-        wanted = frozenset().union(*(each for each in groups if not isinstance(each, UserSet)))
-        self.numbers = None if all(map(is_number, wanted)) else self._lent_numbers(wanted)
-
-    def _lent_numbers(self, wanted: frozenset[Hashable]) -> dict[Hashable, int]:
-        numbers = dict(numbers_of(wanted, self.connection.alias))
-        self.lent = dict(enumerate(wanted - numbers.keys(), LAST_NUMBER + 1 - len(wanted)))
-        return numbers | {key: number for number, key in self.lent.items()}
-
-    def _numbered(self, keys: Collection[Any]) -> UserSet:
-        if isinstance(keys, UserSet):
-            return keys
-        numbers = self.numbers
-        return UserSet.from_ids(keys if numbers is None else [numbers[key] for key in keys])
-
-    def _named(self, sets: list[UserSet]) -> list[Keys]:
-        if all(not users or users.max() < FIRST_NUMBER for users in sets):
-            return list(sets)
-        stored = (number for number in UserSet.union(sets) if number not in self.lent)
-        keys = keys_of(stored, self.connection.alias) | self.lent
-        return [frozenset(keys[number] for number in users if number in keys) for users in sets]
+        if self.among is None:
+            return True
+        [users], members = members_among([ActiveUsers.of(row.users())], self.among)
+        return bool(users.count_common(members))
 
 
 class SweepLine:

@@ -15,9 +15,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..calendar import BUCKETS, DAY_LEVEL, MONTH_LEVEL, GridCell, Span, moment_of, stored
 from ..sets import CorruptDigest, Label, UserSet, checksum_of
-from ..sql import values_table
+from ..sql import converter, values_table
 from .digesttable import is_of_souvenirs
-from .queries import WHEN, Names, converter, fetch, nested
+from .queries import WHEN, Names, fetch, nested
 
 NUMBER: models.Field[Any, Any] = models.BigIntegerField()
 
