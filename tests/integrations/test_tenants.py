@@ -10,7 +10,7 @@ from tests import servers
 from tests.conftest import require_server
 from tests.processes import ROOT
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.thorough]
 
 
 def url(name):
