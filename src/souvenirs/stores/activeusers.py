@@ -233,7 +233,9 @@ class ActiveUsers(Set[Hashable]):
         given = (self._users - OWN - UserSet.from_ids(lent)).shifted(-FIRST_NUMBER)
         sql = NumberSql(connection, column)
         among, params = one_of(connection, "n.number", NUMBER, given)
-        conditions = [f"{column} IN (SELECT n.{sql.column} FROM {sql.table} n WHERE {among})"]
+        # Row by row, so that a short page of users costs little.
+        numbers = f"SELECT 1 FROM {sql.table} n WHERE n.{sql.column} = {column} AND {among}"
+        conditions = [f"EXISTS ({numbers})"]
         for users in (self._users & OWN, frozenset(lent.values())):
             if users:
                 another, values = one_of(connection, column, KEY, users)
