@@ -135,7 +135,7 @@ def test_users_are_recorded_once_postgresql_is_back(site, postgresql):
 )
 def test_users_are_recorded_once_postgresql_goes_on(site, postgresql, kind, options):
     first, *others = site.people
-    with Web(site.environment(TIMEOUT=0.5, BREAKER_SECONDS=1), kind, **options) as web:
+    with Web(site.environment(TIMEOUT=0.5, BREAKER_SECONDS=8), kind, **options) as web:
         visit(web, "/plain/", first)
         postgresql.suspend()
         try:
