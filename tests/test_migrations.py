@@ -318,6 +318,7 @@ def test_upgrade_replaces_the_indexes(way):
         "souvenirs_when_user": ["when", "user_id"],
         "souvenirs_user_when": ["user_id", "when"],
         "souvenirs_undigested": undigested,
+        "souvenirs_sealed": ["seal"],
     }
 
 

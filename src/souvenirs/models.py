@@ -11,9 +11,9 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .calendar import GridCell, moment_of
+from .calendar import DAY_LEVEL, GridCell, moment_of
 from .sets import Label, UserSet, checksum_of
-from .sql import FalseIndex
+from .sql import FalseIndex, SetIndex
 
 if not apps.is_installed("souvenirs"):
     raise ImproperlyConfigured('"souvenirs" is missing from INSTALLED_APPS: add it.')
@@ -36,6 +36,8 @@ class Souvenir(models.Model):
     when = models.DateTimeField(default=timezone.now)
     #: Whether its user is in the digest of its bucket.
     digested = models.BooleanField(default=False, db_default=False, editable=False)
+    #: In one souvenir of each month: the seal of its inventory, see :mod:`souvenirs.stores.seals`.
+    seal = models.BigIntegerField(null=True, editable=False)
 
     class Meta:
         ordering = ["-when"]
@@ -43,6 +45,7 @@ class Souvenir(models.Model):
             models.Index(fields=["when", "user"], name="souvenirs_when_user"),
             models.Index(fields=["user", "when"], name="souvenirs_user_when"),
             FalseIndex(fields=["digested", "when", "user"], name="souvenirs_undigested"),
+            SetIndex(fields=["seal"], name="souvenirs_sealed"),
         ]
         permissions = [
             ("view_usage", "Can view how many users are active"),
@@ -69,6 +72,8 @@ class Digest(models.Model):
     The ``kind`` says what these users have in common. The digest of a day or a month is stale, and
     not read, from a change to one of its buckets until it is rebuilt from its parts. ``version``
     counts the changes.
+
+    A row of the level ``INVENTORY_LEVEL`` is the inventory of a month, a set of its buckets.
     """
 
     #: The kind that souvenirs are folded into: users who were active.
@@ -81,7 +86,7 @@ class Digest(models.Model):
     start = models.BigIntegerField()
     version = models.PositiveBigIntegerField(default=0)
     count = models.PositiveBigIntegerField(default=0)
-    #: The checksum of the count, which can be read without the body.
+    #: The checksum of the count, which can be read without the body; 0 while the digest is stale.
     checksum = models.BigIntegerField(default=0)
     is_stale = models.BooleanField(default=True)
     #: Whether some of its souvenirs have been deleted.
@@ -121,11 +126,17 @@ class Digest(models.Model):
             return UserSet()  # a new digest, without users
         return UserSet.from_bytes(self.body, self.label)
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether a day or a month may be read."""
+        return not self.is_stale and self.checksum == checksum_of(self.label, self.count)
+
     def put(self, users: UserSet) -> None:
         """Replace its users and increase its version, without saving it."""
         self.version += 1
         self.count = len(users)
-        self.checksum = checksum_of(self.label, self.count)
+        is_unread = self.is_stale and self.level >= DAY_LEVEL
+        self.checksum = 0 if is_unread else checksum_of(self.label, self.count)
         self.body = users.to_bytes(self.label)
 
 

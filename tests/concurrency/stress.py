@@ -33,7 +33,14 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections
 
-from souvenirs.calendar.grid import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, cell_of, moment_of
+from souvenirs.calendar.grid import (
+    DAY_LEVEL,
+    HOUR_LEVEL,
+    INVENTORY_LEVEL,
+    MONTH_LEVEL,
+    cell_of,
+    moment_of,
+)
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.verifying import Verifier
 from souvenirs.models import Digest, Souvenir
@@ -170,7 +177,7 @@ def settle(stage: Stage) -> None:
         check(start, end, users)
     for (start, end), users in zip(ranges, get_store().count_each(ranges).counts, strict=True):
         check(start, end, users)
-    for digest in Digest.objects.order_by("level", "start"):
+    for digest in Digest.objects.exclude(level=INVENTORY_LEVEL).order_by("level", "start"):
         cell = digest.cell
         if digest.level <= HOUR_LEVEL or cell.end <= time.time():
             if digest.level > HOUR_LEVEL and digest.is_stale:

@@ -17,7 +17,7 @@ from itertools import count, product
 import pytest
 from django.db import OperationalError, connections, transaction
 
-from souvenirs.calendar.grid import DAY_LEVEL, cell_of, second_of
+from souvenirs.calendar.grid import DAY_LEVEL, INVENTORY_LEVEL, cell_of, second_of
 from souvenirs.control import souvenez
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.erasing import erase_user
@@ -255,7 +255,7 @@ def settle(script):
     assert digester.failed == []
     script.check(lambda ranges: list(map(set, get_store().users_each(ranges))), is_over=True)
     script.check(lambda ranges: get_store().count_each(ranges).counts, is_over=True)
-    for digest in Digest.objects.all():
+    for digest in Digest.objects.exclude(level=INVENTORY_LEVEL):
         cell = digest.cell
         users = {
             user

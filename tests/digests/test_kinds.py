@@ -1,6 +1,7 @@
 """Digests of another kind beside those of active users."""
 
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -228,7 +229,8 @@ def test_user_is_erased_from_all_kinds(registered):
     assert erase_user(pk_of(2)).digests == 6
     assert (answers()[-1], answers(KIND)[-1]) == ({pk_of(1)}, {pk_of(3)})
     assert export_user(pk_of(2))["digests"] == []
-    assert [digest.count for digest in Digest.objects.all()] == [1] * 6
+    levels = (HOUR_LEVEL, DAY_LEVEL, MONTH_LEVEL)
+    assert [stored(*each).count for each in product(levels, ("active", KIND))] == [1] * 6
     assert Verifier().cells
     assert "found 0 differences" in run("digest_souvenirs", "--verify")
 

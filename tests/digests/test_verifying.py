@@ -168,7 +168,10 @@ def test_changed_count_is_found(level, column):
 @pytest.mark.usefixtures("digested")
 def test_bucket_that_is_gone_is_found():
     bucket_of(NINE).delete()
-    assert differences()[0] == f"{HOUR}: users with a souvenir who are not in the digest: 2."
+    assert differences()[:2] == [
+        f"The digest of {HOUR} is gone.",
+        f"{HOUR}: users with a souvenir who are not in the digest: 2.",
+    ]
 
 
 @pytest.mark.usefixtures("digested")
@@ -247,6 +250,6 @@ def test_level_that_does_not_exist_is_found_and_rebuilt(level, changed):
 def test_level_that_does_not_exist_is_lost_where_souvenirs_are_pruned():
     run("prune_souvenirs", "--older-than=0")
     Digest.objects.filter(level=3600).update(level=7200)
-    with pytest.raises(CommandError, match=r"does not exist, 7200\. Its souvenirs have been"):
+    with pytest.raises(CommandError, match=r"is gone\. Its souvenirs have been deleted"):
         run("digest_souvenirs", "--rebuild")
     assert Digest.objects.filter(level=7200).exists()

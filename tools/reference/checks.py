@@ -107,6 +107,14 @@ def old_souvenir() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def restored_table() -> Iterator[None]:
+    with undone():
+        when = datetime(2016, 1, 4, 9, tzinfo=UTC)
+        Souvenir.objects.create(user_id=1, when=when, digested=True, seal=2**60)
+        yield
+
+
 def wrong_segment() -> AbstractContextManager[None]:
     def pro() -> Q:
         raise ConnectionRefusedError("billing.example.com refused the connection.")
@@ -143,6 +151,10 @@ SITUATIONS: dict[str, tuple[str, Callable[[], AbstractContextManager[None]]]] = 
     ),
     "souvenirs.W008": ("Migrations have not been applied.", missing_migrations),
     "souvenirs.W010": ("There are digests, but an old souvenir is in none of them.", old_souvenir),
+    "souvenirs.W016": (
+        "One table was restored from a backup without the other, or digests were deleted.",
+        restored_table,
+    ),
     "souvenirs.W012": (
         "The query of a segment is wrong, or its function raises an error.",
         wrong_segment,

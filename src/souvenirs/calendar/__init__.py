@@ -5,6 +5,7 @@ from .grid import (
     DAY_LEVEL,
     EPOCH,
     HOUR_LEVEL,
+    INVENTORY_LEVEL,
     MONTH_LEVEL,
     SECOND,
     GridCell,

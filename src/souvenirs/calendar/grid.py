@@ -19,6 +19,9 @@ HOUR_LEVEL = BUCKETS[0]
 DAY_LEVEL = 86_400
 MONTH_LEVEL = 31 * DAY_LEVEL
 
+#: The level of the inventories of months. It is no length, and no flipped bit makes it another one.
+INVENTORY_LEVEL = 21_845
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
@@ -46,6 +49,10 @@ class GridCell(NamedTuple):
         if start is not None and moment_of(self.start) < start:
             return False
         return end is None or moment_of(self.end) <= end
+
+    def meets(self, span: tuple[int, int]) -> bool:
+        """Whether a part of it is in a span."""
+        return span[0] < self.end and self.start < span[1]
 
     def overlaps(self, start: datetime | None, end: datetime | None) -> bool:
         """Whether a part of it is in ``[start, end)``, aware moments; None leaves an end open."""

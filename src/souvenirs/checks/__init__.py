@@ -2,10 +2,11 @@
 
 from .migrations import NotMigrated, migrated
 from .settings import check_settings
-from .site import check_database, check_deployment, check_digesting, check_site
+from .site import check_agreement, check_database, check_deployment, check_digesting, check_site
 
 __all__ = [
     "NotMigrated",
+    "check_agreement",
     "check_database",
     "check_deployment",
     "check_digesting",

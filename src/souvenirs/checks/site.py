@@ -26,6 +26,7 @@ from ..counting import (
     is_active_field,
     segment_definition,
 )
+from ..digests import faults
 from ..middleware import SouvenirsMiddleware
 from ..stores import get_store
 from .migrations import check_migrated, has_tables, unapplied
@@ -62,7 +63,7 @@ def check_database(databases: Sequence[str] | None = None, **kwargs: Any) -> lis
     connection = connections[alias]
     if unapplied(connection):  # the tables cannot be queried
         return list(check_migrated(connection))
-    return [*check_digesting(), *check_segments()]
+    return [*check_digesting(), *check_agreement(), *check_segments()]
 
 
 def check_tenants() -> Iterator[CheckMessage]:
@@ -164,6 +165,19 @@ def check_digesting() -> Iterator[CheckMessage]:
             f"{oldest:%Y-%m-%d %H:%M} UTC.",
             hint="Run manage.py digest_souvenirs regularly. Counts are correct without it.",
             id="souvenirs.W010",
+        )
+
+
+def check_agreement() -> Iterator[CheckMessage]:
+    """Check that no table has been restored without the other, and that no digest is gone."""
+    found = faults()
+    if found:
+        more = f" ({len(found) - 1:,} more like this)" if len(found) > 1 else ""
+        yield Warning(
+            f"{found[0]}{more}",
+            hint="Run manage.py digest_souvenirs, which repairs it if the souvenirs still exist. "
+            "Until then, counts are correct or refused, but take longer.",
+            id="souvenirs.W016",
         )
 
 

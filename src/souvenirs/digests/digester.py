@@ -14,6 +14,7 @@ from ..sets import CorruptDigest
 from ..stores import DigestTable, SouvenirQuerySet, get_store
 from .folding import ROWS, fold, rebuild
 from .refreshing import refresh
+from .repairing import Apart, months_to_repair, repair
 
 #: How long a transaction should take, in seconds: the caller may want to stop after each.
 STEP = 0.25
@@ -57,6 +58,8 @@ class Digester:
         self.since, self.until = since, until
         #: Descriptions of days and months that could not be rebuilt, because a part is corrupt.
         self.failed: list[str] = []
+        #: Descriptions of months whose digests may lack users whose souvenirs are gone.
+        self.apart: list[str] = []
         #: The errors of digests that are corrupt and whose souvenirs have been deleted.
         self.unrecoverable: list[CorruptDigest] = []
 
@@ -80,9 +83,22 @@ class Digester:
         return self.store.digests.days_in_use(self.since, self.until)
 
     def run(self) -> Iterator[Batch]:
-        """Fold, then rebuild the days and months that are over and have changed."""
+        """Repair, fold, then rebuild the days and months that are over and have changed."""
+        yield from self.repair()
         yield from self.fold()
         yield from self.refresh()
+
+    def repair(self, *, accept: bool = False) -> Iterator[Batch]:
+        """Repair months whose digests have been deleted, or restored from an older backup."""
+        for month in months_to_repair(self.store):
+            if not month.overlaps(self.since, self.until):
+                continue
+            try:
+                self._record_loss(repair(month, accept=accept))
+            except Apart as error:
+                self.apart.append(str(error))
+            else:
+                yield Batch(month, 0)
 
     def fold(self) -> Iterator[Batch]:
         """Fold souvenirs into buckets, by month, or by day in a month partly out of range."""
@@ -103,6 +119,7 @@ class Digester:
 
     def rebuild(self) -> Iterator[Batch]:
         """Rebuild all digests whose souvenirs have not been deleted."""
+        yield from self.repair(accept=True)
         for day in self.days:
             self._record_loss(rebuild(day))
             yield Batch(day, 0)

@@ -13,6 +13,7 @@ from ..conf import conf
 from ..scope import scope
 from ..sets import CorruptDigest, UserSet, is_number, primary_key
 from ..stores import (
+    Agreement,
     Digest,
     DigestTable,
     SouvenirQuerySet,
@@ -100,6 +101,8 @@ class _Erasure:
     def run(self) -> None:
         # The number is kept until no digest has it, so that a killed erasure can be run again.
         self._erase(self._learn_number)
+        if self.souvenirs:
+            retried(self.store.digests.seal_first)
         if self.numbers and not (self.corrupt or is_number(self.key)):
             self._erase(self._forget_number)
 
@@ -138,25 +141,36 @@ class _Erasure:
         def work() -> tuple[int, int]:
             with digests.locked(month):
                 self._learn_number()
-                deleted = 0
-                if digests.is_of_souvenirs:
-                    deleted, _ = self._souvenirs().in_cell(month).delete()
-                return deleted, self._erase_from_digests(month, digests)
+                if not digests.is_of_souvenirs:
+                    return 0, len(self._erase_from_digests(month, digests))
+                is_sealed = digests.agreement(month) is Agreement.AGREED
+                deleted, _ = self._souvenirs().in_cell(month).delete()
+                changed = self._erase_from_digests(month, digests)
+                if is_sealed and (deleted or changed):
+                    digests.seal(month, changed=changed)
+                return deleted, len(changed)
 
         deleted, changed = retried(work)
         self.souvenirs += deleted
         self.digests += changed
 
-    def _erase_from_digests(self, month: GridCell, digests: DigestTable) -> int:
-        changed = 0
+    def _erase_from_digests(self, month: GridCell, digests: DigestTable) -> list[GridCell]:
+        changed = []
         for digest in digests.inside(month):
             try:
                 users = digest.users()
             except CorruptDigest:
                 continue  # _months() finds and reports it
             if self._is_in(users):
-                digests.write(digest, users - UserSet.from_ids(self.numbers))
-                changed += 1
+                rest = users - UserSet.from_ids(self.numbers)
+                if rest or digest.level >= DAY_LEVEL:
+                    digests.write(digest, rest)
+                else:
+                    digests.of(digest.cell).delete()
+                changed.append(digest.cell)
+        for day in {cell_of(DAY_LEVEL, cell.start) for cell in changed}:
+            if not digests.buckets_in(day).exists():
+                digests.of(day).delete()
         return changed
 
     def _is_in(self, users: UserSet) -> bool:

@@ -28,12 +28,14 @@ from ..conf import conf
 from ..resilience import ThrottledLogger
 from ..sets import CorruptDigest, UserSet
 from ..stores import (
+    Agreement,
     Contended,
     Digest,
     Store,
     get_store,
     give_numbers,
     mark_digested,
+    missing_sentence,
     number_undigested,
     numbers_of,
     retried,
@@ -77,6 +79,8 @@ def fold(cell: GridCell, since: datetime | None = None, rows: int = ROWS) -> Fol
         ids: list[int] = []
         changed: list[tuple[Digest, UserSet]] = []
         with store.digests.locked(cell):
+            if store.digests.agreement(cell) is not Agreement.AGREED:
+                return Folded(0, moment_of(cell.end), [])  # its month has to be repaired first
             found = _undigested(span, store)
             digests = store.digests.buckets(found)
             for bucket, souvenirs in found.items():
@@ -91,7 +95,9 @@ def fold(cell: GridCell, since: datetime | None = None, rows: int = ROWS) -> Fol
                 ids += [ident for ident, _ in souvenirs]
             _write(changed, store)
             store.digests.mark_stale({cell_of(DAY_LEVEL, each.start) for each, _ in changed})
-            mark_digested(ids, store.alias)
+            if ids:
+                mark_digested(ids, store.alias)
+                store.digests.seal(cell, changed=[each.cell for each, _ in changed], sealed=ids[0])
         # A moment may have more souvenirs than a transaction takes.
         is_cut = ids and sum(map(len, found.values())) == ROWS
         return Folded(len(ids), span[0] if is_cut else span[1], unrecoverable)
@@ -118,39 +124,60 @@ def _write(changed: list[tuple[Digest, UserSet]], store: Store) -> None:
     store.digests.create([digest for digest, _ in new])
 
 
-def rebuild(day: GridCell) -> list[CorruptDigest]:
-    """Rebuild the digests of the buckets of a day from their souvenirs.
+def rebuild(cell: GridCell) -> list[CorruptDigest]:
+    """Rebuild the digests of the buckets of a day or a month from their souvenirs.
 
     A digest whose souvenirs have been deleted keeps its users. Returns the errors of the corrupt
-    ones among these. Souvenirs whose digest is missing become undigested, to be folded in again. A
-    digest whose level does not exist is deleted.
+    ones among these, and of those that are gone. Souvenirs whose digest is missing become
+    undigested, to be folded in again. A digest without users is deleted, and one whose level does
+    not exist.
     """
     store = get_store()
-    digests = store.digests
 
     def work() -> list[CorruptDigest]:
-        unrecoverable = []
-        with digests.locked(day):
-            buckets = []
-            for digest in digests.buckets_in(day).iterator():
-                buckets.append(digest.cell)
-                users = _users_of(digest.cell, store)
-                try:
-                    if digest.is_pruned:
-                        users |= digest.users()
-                    digests.write(digest, users)
-                except CorruptDigest as error:
-                    unrecoverable.append(error)
-            for gap in _gaps(day, buckets):
-                store.souvenirs.in_cell(gap).digested().update(digested=False)
-            digests.mark_stale([day])
-            strays = digests.strays_in(day)
-            pruned = strays.filter(is_pruned=True)
-            unrecoverable += [CorruptDigest(stray_sentence(each)) for each in pruned]
-            strays.filter(is_pruned=False).delete()
-        return unrecoverable
+        with store.digests.locked(cell):
+            return rebuild_locked(cell, store)
 
     return retried(work)
+
+
+def rebuild_locked(cell: GridCell, store: Store, *, keep: bool = False) -> list[CorruptDigest]:
+    """Do what :func:`rebuild` does, under the lock of the month.
+
+    With ``keep``, every digest keeps its users and is marked as pruned.
+    """
+    digests = store.digests
+    missing = digests.missing_in(cell)
+    lost = [bucket for bucket, is_pruned in missing.items() if is_pruned]
+    unrecoverable = [CorruptDigest(missing_sentence(bucket)) for bucket in lost]
+    digests.mark_pruned(cell, all_of_them=keep)
+    days = {day.cell for day in digests.days_in(cell).defer("body")}
+    buckets, empty = [], []
+    for digest in digests.buckets_in(cell).iterator():
+        days.add(cell_of(DAY_LEVEL, digest.start))
+        users = _users_of(digest.cell, store)
+        try:
+            if digest.is_pruned:
+                users |= digest.users()
+        except CorruptDigest as error:
+            unrecoverable.append(error)
+        else:
+            if not users:
+                digests.of(digest.cell).delete()
+                empty.append(digest.cell)
+                continue
+            digests.write(digest, users)
+        buckets.append(digest.cell)
+    for gap in _gaps(cell, buckets):
+        store.souvenirs.in_cell(gap).digested().update(digested=False)
+    digests.mark_stale(days)
+    strays = digests.strays_in(cell)
+    pruned = strays.filter(is_pruned=True)
+    unrecoverable += [CorruptDigest(stray_sentence(each)) for each in pruned]
+    strays.filter(is_pruned=False).delete()
+    gone = [bucket for bucket, is_pruned in missing.items() if not is_pruned]
+    digests.seal(cell, changed=[*gone, *empty, *buckets])
+    return unrecoverable
 
 
 def _users_of(cell: GridCell, store: Store) -> UserSet:

@@ -7,8 +7,24 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from ..calendar import DAY_LEVEL, HOUR_LEVEL, GridCell, cell_of, checked, moment_of, second_of
-from ..stores import SouvenirQuerySet, delete_souvenirs, get_store, retried
+from ..calendar import (
+    DAY_LEVEL,
+    HOUR_LEVEL,
+    MONTH_LEVEL,
+    GridCell,
+    cell_of,
+    checked,
+    moment_of,
+    second_of,
+)
+from ..stores import (
+    Agreement,
+    SouvenirQuerySet,
+    apart_sentence,
+    delete_souvenirs,
+    get_store,
+    retried,
+)
 from .comparison import compare
 
 #: Largest number of souvenirs deleted in a transaction.
@@ -50,6 +66,8 @@ class Pruner:
         Raises CorruptDigest or NotInDigest if a digest does not contain the users of its souvenirs;
         no souvenir of that hour is deleted then.
         """
+        if not dry_run and self._souvenirs().exists():
+            retried(partial(self.store.digests.seal_first, self.before))
         for hour in self._souvenirs().cells(HOUR_LEVEL):
             souvenirs = self.store.souvenirs.in_cell(hour)
             digested = souvenirs.digested()
@@ -59,7 +77,9 @@ class Pruner:
             if dry_run:
                 yield PrunedHour(hour, digested.count())
                 continue
-            while ids := list(digested.values_list("pk", flat=True)[:ROWS]):
+            # A souvenir with a seal is deleted in a later run, once another one has the seal.
+            unsealed = digested.filter(seal=None)
+            while ids := list(unsealed.values_list("pk", flat=True)[:ROWS]):
                 deleted = retried(partial(delete_souvenirs, ids, self.store.alias))
                 yield PrunedHour(hour, deleted)
 
@@ -71,10 +91,14 @@ class Pruner:
         with digests.locked(cell_of(DAY_LEVEL, hour.start)):
             if self.store.souvenirs.in_cell(hour).undigested().exists():
                 return False
+            if (how := digests.agreement(hour)) is not Agreement.AGREED:
+                raise NotInDigest(apart_sentence(cell_of(MONTH_LEVEL, hour.start), how))
             if compare(hour).missing:
                 raise NotInDigest(
                     f"The digests of {hour} lack users of souvenirs that are marked as digested."
                 )
             if not dry_run:
                 digests.mark_pruned(hour)
+                pruned = [digest.cell for digest in digests.buckets_in(hour).defer("body")]
+                digests.seal(hour, changed=pruned, apart_from=hour)
         return True

@@ -8,7 +8,7 @@ from itertools import groupby
 from ..calendar import DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of
 from ..resilience import ThrottledLogger
 from ..sets import CorruptDigest, UserSet
-from ..stores import DigestTable, retried
+from ..stores import DigestTable, missing_sentence, retried
 
 logger = ThrottledLogger(__name__)
 
@@ -39,21 +39,28 @@ def refresh(cells: Collection[GridCell], digests: DigestTable) -> list[GridCell]
 
 def _refresh_days(days: list[GridCell], month: GridCell, digests: DigestTable) -> list[GridCell]:
     rows = digests.days_in(month).defer("body").filter(start__range=(days[0].start, days[-1].start))
-    failed: list[GridCell] = []
+    failed = [cell_of(DAY_LEVEL, bucket.start) for bucket in digests.missing_in(month)]
     parts = dict.fromkeys(days, UserSet())
+    in_use = set()
     buckets = digests.buckets_in(month).filter(start__gte=days[0].start, start__lt=days[-1].end)
     for day, of_day in groupby(
         buckets.iterator(chunk_size=100), key=lambda bucket: cell_of(DAY_LEVEL, bucket.start)
     ):
         if day in parts:
+            in_use.add(day)
             try:
                 parts[day] = UserSet.union(bucket.users() for bucket in of_day)
             except CorruptDigest as error:
                 logger.exception("%s Its day stays stale.", error)
                 failed.append(day)
-    made = [(row, parts[row.cell]) for row in rows if row.cell in parts and row.cell not in failed]
+    made = []
+    for row in rows:
+        if row.cell in in_use and row.cell not in failed:
+            made.append((row, parts[row.cell]))
+        elif row.cell in parts and row.cell not in failed:
+            digests.of(row.cell).delete()
     digests.write_many(made, is_stale=False)
-    return failed
+    return [day for day in dict.fromkeys(failed) if day in parts]
 
 
 def parts_of(cell: GridCell, digests: DigestTable) -> Iterator[UserSet]:
@@ -62,14 +69,20 @@ def parts_of(cell: GridCell, digests: DigestTable) -> Iterator[UserSet]:
     A stale or corrupt day is replaced by its buckets. Raises CorruptDigest.
     """
     if cell.level == DAY_LEVEL:
+        for gone in digests.missing_in(cell):
+            raise CorruptDigest(missing_sentence(gone))
         for bucket in digests.buckets_in(cell).iterator(chunk_size=100):
             yield bucket.users()
         return
+    days = {cell_of(DAY_LEVEL, start) for start in digests.starts_in(cell)}
     for day in digests.days_in(cell).iterator(chunk_size=100):
+        days.discard(day.cell)
         try:
-            if not day.is_stale:
+            if day.is_fresh:
                 yield day.users()
                 continue
         except CorruptDigest:
             logger.exception("The digest of a day is corrupt; its buckets are used instead.")
         yield from parts_of(day.cell, digests)
+    for unlisted in sorted(days):
+        yield from parts_of(unlisted, digests)

@@ -62,6 +62,11 @@ def status() -> Status:
     )
 
 
+def faults() -> list[str]:
+    """Describe the months whose two tables do not agree, and the digests that are gone."""
+    return get_store().digests.faults()
+
+
 def _end_of_last(digests: models.QuerySet[Digest]) -> datetime | None:
     # Not whole rows, which would be sorted together with their sets of users.
     last = digests.order_by("-start", "-level").values_list("level", "start").first()

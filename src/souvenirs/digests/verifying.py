@@ -9,7 +9,15 @@ from typing import NamedTuple
 
 from ..calendar import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, GridCell, cell_of
 from ..sets import CorruptDigest, UserSet, checksum_of
-from ..stores import Digest, DigestTable, get_store, retried
+from ..stores import (
+    Agreement,
+    Digest,
+    DigestTable,
+    apart_sentence,
+    get_store,
+    missing_sentence,
+    retried,
+)
 from .comparison import compare
 from .refreshing import parts_of
 
@@ -58,8 +66,12 @@ class Verifier:
             return []  # reported for the month; without its digest there is nothing to lock
         with digests.locked(cell) as digest:
             found: list[str] = []
+            if cell.level == MONTH_LEVEL:
+                how = digests.agreement(cell)
+                found += [] if how is Agreement.AGREED else [apart_sentence(cell, how)]
             if cell.level == DAY_LEVEL:
                 found += map(stray_sentence, digests.strays_in(cell))
+                found += map(missing_sentence, digests.missing_in(cell))
                 for hour in self._hours_in(cell, digests):
                     found += _differences_in_hour(hour, digests)
             return found + _differences_from_parts(digest, digests)

@@ -26,3 +26,20 @@ class FalseIndex(models.Index):
         flag, *fields = self.fields
         index = models.Index(fields=fields, name=self.name, condition=models.Q(**{flag: False}))
         return index.create_sql(model, schema_editor, using, **kwargs)
+
+
+class SetIndex(models.Index):
+    """A partial index of the rows whose first field is not null; elsewhere, of all rows."""
+
+    def create_sql(
+        self,
+        model: type[models.Model],
+        schema_editor: BaseDatabaseSchemaEditor,
+        using: str = "",
+        **kwargs: Any,
+    ) -> Any:
+        if not schema_editor.connection.features.supports_partial_indexes:
+            return super().create_sql(model, schema_editor, using, **kwargs)
+        is_set = models.Q(**{f"{self.fields[0]}__isnull": False})
+        index = models.Index(fields=self.fields, name=self.name, condition=is_set)
+        return index.create_sql(model, schema_editor, using, **kwargs)

@@ -17,6 +17,7 @@ from .numbers import forget_number, give_numbers, numbers_of
 from .orm import OrmStore
 from .queries import number_undigested, undigested_in
 from .reading import PrunedSpan
+from .seals import Agreement, apart_sentence, missing_sentence
 from .souvenirs import SouvenirQuerySet, delete_souvenirs, mark_digested
 
 

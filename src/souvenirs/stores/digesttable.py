@@ -11,18 +11,44 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import OperationalError, connections, models, transaction
 
-from ..calendar import BUCKETS, DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of
+from ..calendar import (
+    BUCKETS,
+    DAY_LEVEL,
+    INVENTORY_LEVEL,
+    MONTH_LEVEL,
+    GridCell,
+    cell_of,
+    moment_of,
+    second_of,
+    stored,
+)
 from ..models import Digest
-from ..sets import UserSet
-from .souvenirs import souvenirs_in
+from ..resilience import ThrottledLogger
+from ..sets import CorruptDigest, UserSet
+from .seals import (
+    IS_UNKNOWN,
+    Agreement,
+    Inventory,
+    agreement,
+    apart,
+    apart_sentence,
+    by_month,
+    missing_sentence,
+    next_seal,
+)
+from .souvenirs import put_seal, sealed_in, souvenirs_in
+
+logger = ThrottledLogger(__name__)
 
 T = TypeVar("T")
+
+AGREED = Agreement.AGREED
 
 #: How many times a transaction that conflicts with another one is tried.
 TRIES = 8
@@ -75,6 +101,10 @@ class DigestTable:
         return f"{subject}" if self.is_of_souvenirs else f"{subject} ({self.kind})"
 
     def all(self) -> models.QuerySet[Digest]:
+        return self._rows().exclude(level=INVENTORY_LEVEL)
+
+    def _rows(self) -> models.QuerySet[Digest]:
+        """Return all digests, and the inventories."""
         return Digest.objects.using(self.alias).filter(kind=self.kind)
 
     def of(self, cell: GridCell) -> models.QuerySet[Digest]:
@@ -90,12 +120,17 @@ class DigestTable:
         """Return the digests of the buckets in a day or a month, in order."""
         return self.inside(cell).filter(level__in=BUCKETS).order_by("start")
 
+    def starts_in(self, cell: GridCell) -> list[int]:
+        """Return the starts of the buckets in a day or a month, also of those that are gone."""
+        there = self.buckets_in(cell).values_list("start", flat=True)
+        return [*there, *(bucket.start for bucket in self.missing_in(cell))]
+
     def days_in(self, month: GridCell) -> models.QuerySet[Digest]:
         return self.inside(month).filter(level=DAY_LEVEL)
 
-    def strays_in(self, day: GridCell) -> models.QuerySet[Digest]:
-        """Return the digests that start in a day and whose level does not exist: damaged ones."""
-        return self.inside(day).exclude(level__in=[*BUCKETS, DAY_LEVEL, MONTH_LEVEL])
+    def strays_in(self, cell: GridCell) -> models.QuerySet[Digest]:
+        """Return the digests that start in a cell and whose level does not exist: damaged ones."""
+        return self.inside(cell).exclude(level__in=[*BUCKETS, DAY_LEVEL, MONTH_LEVEL])
 
     def months(self) -> list[GridCell]:
         return [
@@ -107,6 +142,76 @@ class DigestTable:
         """Return the days and months to be rebuilt, in order of their starts."""
         stale = self.all().filter(level__gte=DAY_LEVEL, is_stale=True).order_by("start")
         return [GridCell(level, start) for level, start in stale.values_list("level", "start")]
+
+    def inventory(self, month: GridCell) -> Inventory | None:
+        """Return the inventory of a month; None if there is none, or if it is corrupt."""
+        row = self._inventories().filter(start=month.start).first()
+        try:
+            return Inventory.from_bytes(self.kind, month, row.version, row.body) if row else None
+        except CorruptDigest:
+            logger.exception("An inventory of digests is corrupt.")
+            return None
+
+    def missing_in(self, cell: GridCell) -> dict[GridCell, bool]:
+        """Return the buckets in a day or month whose digest is gone, and whether it was pruned."""
+        inventory = self.inventory(cell_of(MONTH_LEVEL, cell.start))
+        if inventory is None:
+            return {}
+        there = set(self.buckets_in(cell).values_list("level", "start"))
+        return {
+            bucket: inventory.buckets[bucket]
+            for bucket in inventory.within(cell)
+            if bucket not in there
+        }
+
+    def missing(self) -> list[GridCell]:
+        """Return the buckets, according to the inventories, whose digests are gone."""
+        if not self.is_of_souvenirs:
+            return []
+        rows = self._inventories().values_list("start", "version", "body")
+        buckets = self.all().filter(level__in=BUCKETS).values_list("level", "start")
+        there = {GridCell(level, start) for level, start in buckets}
+        found: list[GridCell] = []
+        for start, seal, body in rows:
+            month = GridCell(MONTH_LEVEL, start)
+            with suppress(CorruptDigest):
+                inventory = Inventory.from_bytes(self.kind, month, seal, body)
+                found += inventory.buckets.keys() - there
+        return sorted(found, key=lambda bucket: bucket.start)
+
+    def apart(self) -> dict[GridCell, Agreement]:
+        """Return the months whose digests and souvenirs do not belong together, and how."""
+        if not self.is_of_souvenirs:
+            return {}
+        inventories = self._inventories().values_list("start", "version")
+        found = apart(by_month(list(inventories)), by_month(sealed_in(self.alias)))
+        return {month: how for month in found if (how := self.agreement(month)) is not AGREED}
+
+    def faults(self) -> list[str]:
+        """Describe the months apart, and the buckets whose digests are gone."""
+        months = [apart_sentence(month, how) for month, how in self.apart().items()]
+        return [*months, *map(missing_sentence, self.missing())]
+
+    def agreement(self, cell: GridCell) -> Agreement:
+        """Return how the digests and the souvenirs of the month of a cell belong together."""
+        if not self.is_of_souvenirs:
+            return Agreement.AGREED
+        month = cell_of(MONTH_LEVEL, cell.start)
+        inventory = self.inventory(month)
+        seals = by_month(sealed_in(self.alias))
+        how = agreement(inventory and inventory.seal, seals.get(month))
+        if how is not Agreement.SEAL_IS_GONE:
+            return how
+        # Deleted by hand if others are left, lost with all others if the whole table is older.
+        is_left = souvenirs_in(self.alias).in_cell(month).digested().exists()
+        is_older = seals and max(seals.values()) <= self._newest_seal()
+        return Agreement.SOUVENIRS_OLDER if is_left or is_older else Agreement.UNKNOWN
+
+    def _newest_seal(self) -> int:
+        return max(self._inventories().values_list("version", flat=True), default=0)
+
+    def _inventories(self) -> models.QuerySet[Digest]:
+        return self._rows().filter(level=INVENTORY_LEVEL)
 
     def days_in_use(self, since: datetime | None, until: datetime | None) -> list[GridCell]:
         """Return the days with a digest or digested souvenirs that overlap ``[since, until)``."""
@@ -179,9 +284,9 @@ class DigestTable:
         rows = []
         for digest, users in digests:
             read = digest.version
-            digest.put(users)
             if is_stale is not None:
                 digest.is_stale = is_stale
+            digest.put(users)
             values = [getattr(digest, name) for name in WRITTEN]
             prepared = zip(fields, values, strict=True)
             row = [field.get_db_prep_save(value, connection) for field, value in prepared]
@@ -197,11 +302,100 @@ class DigestTable:
         starts = {day.start for day in days}
         digests = self.all().filter(level=DAY_LEVEL, start__in=starts)
         missing = starts.difference(digests.values_list("start", flat=True))
-        digests.update(is_stale=True)
+        digests.update(is_stale=True, checksum=0)
         self.create([self.new(GridCell(DAY_LEVEL, start)) for start in sorted(missing)])
         for month in {cell_of(MONTH_LEVEL, start) for start in starts}:
-            self.of(month).update(is_stale=True)
+            self.of(month).update(is_stale=True, checksum=0)
 
-    def mark_pruned(self, hour: GridCell) -> None:
-        """Mark the buckets of an hour permanently: their souvenirs may be deleted."""
-        self.buckets_in(hour).update(is_pruned=True)
+    def mark_pruned(self, cell: GridCell, *, all_of_them: bool = True) -> None:
+        """Mark the buckets of a cell permanently: their souvenirs may be deleted.
+
+        Without ``all_of_them``, those that the inventory says are pruned.
+        """
+        unmarked = self.buckets_in(cell).filter(is_pruned=False)
+        if not all_of_them:
+            inventory = self.inventory(cell_of(MONTH_LEVEL, cell.start))
+            buckets = inventory.buckets if inventory else {}
+            starts = [bucket.start for bucket, is_pruned in buckets.items() if is_pruned]
+            unmarked = unmarked.filter(start__in=starts)
+        unmarked.update(is_pruned=True)
+
+    def seal(
+        self,
+        cell: GridCell,
+        *,
+        changed: Collection[GridCell] = (),
+        sealed: int | None = None,
+        apart_from: GridCell | None = None,
+    ) -> None:
+        """Give the month of a cell a new seal, after a change to its souvenirs or digests.
+
+        ``changed`` has the buckets that were created, deleted or pruned. ``sealed`` is the id of a
+        digested souvenir of the month; without it one is found, though not in ``apart_from``.
+        """
+        month = cell_of(MONTH_LEVEL, cell.start)
+        inventory = self.inventory(month)
+        buckets: dict[GridCell, bool] = dict(inventory.buckets) if inventory else {}
+        there = self.buckets_in(month).values_list("level", "start", "is_pruned")
+        known = None if inventory is None else set(changed)
+        for bucket in known or ():
+            buckets.pop(bucket, None)
+        for level, start, is_pruned in there:
+            bucket = GridCell(level, start)
+            if known is None or bucket in known:
+                buckets[bucket] = is_pruned
+        if sealed is None:
+            sealed = self._to_be_sealed(month, apart_from)
+        seals = by_month(sealed_in(self.alias))
+        if max(seals.values(), default=0) > self._newest_seal():
+            self._keep_unknown(month)
+        seal = next_seal(
+            max(seals.get(month, 0), inventory.seal if inventory else 0),
+            has_souvenir=sealed is not None,
+            has_pruned=any(buckets.values()),
+        )
+        put_seal(month, seal, sealed, self.alias)
+        self._store(month, Inventory(seal, buckets))
+
+    def _store(self, month: GridCell, inventory: Inventory) -> None:
+        place: dict[str, Any] = {"kind": self.kind, "level": INVENTORY_LEVEL, "start": month.start}
+        row = Digest(**place, version=inventory.seal - 1, is_stale=False)
+        row.put(inventory.users(month))
+        values = {name: getattr(row, name) for name in WRITTEN}
+        self._rows().update_or_create(values, **place)
+
+    def _keep_unknown(self, month: GridCell) -> None:
+        """Mark the other months that are unknown because the digests are older, before they get a
+        seal that is new. Nobody else changes such a month.
+        """
+        for other, how in self.apart().items():
+            inventory = self.inventory(other)
+            if how is Agreement.UNKNOWN and inventory and other != month:
+                self._store(other, Inventory(inventory.seal | IS_UNKNOWN, inventory.buckets))
+
+    def seal_first(self, since: datetime | None = None) -> None:
+        """Seal the month of the first digested souvenir since a moment, on that souvenir.
+
+        Before or after the last digested souvenirs of other months are deleted. A seal that stays
+        then shows that these digests are not newer than the souvenirs. Takes the lock.
+        """
+        kept = souvenirs_in(self.alias).digested().between(since, None).order_by("when")
+        if (first := kept.first()) is None:
+            return
+        month = cell_of(MONTH_LEVEL, second_of(stored(first.when)))
+        with self.locked(month):
+            is_there = kept.filter(pk=first.pk).exists()
+            if is_there and self.agreement(month) is AGREED:
+                self.seal(month, sealed=first.pk)
+
+    def _to_be_sealed(self, month: GridCell, apart_from: GridCell | None) -> int | None:
+        digested = souvenirs_in(self.alias).digested()
+        spans = [(month.start, month.end)]
+        if apart_from is not None:
+            # Rather a later one, which is pruned later.
+            spans = [(apart_from.end, month.end), (month.start, apart_from.start)]
+        for start, end in spans:
+            within = digested.between(moment_of(start), moment_of(end)).order_by("when")
+            if (found := within.values_list("pk", flat=True).first()) is not None:
+                return found
+        return None

@@ -53,10 +53,12 @@ class Names:
         self.souvenirs = quote(Souvenir._meta.db_table)
         self.digests = quote(Digest._meta.db_table)
         self.count = quote("count")
-        #: A row if anything of a kind, the one parameter, has been digested. The digests of days
-        #: and months are created before that.
+        #: A row or two if anything of a kind, the one parameter, has been digested, even if its
+        #: digests are gone. The digests of days and months are created before that.
         self.digested = (
-            f"(SELECT 1 FROM {self.digests} WHERE kind = %s AND level <= {HOUR_LEVEL} LIMIT 1)"
+            f"(SELECT 1 FROM (SELECT 1 FROM {self.digests}"
+            f" WHERE kind = %s AND level <= {HOUR_LEVEL} LIMIT 1) a UNION ALL"
+            f" SELECT 1 FROM (SELECT 1 FROM {self.souvenirs} WHERE seal > 0 LIMIT 1) b)"
         )
         #: A condition on souvenirs ``s`` beside ranges ``v``, as the partial index has it.
         self.undigested = "NOT s.digested"

@@ -12,10 +12,12 @@ digested yet, the engine counts the souvenirs.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -23,6 +25,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..calendar import (
     DAY_LEVEL,
     HOUR_LEVEL,
+    INVENTORY_LEVEL,
+    MONTH_LEVEL,
     Bounds,
     GridCell,
     Span,
@@ -38,9 +42,10 @@ from ..sets import CorruptDigest, Keys, UserSet
 from . import queries, usable
 from .activeusers import NO_LOAN, ActiveUsers, Loan, group_of, members_among
 from .base import Counted, Range
-from .digesttable import is_of_souvenirs
+from .digesttable import DigestTable, is_of_souvenirs
 from .numbers import numbers_of
-from .usable import Catalog, DigestRow, UnusableDigest
+from .seals import Agreement, agreement, apart_sentence, missing_sentence
+from .usable import Catalog, DigestRow, UnusableDigest, joined
 
 logger = ThrottledLogger(__name__)
 
@@ -53,6 +58,14 @@ LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
 
 class PrunedSpan(ValueError):
     """A range begins or ends inside a bucket whose souvenirs have been deleted."""
+
+
+class MonthsApart(Exception):
+    """The digests and the souvenirs of some months do not belong together."""
+
+    def __init__(self, months: list[GridCell]) -> None:
+        super().__init__(*map(str, months))
+        self.months = months
 
 
 class SouvenirUsers(NamedTuple):
@@ -105,6 +118,8 @@ class Reading:
         self.splits = [split_at_hours(*each) for each in self.ranges]
         self.among = group_of(among)
         self.unusable: set[GridCell] = set()
+        #: Months whose digests and souvenirs do not belong together.
+        self.apart: dict[GridCell, Agreement] = {}
 
     def counts(self) -> Counted:
         """Return how many users were active in each range, and the earliest known moment."""
@@ -118,11 +133,27 @@ class Reading:
         while True:
             try:
                 return answer()
+            except MonthsApart as found:
+                self._consider(found.months)
             except UnusableDigest as found:
                 if found.cell in self.unusable:
                     raise CorruptDigest(str(found)) from found
                 logger.exception("%s Until digest_souvenirs --rebuild, it is not used.", found)
                 self.unusable.add(found.cell)
+
+    def _consider(self, months: list[GridCell]) -> None:
+        """Find out how to read months apart; raises CorruptDigest if a range cannot be read."""
+        digests = DigestTable(self.connection.alias, self.kind)
+        for month in months:
+            self.apart[month] = how = digests.agreement(month)
+            if how is Agreement.AGREED:
+                continue
+            logger.exception("%s Run manage.py digest_souvenirs.", apart_sentence(month, how))
+            is_needed = any(
+                start < end and month.overlaps(start, end) for start, end in self.ranges
+            )
+            if how is Agreement.UNKNOWN and is_needed:
+                raise CorruptDigest(apart_sentence(month, how))
 
     def _counts(self) -> Counted:
         is_countable = self.has_souvenirs and self.among is None
@@ -174,22 +205,44 @@ class Reading:
         """Where a range needs all of its souvenirs: at its ends, and for unusable buckets."""
         start, end = self.ranges[position]
         edges = list(self.splits[position].edges)
-        for cell in self.unusable:
+        bare = [cell for cell in self.unusable if cell.level < DAY_LEVEL]
+        for cell in bare + [month for month in self.apart if not self._is_trusted(month)]:
             within = max(start, moment_of(cell.start)), min(end, moment_of(cell.end))
-            if cell.level < DAY_LEVEL and within[0] < within[1]:
+            if within[0] < within[1]:
                 edges.append(within)
         return edges
 
+    def _is_trusted(self, cell: GridCell) -> bool:
+        """Whether the digest of a cell may be read, as far as its month is concerned."""
+        if not self.apart:
+            return True
+        how = self.apart.get(cell_of(MONTH_LEVEL, cell.start))
+        return how is not Agreement.DIGESTS_OLDER and how is not Agreement.UNKNOWN
+
     def _catalog(self) -> Catalog:
         hours = [each.hours for each in self.splits]
-        first = min((start for start, _ in hours), default=0)
-        return usable.catalog(
-            self.connection, self.kind, (first, max((end for _, end in hours), default=0))
+        span = (
+            min((start for start, _ in hours), default=0),
+            max((end for _, end in hours), default=0),
         )
+        catalog = usable.catalog(self.connection, self.kind, span)
+        if self.has_souvenirs:
+            months = [
+                month
+                for month in catalog.inventories.keys() | catalog.seals.keys()
+                if span[0] < month.end and month.start <= span[1] and month not in self.apart
+                if agreement(catalog.inventories.get(month), catalog.seals.get(month))
+                is not Agreement.AGREED
+            ]
+            if months:
+                raise MonthsApart(months)
+        return catalog
 
     def _covers(self, catalog: Catalog) -> list[Cover]:
-        months = [cell for cell in catalog.months if cell not in self.unusable]
-        days = [cell for cell in catalog.days if cell not in self.unusable]
+        months, days = (
+            [cell for cell in cells if cell not in self.unusable and self._is_trusted(cell)]
+            for cells in (catalog.months, catalog.days)
+        )
         covers = []
         for each in self.splits:
             cells, without_months = fill(each.hours, months)
@@ -199,6 +252,8 @@ class Reading:
                 cells += inside
                 gaps += left
             covers.append(Cover(cells, gaps))
+        for cell in {cell for cover in covers for cell in cover.cells}:
+            catalog.count_of(cell)  # verified
         return covers
 
     def _united(
@@ -250,27 +305,57 @@ class Reading:
             for start, _ in self.splits[position].edges:
                 hour = cell_of(HOUR_LEVEL, second_of(start))
                 requests.append(BucketRequest(hour.start, hour.end, position))
-        if not positions_of and not (requests and catalog.levels):
+        spans = joined((start, end) for start, end, _ in requests)
+        inventories = [
+            GridCell(INVENTORY_LEVEL, month.start)
+            for month in catalog.inventories
+            if self._is_trusted(month) and any(map(month.meets, spans))
+        ]
+        if not (positions_of or inventories or (spans and catalog.levels)):
             return
         sweep = SweepLine(requests)
+        buckets: dict[GridCell, bool] = {}
         missing = set(positions_of)
-        spans = [(start, end) for start, end, _ in requests]
         for row in usable.digests_in(
-            self.connection, self.kind, positions_of, catalog.levels, spans
+            self.connection, self.kind, [*positions_of, *inventories], catalog.levels, spans
         ):
-            missing.discard(row.cell)
-            if row.cell.level < DAY_LEVEL:
-                positions = self._positions_of_bucket(row, sweep.over(row.cell.start))
+            cell = row.cell
+            if cell.level == INVENTORY_LEVEL:
+                buckets.update(row.inventory().buckets)
+                continue
+            missing.discard(cell)
+            is_pruned = buckets.pop(cell, False) or row.is_pruned
+            if cell.level >= DAY_LEVEL:
+                positions = positions_of.get(cell, [])
+            elif self._is_trusted(cell):
+                positions = self._positions_of_bucket(row, is_pruned, sweep.over(cell.start))
             else:
-                positions = positions_of.get(row.cell, [])
+                positions = []
             if positions:
                 yield row.users(), positions
+        missing.update(self._lost(buckets, spans))
         for cell in missing:
-            raise UnusableDigest(cell, f"The digest of {cell} is gone.")
+            raise UnusableDigest(cell, missing_sentence(cell))
 
-    def _positions_of_bucket(self, row: DigestRow, requests: list[BucketRequest]) -> list[int]:
+    def _lost(self, buckets: dict[GridCell, bool], spans: list[Span]) -> Iterator[GridCell]:
+        """Generate those of these buckets, whose digests are gone, that are needed in these spans.
+
+        Their souvenirs are read instead, unless they have been deleted.
+        """
+        for bucket, is_pruned in buckets.items():
+            if is_pruned or bucket not in self.unusable:
+                place = bisect_right(spans, bucket.start, key=itemgetter(0)) - 1
+                if place >= 0 and bucket.start < spans[place][1]:
+                    yield bucket
+
+    def _positions_of_bucket(
+        self, row: DigestRow, is_pruned: bool, requests: list[BucketRequest]
+    ) -> list[int]:
         cell = row.cell
-        is_alone = row.is_pruned or not self.has_souvenirs
+        is_alone = is_pruned or not self.has_souvenirs
+        if self.apart:
+            how = self.apart.get(cell_of(MONTH_LEVEL, cell.start))
+            is_alone |= how is Agreement.SOUVENIRS_OLDER
         first, last = moment_of(cell.start), moment_of(cell.end)
         if cell in self.unusable:
             if requests and is_alone:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connections, models
 
-from ..calendar import GridCell, bound, cell_of, moment_of, second_of, stored
+from ..calendar import MONTH_LEVEL, GridCell, bound, cell_of, moment_of, second_of, stored
 from ..models import Souvenir
 
 #: Largest number of ids in a statement.
@@ -71,8 +71,24 @@ def mark_digested(ids: Sequence[int], alias: str) -> int:
 
 
 def delete_souvenirs(ids: Sequence[int], alias: str) -> int:
-    """Delete these souvenirs and return how many were deleted."""
-    return _for_ids("DELETE FROM {table} WHERE id IN ({ids})", ids, alias)
+    """Delete those of these souvenirs that have no seal, and return how many were deleted."""
+    return _for_ids("DELETE FROM {table} WHERE id IN ({ids}) AND seal IS NULL", ids, alias)
+
+
+def sealed_in(alias: str) -> list[tuple[int, int]]:
+    """Return the second and the seal of each souvenir that has one, about one a month."""
+    sealed = souvenirs_in(alias).filter(seal__gt=0).values_list("when", "seal")
+    return [(second_of(stored(when)), seal or 0) for when, seal in sealed]
+
+
+def put_seal(month: GridCell, seal: int, souvenir: int | None, alias: str) -> None:
+    """Put the seal of a month into one souvenir, or into none, in place of its previous seal."""
+    souvenirs = souvenirs_in(alias)
+    sealed = souvenirs.filter(seal__gt=0).values_list("pk", "when")
+    earlier = [pk for pk, when in sealed if cell_of(MONTH_LEVEL, second_of(stored(when))) == month]
+    souvenirs.filter(pk__in=earlier).update(seal=None)
+    if souvenir is not None:
+        souvenirs.filter(pk=souvenir).update(seal=seal)
 
 
 def _for_ids(sql: str, ids: Sequence[int], alias: str) -> int:

@@ -13,11 +13,22 @@ from typing import Any, NamedTuple
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..calendar import BUCKETS, DAY_LEVEL, MONTH_LEVEL, GridCell, Span, moment_of, stored
+from ..calendar import (
+    BUCKETS,
+    DAY_LEVEL,
+    INVENTORY_LEVEL,
+    MONTH_LEVEL,
+    GridCell,
+    Span,
+    moment_of,
+    second_of,
+    stored,
+)
 from ..sets import CorruptDigest, Label, UserSet, checksum_of
 from ..sql import converter, values_table
 from .digesttable import is_of_souvenirs
 from .queries import WHEN, Names, fetch, nested
+from .seals import Inventory, by_month
 
 NUMBER: models.Field[Any, Any] = models.BigIntegerField()
 
@@ -48,9 +59,15 @@ class Catalog(NamedTuple):
     #: Days and months that are not stale.
     days: dict[GridCell, DigestCount]
     months: dict[GridCell, DigestCount]
+    #: The seal of each month, in its inventory and in a souvenir; neither has been verified.
+    inventories: dict[GridCell, int]
+    seals: dict[GridCell, int]
 
     def count_of(self, cell: GridCell) -> int:
-        """Return the number of users in a day or month; UnusableDigest if it is corrupt."""
+        """Return the number of users in a day or month.
+
+        Raises UnusableDigest if it is corrupt, or if the digest is stale in spite of its mark.
+        """
         known = (self.days if cell.level == DAY_LEVEL else self.months)[cell]
         if known.checksum != checksum_of(label_of(self.kind, cell, known.version), known.users):
             raise UnusableDigest(cell, f"The stored count of {cell} is corrupt.")
@@ -73,6 +90,14 @@ class DigestRow(NamedTuple):
         except CorruptDigest as error:
             raise UnusableDigest(self.cell, str(error)) from error
 
+    def inventory(self) -> Inventory:
+        """Return the inventory that this is; if it is corrupt, one without buckets."""
+        month = GridCell(MONTH_LEVEL, self.cell.start)
+        try:
+            return Inventory.from_bytes(self.kind, month, self.version, self.body)
+        except CorruptDigest:
+            return Inventory(0, {})
+
 
 def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> Catalog:
     """Return the digests of a kind that can be read, and the days and months that start in a span.
@@ -82,34 +107,56 @@ def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> 
     """
     names = Names(connection)
     digests = f"FROM {names.digests} WHERE kind = %s AND level"
-    first = f"SELECT MIN({names.when}), 0, NULL, NULL, NULL, NULL FROM {names.souvenirs}"
-    selects = [
-        *([first] if is_of_souvenirs(kind) else []),
+    selects = []
+    params: list[Any] = []
+    if is_of_souvenirs(kind):
+        selects = [
+            f"SELECT MIN({names.when}), 0, NULL, NULL, NULL, NULL FROM {names.souvenirs}",
+            f"SELECT {names.when}, 0, seal, 0, 0, 0 FROM {names.souvenirs} WHERE seal > 0",
+            f"SELECT NULL, level, start, version, 0, 0 {digests} = {INVENTORY_LEVEL}",
+        ]
+        params = [kind]
+    selects += [
         # If the first bucket is not pruned, its souvenirs are the earliest.
         *(
-            "SELECT NULL, b.level, b.start, CASE WHEN b.is_pruned THEN 1 ELSE 0 END, 0, 0 FROM"
-            f" (SELECT level, start, is_pruned {digests} = {level} ORDER BY start LIMIT 1) b"
+            "SELECT NULL, b.level, b.start, CASE WHEN b.is_pruned THEN 1 ELSE 0 END, 0, 0"
+            f" FROM (SELECT level, start, is_pruned {digests} = {level} ORDER BY start LIMIT 1) b"
             for level in BUCKETS
         ),
         f"SELECT NULL, level, start, version, {names.count}, checksum {digests}"
         f" IN ({DAY_LEVEL}, {MONTH_LEVEL}) AND start >= %s AND start < %s AND NOT is_stale"
         " ORDER BY 2, 3",
     ]
+    params += [kind] * (len(BUCKETS) + 1) + list(span)
     levels: list[int] = []
     firsts: list[datetime] = []
+    seals: list[tuple[int, int]] = []
+    inventories: dict[GridCell, int] = {}
     fresh: dict[int, dict[GridCell, DigestCount]] = {DAY_LEVEL: {}, MONTH_LEVEL: {}}
-    params = [kind] * (len(BUCKETS) + 1) + list(span)
+    convert = converter(WHEN, connection)
     for moment, level, start, *count in fetch(connection, " UNION ALL ".join(selects), params):
-        if moment is not None:
-            firsts.append(stored(converter(WHEN, connection)(moment)))
-        elif start is not None and level in BUCKETS:
+        if start is None:
+            firsts += [] if moment is None else [stored(convert(moment))]
+        elif moment is not None:
+            seals.append((second_of(stored(convert(moment))), int(start)))
+        elif level == INVENTORY_LEVEL:
+            inventories[GridCell(MONTH_LEVEL, int(start))] = int(count[0])
+        elif level in BUCKETS:
             levels.append(int(level))
             if count[0] or not is_of_souvenirs(kind):
                 firsts.append(moment_of(int(start)))
-        elif start is not None:
+        else:
             # Some drivers make decimals of numbers that come beside a NULL.
             fresh[int(level)][GridCell(int(level), int(start))] = DigestCount(*map(int, count))
-    return Catalog(kind, min(firsts, default=None), levels, fresh[DAY_LEVEL], fresh[MONTH_LEVEL])
+    return Catalog(
+        kind,
+        min(firsts, default=None),
+        levels,
+        fresh[DAY_LEVEL],
+        fresh[MONTH_LEVEL],
+        inventories,
+        by_month(seals),
+    )
 
 
 def digests_in(
@@ -119,20 +166,21 @@ def digests_in(
     levels: Iterable[int],
     buckets: Sequence[Span],
 ) -> Iterator[DigestRow]:
-    """Generate these days and months, and the buckets of these lengths that start in these spans.
+    """Generate these days, months and inventories, and the buckets that start in these spans.
 
-    They come in the order of their starts.
+    Buckets are of these lengths. All come in the order of their starts, an inventory before the
+    buckets of its month.
     """
     names = Names(connection)
     wanted = [(level, start, end) for level in levels for start, end in joined(buckets)]
-    for level in (DAY_LEVEL, MONTH_LEVEL):
+    for level in (DAY_LEVEL, MONTH_LEVEL, INVENTORY_LEVEL):
         spans = ((cell.start, cell.end) for cell in cells if cell.level == level)
         wanted += [(level, start, end) for start, end in joined(spans)]
     table, params = values_table(connection, [NUMBER, NUMBER, NUMBER], wanted)
     columns = "s.level, s.start, s.version, s.is_pruned, s.body"
     conditions = ["s.kind = %s", "s.level = v.c0", "s.start >= v.c1", "s.start < v.c2"]
     sql = nested(connection.vendor, columns, table, names.digests, conditions)
-    sql += " ORDER BY s.start"
+    sql += " ORDER BY s.start, s.level DESC"
     for level, start, *rest in fetch(connection, sql, [*params, kind], is_binary=True):
         yield DigestRow(kind, GridCell(level, start), *rest)
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from tabulate import tabulate
 
 from souvenirs.calendar import DAY_LEVEL, GridCell
-from souvenirs.digests import Digester, Level, Verifier, status
+from souvenirs.digests import Digester, Level, Verifier, faults, status
 
 from .._terminal import Progress, pluralize
 from ._base import SouvenirsCommand
@@ -131,6 +131,8 @@ class Command(SouvenirsCommand):
         self.stdout.write(_digested(found.digested_until))
         self.stdout.write(_waiting(found.souvenirs_waiting, found.oldest_waiting))
         self.stdout.write(_pruned(found.pruned_until))
+        for fault in faults():
+            self.stdout.write(fault)
         if found.levels:
             table = tabulate(
                 [_line(level) for level in found.levels],
@@ -174,6 +176,11 @@ def _digests(cells: Collection[GridCell]) -> str:
 
 def _refuse_failures(digester: Digester) -> None:
     """Raise CommandError for digests that could not be updated, now that all others are."""
+    if digester.apart:
+        raise CommandError(
+            f"{digester.apart[0]} Restore both tables from one backup, or accept the digests as "
+            f"they are with manage.py digest_souvenirs --rebuild{_and_others(digester.apart)}."
+        )
     if digester.unrecoverable:
         raise CommandError(
             f"{digester.unrecoverable[0]} Its souvenirs have been deleted: restore it from a backup"
