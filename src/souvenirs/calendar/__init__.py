@@ -64,4 +64,17 @@ from .periods import (
     nearest_dom,
     next_month,
 )
+from .subscriptions import (
+    label_year_m,
+    label_year_month_m,
+    label_year_q,
+    label_year_quarter_m,
+    label_year_quarter_q,
+    label_year_y,
+    month_to_month,
+    month_to_quarter,
+    month_to_year,
+    quarter_to_quarter,
+    quarter_to_year,
+)
 from .timeline import Days, NumberedPeriod, Period, Timeline, is_known, periods_in
