@@ -9,9 +9,11 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import DataError, OperationalError, connection, transaction
+from django.db.models.signals import post_save, pre_save
 from django.http import HttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 
+from souvenirs.conf import conf
 from souvenirs.control import asouvenez, souvenez
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
@@ -19,6 +21,7 @@ from souvenirs.recording import backlog, catchup
 from souvenirs.recording.ratelimit import CLAIM_SECONDS, rate_limiter, window_now
 from souvenirs.resilience import database_breaker
 from souvenirs.signals import user_seen
+from souvenirs.stores.orm import OrmStore
 from souvenirs.testing import disabled, reset
 from tests.conftest import at, pk_of
 from tests.recording.test_ratelimit import named
@@ -271,8 +274,22 @@ def test_user_whom_another_process_is_recording_waits(watch, shared_cache, clock
     souvenez(pk_of(2))
     assert (seen(), remembered()) == ([2], 1)
     clock.set(at(2016, 1, 1, 12, 0, CLAIM_SECONDS + 1))
+    watch.advance(1)
     souvenez(pk_of(3))
     assert (seen(), remembered()) == ([1, 2, 3], 0)
+
+
+def test_not_every_request_asks_the_cache_about_those_who_wait(watch, shared_cache, monkeypatch):
+    remember(watch, 2)
+    for number in (1, 2):
+        rate_limiter.claim(pk_of(number), window_now(3600))  # the other process
+    assert database_breaker().allows()
+    asked = []
+    monkeypatch.setattr(rate_limiter, "claim", lambda user, window: asked.append(user) or False)
+    for _ in range(3):
+        catchup.catch_up(watch.seconds)
+    assert (asked, remembered()) == ([pk_of(1), pk_of(2)], 2)
+    assert not database_breaker().is_due()  # nothing is known about the database
 
 
 def test_souvenir_whose_insert_was_committed_after_all_is_not_repeated(watch):
@@ -447,6 +464,56 @@ def test_time_that_runs_out_ends_the_slice(watch, monkeypatch):
     assert seen() == [1, 2, 3]
 
 
+@pytest.mark.parametrize("signal", [user_seen, pre_save, post_save])
+def test_slow_receivers_end_the_slice(watch, signal):
+    """Of each signal, and not only after a whole statement."""
+    remember(watch, 4)
+
+    def receive(**kwargs):
+        watch.advance(0.03)
+
+    signal.connect(receive, sender=Souvenir)
+    try:
+        catchup.catch_up(watch.seconds)
+    finally:
+        signal.disconnect(receive, sender=Souvenir)
+    assert (seen(), remembered()) == ([1, 2], 2)
+
+
+def test_lookup_that_took_all_the_time_leaves_the_statement_for_the_next(watch):
+    def find():
+        watch.advance(5)
+        return pk_of(1)
+
+    backlog.keep(
+        backlog.Late("session", window_start(), window_now(3600), find=find),
+        None,
+        str(connection.settings_dict["NAME"]),
+        most=1,
+        has_failed=False,
+    )
+    catchup.catch_up(watch.seconds)
+    assert (seen(), remembered()) == ([], 1)
+    watch.advance(1)
+    catchup.catch_up(watch.seconds)
+    assert (seen(), remembered()) == ([1], 0)
+
+
+def test_claim_that_took_all_the_time_leaves_the_statement_its_half(watch, monkeypatch):
+    remember(watch, 1)
+    limits = []
+    add_missing = OrmStore.add_missing
+
+    def note(store, late, seconds):
+        limits.append(seconds)
+        return add_missing(store, late, seconds)
+
+    monkeypatch.setattr(OrmStore, "add_missing", note)
+    monkeypatch.setattr(rate_limiter, "claim", lambda user, window: watch.advance(5) or True)
+    catchup.catch_up(watch.seconds)
+    assert (limits, seen()) == ([conf.TIMEOUT / 2], [1])
+
+
 def test_memory_is_bounded(settings, caplog):
     settings.SOUVENIRS_GATE_SIZE = 3
     fail(1, 2, 3, 1, 4, 5)
@@ -490,6 +557,23 @@ def test_each_tenant_catches_up_for_itself(watch, settings):
     tenant = "one"
     souvenez(pk_of(3))
     assert seen() == [1, 2, 3]
+
+
+def test_tenants_that_begin_meanwhile_do_not_matter(settings, monkeypatch):
+    """In another thread, while one counts what the process remembers."""
+    tenant = "one"
+    settings.SOUVENIRS_SCOPE = lambda: tenant
+    fail(1)
+    length = backlog.Backlog.__len__
+
+    def count(rest):
+        backlog._backlogs.setdefault("three", backlog.Backlog(""))
+        return length(rest)
+
+    monkeypatch.setattr(backlog.Backlog, "__len__", count)
+    tenant = "two"
+    fail(2)
+    assert remembered() == 1
 
 
 def test_forked_process_leaves_it_to_its_parent():

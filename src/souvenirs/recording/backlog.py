@@ -78,13 +78,13 @@ class Backlog:
             self.is_failing = False
             self.breaker.close()
 
-    def take(self) -> list[Late]:
-        """Take out the oldest, as many as may be in one statement."""
+    def take(self, most: int) -> list[Late]:
+        """Take out the oldest, at most as many as may be in one statement."""
         batch: list[Late] = []
-        size = SLICE
+        size = most
         with self._lock:
             group = self._waiting or self._stubborn
-            for late in list(islice(group.values(), SLICE)):
+            for late in list(islice(group.values(), most)):
                 size = min(size, late.company)
                 if batch and len(batch) >= size:
                     break
@@ -122,7 +122,7 @@ def keep(late: Late, tenant: Hashable, database: str, *, most: int, has_failed: 
     rest.is_failing |= has_failed
     if late.id in rest:
         return
-    if sum(map(len, _backlogs.values())) >= most:
+    if sum(map(len, list(_backlogs.values()))) >= most:
         logger.log(
             logging.ERROR,
             "Souvenirs are lost: the process remembers %s already that it could not write.",

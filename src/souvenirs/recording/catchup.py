@@ -13,6 +13,7 @@ from datetime import timedelta
 from time import monotonic
 
 from django.db import DataError, Error, IntegrityError
+from django.db.models.signals import post_save, pre_save
 
 from ..conf import conf
 from ..models import Souvenir
@@ -20,7 +21,7 @@ from ..resilience import ThrottledLogger, database_breaker
 from ..scope import scoped
 from ..signals import user_seen
 from ..stores import Sighting, UserRange, get_store
-from .backlog import Backlog, Late, backlog
+from .backlog import SLICE, Backlog, Late, backlog
 from .ratelimit import Window, bounds_of, rate_limiter
 from .sessions import SessionUnavailable
 
@@ -83,18 +84,24 @@ class _Turn:
         self.store = get_store()
         #: Those whose user another process is recording, and those for which there is no time.
         self.left: list[Late] = []
+        self.has_written = False
 
     def run(self) -> None:
         if not conf.ENABLED or self.is_half_over() or self.store.can_be_undone():
             return
         if not self.rest.breaker.allows():
             return
+        # The receivers of signals take time from the request, so it is looked at after each.
+        signals = (pre_save, post_save, user_seen)
+        most = 1 if any(signal.has_listeners(Souvenir) for signal in signals) else SLICE
         try:
-            while not self.is_half_over() and (batch := self.rest.take()):
+            while not self.is_half_over() and (batch := self.rest.take(most)):
                 if not self.writes(batch):
                     break
         finally:
             self.rest.add(self.left)
+            if self.left and not self.has_written:
+                self.rest.breaker.trip()
 
     def is_half_over(self) -> bool:
         """Whether only the time for a statement is left."""
@@ -120,8 +127,6 @@ class _Turn:
                 level=logging.ERROR if is_lost else logging.WARNING,
             )
             return False
-        self.rest.breaker.close()
-        database_breaker().close()
         return True
 
     def write(self, batch: list[Late], claimed: list[tuple[Hashable, Window]]) -> None:
@@ -136,8 +141,11 @@ class _Turn:
         end = self.began + self.seconds * (1 if batch[0].company else 2)
         present = self.store.add_missing(
             [(Sighting(late.user, late.when), limits) for limits, late in ready.items()],
-            end - monotonic(),
+            max(end - monotonic(), self.seconds / 2),
         )
+        self.has_written = True
+        self.rest.breaker.close()
+        database_breaker().close()
         for position, late in enumerate(ready.values()):
             if late.window is not None:
                 rate_limiter.remember(scoped(late.user), late.window)
@@ -145,13 +153,16 @@ class _Turn:
                 user_seen.send_robust(Souvenir, user_pk=late.user, when=late.when, request=None)
 
     def admits(self, late: Late, claimed: list[tuple[Hashable, Window]]) -> bool:
-        """Find the user and claim the window; False if another process is recording the user.
+        """Find the user and claim the window; False if that has to wait.
 
+        It does if another process is recording the user, or if finding the user took too long.
         The user stays None if there is nothing to write.
         """
         if late.find is not None:
             late.user = found(late.find)
             late.find = None
+            if late.user is not None and self.is_half_over():
+                return False
         if late.user is None or late.window is None:
             return True
         key = scoped(late.user)
