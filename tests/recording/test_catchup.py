@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 
 from souvenirs.conf import conf
-from souvenirs.control import asouvenez, souvenez
+from souvenirs.control import asouvenez, erase_user, souvenez
 from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
 from souvenirs.recording import backlog, catchup
@@ -584,6 +584,19 @@ def test_forked_process_leaves_it_to_its_parent():
     if not child:
         os._exit(remembered())
     assert (os.waitpid(child, 0)[1], remembered()) == (0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_erased_user_does_not_come_back(watch):
+    fail(1, 2, 3)
+    watch.advance(1)
+    with failing(1, 3):
+        catchup.catch_up(watch.seconds)  # the first is alone now
+    erase_user(pk_of(1))
+    erase_user(pk_of(3))
+    watch.advance(30)
+    souvenez(pk_of(4))
+    assert (seen(), remembered()) == ([2, 4], 0)
 
 
 def test_reset_forgets(watch):

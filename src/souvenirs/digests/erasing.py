@@ -10,6 +10,7 @@ from django.db import transaction
 
 from ..calendar import DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of, moment_of
 from ..conf import conf
+from ..recording import backlog
 from ..scope import scope
 from ..sets import CorruptDigest, UserSet, is_number, primary_key
 from ..stores import (
@@ -80,6 +81,8 @@ def erase_user(user: Any) -> Erased:
     erasure = _Erasure(key, get_store())
     with transaction.atomic(using=erasure.store.alias, durable=True):
         pass  # refused before anything has been done
+    if (rest := backlog.backlog()) is not None:
+        rest.drop_user(key)
     erasure.run()
     if erasure.corrupt:
         raise CorruptDigest(

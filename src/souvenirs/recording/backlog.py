@@ -72,6 +72,13 @@ class Backlog:
             self._waiting.pop(id, None)
             self._stubborn.pop(id, None)
 
+    def drop_user(self, user: Hashable) -> None:
+        """Forget the souvenirs of a user, except those whose user is not known yet."""
+        with self._lock:
+            for group in (self._waiting, self._stubborn):
+                for late in [late for late in group.values() if late.user == user]:
+                    del group[late.id]
+
     def recover(self) -> None:
         """Let the rest be tried again: the database works."""
         if self.is_failing:
