@@ -106,6 +106,18 @@ def test_a_set_that_is_empty_meets_any_other_without_a_query(django_assert_num_q
         assert len(members | ActiveUsers()) == 2
 
 
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_frozenset_meets_a_set_in_one_query(operator, django_assert_num_queries):
+    leave(1, 2, 3)
+    digest()
+    users, others = active_users(), keys(2, 4, 5)
+    with django_assert_num_queries(1):
+        found = operator(others, users)
+    assert set(found) == operator(others, keys(1, 2, 3))
+    with pytest.raises(TypeError, match="unsupported operand"):
+        operator(1, users)
+
+
 def test_aligned_sets_take_one_query(django_assert_num_queries):
     sets = [ActiveUsers(keys(number, number + 1)) for number in (1, 4, 7)]
     give(1, 7)

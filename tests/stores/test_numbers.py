@@ -3,8 +3,8 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import BigAutoField, IntegerField, Value
-from django.db.models.functions import Length
+from django.db.models import BigAutoField, Case, CharField, IntegerField, TextField, Value, When
+from django.db.models.functions import Collate, Length
 
 from souvenirs.sets import keys as keysets
 from souvenirs.sets.keys import is_number, is_whole
@@ -102,6 +102,49 @@ def test_users_by_a_value(users, alias):
     by_key = numbered_by(users, "pk", alias)
     assert {key: keys_in(members) for key, members in by_key.items()} == {
         user.pk: {user.pk} for user in users
+    }
+
+
+class Lowered(CharField):
+    """Texts whose case only the database knows."""
+
+    def from_db_value(self, value, expression, connection):
+        return value.lower()
+
+
+def plan(field):
+    """``Pro`` for the first and the third user, ``pro`` for the others."""
+    firsts = [numbered_key(1), numbered_key(3)]
+    return Case(When(pk__in=firsts, then=Value("Pro")), default=Value("pro"), output_field=field)
+
+
+def test_users_by_values_that_only_the_database_tells_apart(users, alias):
+    found = numbered_by(users, plan(Lowered(max_length=3)), alias)
+    assert {value: keys_in(members) for value, members in found.items()} == {
+        "pro": {user.pk for user in users}
+    }
+
+
+@pytest.fixture
+def caseless():
+    """A collation to which upper and lower case are the same."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE COLLATION caseless"
+                " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+            )
+    return {"postgresql": "caseless", "sqlite": "NOCASE"}.get(
+        connection.vendor, "utf8mb4_general_ci"
+    )
+
+
+def test_users_by_texts_that_a_collation_takes_for_the_same(users, alias, caseless):
+    give_numbers([numbered_key(3)], "default")
+    found = numbered_by(users, Collate(plan(TextField()), caseless), alias)
+    assert {value: keys_in(members) for value, members in found.items()} == {
+        "Pro": {numbered_key(1), numbered_key(3)},
+        "pro": {numbered_key(2), numbered_key(4), numbered_key(5)},
     }
 
 

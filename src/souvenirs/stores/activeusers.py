@@ -153,6 +153,12 @@ class ActiveUsers(Set[Hashable]):
     def __xor__(self, other: Iterable[Any]) -> ActiveUsers:
         return self._combined(xor, other)
 
+    # Those of Set ask for each user of the other set, which takes a query each.
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __rsub__(self, other: Iterable[Any]) -> ActiveUsers:
+        return _set_of(other) - self if isinstance(other, Iterable) else NotImplemented
+
     @classmethod
     def union(cls, sets: Iterable[ActiveUsers]) -> ActiveUsers:
         """Return the union of the sets, much faster than a chain of ``|``."""

@@ -37,6 +37,12 @@ IGNORING = {
     "mysql": ("INSERT IGNORE INTO", ""),
 }
 
+#: SQL that groups by texts, each for itself, also if their collation takes some for the same.
+BY_TEXT = {
+    "postgresql": 'GROUP BY g, g::text COLLATE "C"',
+    "sqlite": "GROUP BY g COLLATE BINARY",
+}
+
 
 class NumberSql:
     """SQL for the number of the user whose primary key is in a column; null without a number."""
@@ -180,6 +186,9 @@ def _joined(
     pack = PACKED.get(connection.vendor)
     # Grouping by a constant, SQLite would sort.
     group, columns, grouping = ("g", "g, k", "GROUP BY g") if is_grouped else ("NULL", "k", "")
+    value = compiler.select[0][0]
+    if is_grouped and isinstance(value.output_field, models.CharField | models.TextField):
+        grouping = BY_TEXT.get(connection.vendor, grouping)
     numbered_rows = f"SELECT {group} AS g, {sql.number} AS k FROM q {sql.join}"
     numbered_rows += f" WHERE NOT ({sql.missing})"
     if pack:
@@ -195,20 +204,19 @@ def _joined(
     with connection.cursor() as cursor:
         cursor.execute(f"WITH q({columns}) AS ({source}) {' UNION ALL '.join(selects)}", params)
         found = cursor.fetchall()
+    key_of = converter(KEY, connection)
+    value_of = converter(value, connection) if is_grouped else lambda _: None
+    # Values that differ in the database may be the same in Python.
     numbers: dict[Any, array[int]] = {}
     keys: dict[Any, list[Any]] = {}
-    for value, number, key in found:
+    for raw, number, key in found:
         if key is not None:
-            keys.setdefault(value, []).append(key)
+            keys.setdefault(value_of(raw), []).append(key_of(key))
         elif pack:
-            numbers[value] = array("I", unpacked(number))
+            numbers.setdefault(value_of(raw), array("I")).extend(array("I", unpacked(number)))
         else:
-            numbers.setdefault(value, array("I")).append(number)
-    key_of = converter(KEY, connection)
-    value_of = converter(compiler.select[0][0], connection)
+            numbers.setdefault(value_of(raw), array("I")).append(number)
     return {
-        value_of(value) if is_grouped else None: Numbered(
-            UserSet.from_ids(numbers.get(value, ())), frozenset(map(key_of, keys.get(value, ())))
-        )
+        value: Numbered(UserSet.from_ids(numbers.get(value, ())), frozenset(keys.get(value, ())))
         for value in {**numbers, **keys}
     }
