@@ -53,6 +53,22 @@ def test_opens_for_a_second_again_after_a_success(stopwatch):
     assert [next(tries) for _ in range(3)] == [1, 2, 4]
 
 
+def test_try_that_is_interrupted_is_not_the_last(stopwatch, monkeypatch):
+    """By the signal of a task that takes too long, for example."""
+    circuit = opened()
+    stopwatch.advance(1)
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("souvenirs.resilience.breaker.monotonic", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            circuit.allows()
+    stopwatch.advance(1)
+    assert (circuit.is_due(), circuit.allows()) == (True, True)
+
+
 def test_many_that_fail_at_once_have_failed_once(stopwatch):
     """Threads that had begun before the breaker opened."""
     circuit = CircuitBreaker()
@@ -87,13 +103,21 @@ def test_one_thread_of_many_tries(stopwatch):
     assert sum(allowed) == 1
 
 
-def test_thread_that_another_one_overtakes_waits(stopwatch):
+def test_thread_that_another_one_overtakes_waits(stopwatch, monkeypatch):
     circuit = opened()
-    due = circuit._due.pop()  # as a thread does that is about to look at the clock
+    stopwatch.advance(1)
+
+    def overtaken():
+        patch.undo()
+        assert circuit.allows()  # the other thread
+        return stopwatch.seconds
+
+    with monkeypatch.context() as patch:
+        patch.setattr("souvenirs.resilience.breaker.monotonic", overtaken)
+        assert not circuit.allows()
     assert not circuit.allows()
-    circuit._due.append(due)
-    stopwatch.advance(30)
-    assert circuit.allows()
+    stopwatch.advance(1)
+    assert [circuit.allows() for _ in range(2)] == [True, False]
 
 
 def test_each_cache_has_its_own():

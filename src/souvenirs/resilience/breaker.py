@@ -28,28 +28,31 @@ class CircuitBreaker:
         self._pause = 0.0
         #: Whether a caller has been allowed to try since it was tripped.
         self._is_tried = False
-        #: The time of the next try, in a list so that only one thread at a time can take it.
-        self._due: list[float] = []
+        #: The time of the next try, in a list from which only one thread can remove it. The list is
+        #: never empty: a thread that is interrupted, or that a fork leaves out, takes no try away.
+        self._due = [0.0]
 
     def allows(self) -> bool:
         """Whether the caller may try now."""
         if not self._pause:
             return True
-        try:
-            due = self._due.pop()
-        except IndexError:
-            return False
-        now = monotonic()
+        dues = self._due
+        due, now = dues[0], monotonic()
         if now < due:
-            self._due.append(due)
+            return False
+        following = now + self._pause
+        dues.append(following)
+        try:
+            dues.remove(due)
+        except ValueError:  # another thread was faster
+            dues.remove(following)
             return False
         self._is_tried = True
-        self._due.append(now + self._pause)
         return True
 
     def is_due(self) -> bool:
         """Whether :meth:`allows` would return True."""
-        return not self._pause or any(monotonic() >= due for due in self._due[:1])
+        return not self._pause or monotonic() >= self._due[0]
 
     def trip(self) -> float:
         """Open after a failure; return the pause in seconds."""
