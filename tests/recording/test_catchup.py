@@ -1,6 +1,7 @@
 """What a fault kept from being written is written with the next success."""
 
 import os
+import time
 import warnings
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -19,7 +20,7 @@ from souvenirs.middleware import SouvenirsMiddleware
 from souvenirs.models import Souvenir
 from souvenirs.recording import backlog, catchup
 from souvenirs.recording.ratelimit import CLAIM_SECONDS, rate_limiter, window_now
-from souvenirs.resilience import database_breaker
+from souvenirs.resilience import database_breaker, time_limited
 from souvenirs.signals import user_seen
 from souvenirs.stores.orm import OrmStore
 from souvenirs.testing import disabled, reset
@@ -512,6 +513,26 @@ def test_claim_that_took_all_the_time_leaves_the_statement_its_half(watch, monke
     monkeypatch.setattr(rate_limiter, "claim", lambda user, window: watch.advance(5) or True)
     catchup.catch_up(watch.seconds)
     assert (limits, seen()) == ([conf.TIMEOUT / 2], [1])
+
+
+def test_statements_of_a_slice_share_the_time(watch, monkeypatch):
+    remember(watch, 1)
+    limits = []
+
+    def note(*connections, seconds):
+        limits.append(seconds)
+        return time_limited(*connections, seconds=seconds)
+
+    def slow(execute, sql, params, many, context):
+        time.sleep(0.02)
+        return execute(sql, params, many, context)
+
+    monkeypatch.setattr("souvenirs.stores.orm.time_limited", note)
+    with connection.execute_wrapper(slow):
+        catchup.catch_up(watch.seconds)
+    select, insert = limits
+    assert seen() == [1]
+    assert insert <= select - 0.02
 
 
 def test_memory_is_bounded(settings, caplog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Sequence
 from datetime import datetime
 from functools import cache, cached_property
+from time import monotonic
 from typing import Any
 
 from django.db import connections, models, router, transaction
@@ -75,10 +76,12 @@ class OrmStore(Store):
 
     def add_missing(self, late: Sequence[tuple[Sighting, UserRange]], seconds: float) -> set[int]:
         ranges = [user_range for _, user_range in late]
+        end = monotonic() + seconds
         with time_limited(self.writer, seconds=seconds):
             found = occupied(self.writer, ranges)
-            missing = [each for position, (each, _) in enumerate(late) if position not in found]
-            if missing:
+        missing = [each for position, (each, _) in enumerate(late) if position not in found]
+        if missing:
+            with time_limited(self.writer, seconds=max(end - monotonic(), seconds / 10)):
                 _insert(self.writer, *missing)
         return found
 
