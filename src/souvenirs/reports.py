@@ -22,7 +22,7 @@ first, then those of each segment, and each dict has the name of its ``"segment"
 everyone. Membership in a group is as of now, also for past periods. ``recent`` limits the report to
 the last N periods of the range.
 
-A report takes at most four queries, whatever its range; one more per 4,000 further periods, one
+A report takes at most four queries, whatever its range; one more per 4,000 further periods, two
 more for non-integer primary keys, three more for ``by``, and those that evaluate the groups.
 Reports raise ValueError for more than 100,000 periods, a naive datetime under ``USE_TZ`` and
 ``exclusive`` without ``by``, and for a start later than the end: the reports that version 1 had are

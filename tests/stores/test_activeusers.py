@@ -1,6 +1,7 @@
 """Sets of users before and after they are given numbers."""
 
 import random
+from datetime import timedelta
 from operator import and_, or_, sub, xor
 
 import pytest
@@ -10,7 +11,7 @@ from souvenirs.control import active_users, count_active_users
 from souvenirs.digests import erase_user
 from souvenirs.insights import retention
 from souvenirs.models import Souvenir
-from souvenirs.stores import ActiveUsers, give_numbers, members_among, members_by
+from souvenirs.stores import ActiveUsers, give_numbers, members_among, members_by, reading
 from souvenirs.stores.numbers import keys_of
 from tests.conftest import at, pk_of
 from tests.digesting import digest
@@ -193,6 +194,34 @@ def test_users_who_are_erased_are_left_out():
     erase_user(key(2))
     assert set(users) == keys(1)
     assert key(2) not in users
+
+
+def test_a_user_erased_while_digests_are_read_counts_once(monkeypatch):
+    leave(1)
+    digest()
+    leave(1, 2, when=NOON + timedelta(days=2))
+    read = reading.Reading._digests
+
+    def read_and_erase(self, *args):
+        yield from read(self, *args)
+        erase_user(key(1))
+
+    monkeypatch.setattr(reading.Reading, "_digests", read_and_erase)
+    assert len(active_users()) == 2
+
+
+def test_a_user_who_gets_a_number_while_digests_are_read_counts_once(monkeypatch):
+    leave(3)
+    digest()
+    leave(1, 2, when=NOON + timedelta(days=2))
+    read = reading.Reading._digests
+
+    def digest_and_read(self, *args):
+        digest()
+        yield from read(self, *args)
+
+    monkeypatch.setattr(reading.Reading, "_digests", digest_and_read)
+    assert len(active_users()) == 3
 
 
 @pytest.mark.parametrize("stranger", [None, "nobody at all " * 5, [], 1.5, object()])

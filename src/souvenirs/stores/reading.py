@@ -264,13 +264,17 @@ class Reading:
         skipped: Collection[int] = (),
     ) -> list[ActiveUsers]:
         """The users in each range; no users in those that are skipped."""
+        others = frozenset().union(*(k for k, _ in found if not isinstance(k, UserSet)))
+        # Before the digests are read, since a user who is erased meanwhile loses their number.
+        numbers = dict(numbers_of(others, self.connection.alias)) if others else {}
         parts: list[list[UserSet]] = [[] for _ in self.ranges]
         for users, positions in self._digests(covers, catalog, skipped):
             for position in positions:
                 parts[position].append(users)
-        # A user in a digest was given a number before that was read: all of these are known now.
-        others = frozenset().union(*(k for k, _ in found if not isinstance(k, UserSet)))
-        numbers = dict(numbers_of(others, self.connection.alias)) if others else {}
+        rest = others.difference(numbers)
+        if rest and any(parts):
+            # A user in a digest was given a number before that was read: it is known now.
+            numbers.update(numbers_of(rest, self.connection.alias))
         rest = others.difference(numbers)
         loan = Loan(rest) if rest else NO_LOAN
         numbers.update(loan.number_of)
