@@ -278,8 +278,8 @@ def test_first_migrate_does_not_warn_of_what_it_does(settings):
         call_command("migrate", "souvenirs", verbosity=0)
 
 
-def test_database_without_any_table_lacks_every_migration():
-    engine = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+def test_database_without_any_table_lacks_every_migration(tmp_path):
+    engine = {"ENGINE": "django.db.backends.sqlite3", "NAME": tmp_path / "fresh.sqlite3"}
     with closing(ConnectionHandler({"default": engine})["default"]) as fresh:
         assert {FIRST, "0002_indexes"} < set(unapplied(fresh))
     assert unapplied(connection) == []

@@ -877,7 +877,7 @@ def test_queries_do_not_grow_with_the_range(
     ranges = [RANGE, {"from": "2024-01-01", "to": "2025-06-18"}] if name != "health" else [{}]
     most = 8 if HAS_DJANGOS_USER else 12
     for each in ranges:
-        more = {"people": 1, "health": 4}.get(name, 0)
+        more = {"people": 1, "health": 1}.get(name, 0)
         with django_assert_max_num_queries(most + more):
             assert get(name, **each, **query).status_code == 200
 

@@ -43,5 +43,5 @@ def _database(shape, name: str, folder: Path) -> Iterator[str]:
     if shape.database == "sqlite":
         yield f"sqlite:///{folder / 'site.sqlite3'}"
     else:
-        with new_database(shape.database, f"souvenirs_site_{name}") as url:
+        with new_database(shape.database, f"souvenirs_site_{name}_{os.getpid()}") as url:
             yield url

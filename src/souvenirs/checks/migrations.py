@@ -81,7 +81,8 @@ def _applied(connection: BaseDatabaseWrapper) -> Iterator[str]:
 
 def _usable(connection: BaseDatabaseWrapper) -> AbstractContextManager[BaseDatabaseWrapper]:
     """Return a connection for queries after an error: a new one if it aborted a transaction."""
-    return closing(connection.copy()) if connection.in_atomic_block else nullcontext(connection)
+    is_aborted = connection.needs_rollback or not connection.is_usable()
+    return closing(connection.copy()) if is_aborted else nullcontext(connection)
 
 
 def _problem(alias: str) -> str:

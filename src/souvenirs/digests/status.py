@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import models
 
-from ..calendar import BUCKETS, DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, GridCell, moment_of, stored
+from ..calendar import BUCKETS, DAY_LEVEL, MONTH_LEVEL, GridCell, moment_of, stored
 from ..stores import Digest, DigestTable, get_store
 
-NAMES = {DAY_LEVEL: "day", MONTH_LEVEL: "month"}
+NAMES = {
+    **{seconds: f"bucket of {seconds} s" for seconds in BUCKETS},
+    DAY_LEVEL: "day",
+    MONTH_LEVEL: "month",
+}
 
 
 class _Length(models.Func):
@@ -48,17 +53,20 @@ class Status(NamedTuple):
 def status() -> Status:
     """Return the progress of digesting, and the size of the digests of all kinds."""
     store = get_store()
-    buckets = store.digests.all().filter(level__lte=HOUR_LEVEL)
     waiting = store.souvenirs.undigested().aggregate(
         count=models.Count("*"), oldest=models.Min("when")
     )
     oldest = waiting["oldest"]
+    totals = _totals(store.alias)
+    buckets = [
+        each for each in totals if each["kind"] == Digest.ACTIVE and each["level"] in BUCKETS
+    ]
     return Status(
         souvenirs_waiting=waiting["count"],
         oldest_waiting=None if oldest is None else stored(oldest),
-        digested_until=_end_of_last(buckets),
-        pruned_until=_end_of_last(buckets.filter(is_pruned=True)),
-        levels=[level for digests in store.digests.kinds() for level in _levels(digests)],
+        digested_until=_end_of_last(buckets, "last"),
+        pruned_until=_end_of_last(buckets, "last_pruned"),
+        levels=list(_levels(totals, store.alias)),
     )
 
 
@@ -67,34 +75,39 @@ def faults() -> list[str]:
     return get_store().digests.faults()
 
 
-def _end_of_last(digests: models.QuerySet[Digest]) -> datetime | None:
-    # Not whole rows, which would be sorted together with their sets of users.
-    last = digests.order_by("-start", "-level").values_list("level", "start").first()
-    return None if last is None else moment_of(GridCell(*last).end)
-
-
-def _levels(digests: DigestTable) -> list[Level]:
-    totals = {
-        each["level"]: each
-        for each in digests.all()
-        .values("level")
+def _totals(alias: str) -> list[dict[str, Any]]:
+    """Return sums of the digests of each kind and level."""
+    digests = Digest.objects.using(alias).filter(level__in=NAMES)
+    totals = (
+        digests.order_by("kind", "level")
+        .values("kind", "level")
         .annotate(
             rows=models.Count("pk"),
             stale=models.Count("pk", filter=models.Q(is_stale=True)),
             members=models.Sum("count"),
             size=models.Sum(_Length("body")),
+            last=models.Max("start"),
+            last_pruned=models.Max("start", filter=models.Q(is_pruned=True)),
         )
-    }
-    return [
-        Level(
-            name=digests.describe(NAMES.get(level, f"bucket of {level} s")),
+    )
+    return [dict(each) for each in totals]
+
+
+def _end_of_last(totals: list[dict[str, Any]], name: str) -> datetime | None:
+    ends = [GridCell(each["level"], each[name]).end for each in totals if each[name] is not None]
+    return moment_of(max(ends)) if ends else None
+
+
+def _levels(totals: list[dict[str, Any]], alias: str) -> Iterator[Level]:
+    """Generate the levels of the digests of souvenirs, then those of other kinds."""
+    for each in sorted(totals, key=lambda each: each["kind"] != Digest.ACTIVE):
+        digests, level = DigestTable(alias, each["kind"]), each["level"]
+        yield Level(
+            name=digests.describe(NAMES[level]),
             level=level,
             kind=None if digests.is_of_souvenirs else digests.kind,
-            rows=totals[level]["rows"],
-            stale=totals[level]["stale"] if level >= DAY_LEVEL else 0,
-            members=int(totals[level]["members"]),
-            size=int(totals[level]["size"]),
+            rows=each["rows"],
+            stale=each["stale"] if level >= DAY_LEVEL else 0,
+            members=int(each["members"]),
+            size=int(each["size"]),
         )
-        for level in (*BUCKETS, DAY_LEVEL, MONTH_LEVEL)
-        if level in totals
-    ]

@@ -166,9 +166,25 @@ class DigestTable:
 
     def missing(self) -> list[GridCell]:
         """Return the buckets, according to the inventories, whose digests are gone."""
+        return self._missing(self._stored_inventories()) if self.is_of_souvenirs else []
+
+    def apart(self) -> dict[GridCell, Agreement]:
+        """Return the months whose digests and souvenirs do not belong together, and how."""
+        return self._apart(self._stored_inventories()) if self.is_of_souvenirs else {}
+
+    def faults(self) -> list[str]:
+        """Describe the months apart, and the buckets whose digests are gone."""
         if not self.is_of_souvenirs:
             return []
-        rows = self._inventories().values_list("start", "version", "body")
+        rows = self._stored_inventories()
+        months = [apart_sentence(month, how) for month, how in self._apart(rows).items()]
+        return [*months, *map(missing_sentence, self._missing(rows))]
+
+    def _stored_inventories(self) -> list[tuple[int, int, Any]]:
+        """Return the start, the seal and the body of each inventory."""
+        return list(self._inventories().values_list("start", "version", "body"))
+
+    def _missing(self, rows: list[tuple[int, int, Any]]) -> list[GridCell]:
         buckets = self.all().filter(level__in=BUCKETS).values_list("level", "start")
         there = {GridCell(level, start) for level, start in buckets}
         found: list[GridCell] = []
@@ -179,18 +195,10 @@ class DigestTable:
                 found += inventory.buckets.keys() - there
         return sorted(found, key=lambda bucket: bucket.start)
 
-    def apart(self) -> dict[GridCell, Agreement]:
-        """Return the months whose digests and souvenirs do not belong together, and how."""
-        if not self.is_of_souvenirs:
-            return {}
-        inventories = self._inventories().values_list("start", "version")
-        found = apart(by_month(list(inventories)), by_month(sealed_in(self.alias)))
+    def _apart(self, rows: list[tuple[int, int, Any]]) -> dict[GridCell, Agreement]:
+        seals = by_month([(start, seal) for start, seal, _ in rows])
+        found = apart(seals, by_month(sealed_in(self.alias)))
         return {month: how for month in found if (how := self.agreement(month)) is not AGREED}
-
-    def faults(self) -> list[str]:
-        """Describe the months apart, and the buckets whose digests are gone."""
-        months = [apart_sentence(month, how) for month, how in self.apart().items()]
-        return [*months, *map(missing_sentence, self.missing())]
 
     def agreement(self, cell: GridCell) -> Agreement:
         """Return how the digests and the souvenirs of the month of a cell belong together."""

@@ -57,6 +57,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--csv": {"action": "store_true", "help": "output CSV instead of a table"},
     "--json": {"action": "store_true", "help": "output JSON instead of a table"},
     "--dry-run": {"action": "store_true", "help": "change nothing, only report what would be done"},
+    "--lookup": {"metavar": "FIELD", "help": "field that identifies users, such as email"},
 }
 
 
@@ -151,19 +152,17 @@ def parse_segments(options: dict[str, Any]) -> dict[str, Any]:
 def add_user(parser: Any) -> None:
     """Add the argument and the option that name a user."""
     parser.add_argument("user", metavar="USER", help="primary key of the user")
-    parser.add_argument(
+    add_options(
+        parser,
         "--lookup",
-        metavar="FIELD",
-        default="pk",
-        help="field of the user model that identifies USER, such as email (default: the primary "
-        "key, also of a user who has been deleted)",
+        lookup=" (default: the primary key, also of a user who has been deleted)",
     )
 
 
 def parse_user(options: dict[str, Any]) -> Hashable:
     """Return the primary key of the user; the user need not exist, unless there is a lookup."""
     text, lookup = options["user"], options["lookup"]
-    if lookup == "pk":
+    if lookup in (None, "pk"):
         with command_errors():
             return primary_key(text)
     model = get_user_model()

@@ -106,12 +106,7 @@ class Command(SouvenirsCommand):
             help="identify the user of a log line by the first group of REGEX "
             "(default: the authenticated user of the line)",
         )
-        parser.add_argument(
-            "--lookup",
-            metavar="FIELD",
-            help="field by which the files identify users "
-            "(default: the primary key; in logs, the username)",
-        )
+        add_options(parser, "--lookup", lookup=" (default: the primary key; in logs, the username)")
         parser.add_argument(
             "--window",
             type=float,
