@@ -9,18 +9,13 @@ from typing import Any, NamedTuple
 from django.db import models
 
 from ..calendar import BUCKETS, DAY_LEVEL, MONTH_LEVEL, GridCell, moment_of, stored
-from ..stores import Digest, DigestTable, get_store
+from ..stores import DigestTable, get_store
 
 NAMES = {
     **{seconds: f"bucket of {seconds} s" for seconds in BUCKETS},
     DAY_LEVEL: "day",
     MONTH_LEVEL: "month",
 }
-
-
-class _Length(models.Func):
-    function = "LENGTH"
-    output_field = models.BigIntegerField()
 
 
 class Level(NamedTuple):
@@ -57,10 +52,9 @@ def status() -> Status:
         count=models.Count("*"), oldest=models.Min("when")
     )
     oldest = waiting["oldest"]
-    totals = _totals(store.alias)
-    buckets = [
-        each for each in totals if each["kind"] == Digest.ACTIVE and each["level"] in BUCKETS
-    ]
+    totals = store.digests.totals()
+    own = [each for each in totals if each["kind"] == store.digests.kind]
+    buckets = [each for each in own if each["level"] in BUCKETS]
     return Status(
         souvenirs_waiting=waiting["count"],
         oldest_waiting=None if oldest is None else stored(oldest),
@@ -75,32 +69,13 @@ def faults() -> list[str]:
     return get_store().digests.faults()
 
 
-def _totals(alias: str) -> list[dict[str, Any]]:
-    """Return sums of the digests of each kind and level."""
-    digests = Digest.objects.using(alias).filter(level__in=NAMES)
-    totals = (
-        digests.order_by("kind", "level")
-        .values("kind", "level")
-        .annotate(
-            rows=models.Count("pk"),
-            stale=models.Count("pk", filter=models.Q(is_stale=True)),
-            members=models.Sum("count"),
-            size=models.Sum(_Length("body")),
-            last=models.Max("start"),
-            last_pruned=models.Max("start", filter=models.Q(is_pruned=True)),
-        )
-    )
-    return [dict(each) for each in totals]
-
-
 def _end_of_last(totals: list[dict[str, Any]], name: str) -> datetime | None:
     ends = [GridCell(each["level"], each[name]).end for each in totals if each[name] is not None]
     return moment_of(max(ends)) if ends else None
 
 
 def _levels(totals: list[dict[str, Any]], alias: str) -> Iterator[Level]:
-    """Generate the levels of the digests of souvenirs, then those of other kinds."""
-    for each in sorted(totals, key=lambda each: each["kind"] != Digest.ACTIVE):
+    for each in totals:
         digests, level = DigestTable(alias, each["kind"]), each["level"]
         yield Level(
             name=digests.describe(NAMES[level]),

@@ -79,6 +79,11 @@ def is_of_souvenirs(kind: str) -> bool:
     return kind == Digest.ACTIVE
 
 
+class _Length(models.Func):
+    function = "LENGTH"
+    output_field = models.BigIntegerField()
+
+
 class DigestTable:
     """The digests of one kind in a database."""
 
@@ -95,6 +100,28 @@ class DigestTable:
             if last != self.kind:
                 tables.append(DigestTable(self.alias, last))
         return tables
+
+    def totals(self) -> list[dict[str, Any]]:
+        """Return sums of the digests of each kind and level, those of this kind first.
+
+        The keys are ``kind``, ``level``, ``rows``, ``stale`` (rows), ``members``, ``size`` in
+        bytes, and ``last`` and ``last_pruned``, the latest starts.
+        """
+        levels = [*BUCKETS, DAY_LEVEL, MONTH_LEVEL]
+        digests = Digest.objects.using(self.alias).filter(level__in=levels)
+        totals = (
+            digests.order_by("kind", "level")
+            .values("kind", "level")
+            .annotate(
+                rows=models.Count("pk"),
+                stale=models.Count("pk", filter=models.Q(is_stale=True)),
+                members=models.Sum("count"),
+                size=models.Sum(_Length("body")),
+                last=models.Max("start"),
+                last_pruned=models.Max("start", filter=models.Q(is_pruned=True)),
+            )
+        )
+        return sorted(map(dict, totals), key=lambda each: each["kind"] != self.kind)
 
     def describe(self, subject: GridCell | str) -> str:
         """Return the subject with the kind of these digests, unless they are of souvenirs."""
