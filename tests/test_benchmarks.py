@@ -16,7 +16,9 @@ SITE = ["--rows=1000", "--users=50", "--days=90", "--seconds=0"]
 OPTIONS = {
     "count": [*SITE, "--engines=sqlite"],
     "growth": ["--rows=500,1000", *SITE[1:], "--engines=sqlite"],
+    "importing": ["--lines=100", "--rounds=1"],
     "insights": [*SITE, "--months=2", "--engines=sqlite"],
+    "keys": [*SITE, "--engines=sqlite", "--kinds=integer,UUID"],
     "memory": ["--passing=100"],
     "pages": [
         *("--rows=11000", "--users=800", "--days=90", "--engines=sqlite"),
