@@ -117,6 +117,8 @@ def test_lists_and_a_user_look_as_if_they_belonged_there(enter, scheme):
         tab.click()
     year = page.locator(".souvenirs-year")
     year.wait_for(state="visible")
+    # A theme may let the tab fade in: until then, its text has less contrast.
+    page.wait_for_function("document.getAnimations().every(each => each.playState != 'running')")
     assert serious(page, ".souvenirs-year") == []
     assert overflow(page) <= 0
     assert visitor.wrong == []

@@ -206,6 +206,11 @@ def later(seed):
     return more
 
 
+def disagreements():
+    """What the checks of the site say of its tables."""
+    return [str(each.msg) for each in failed_checks() if each.id == "souvenirs.W016"]
+
+
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("model", [Digest, Souvenir])
 @pytest.mark.parametrize("pruned", [None, 3, 40])
@@ -224,8 +229,9 @@ def test_restored_table_gives_no_low_number(leave, seed, model, pruned):
     assert wrong(rows, asked) == []
     backup.restore()
     assert wrong(rows, asked, low=True) == []
-    said = [run("digest_souvenirs", "--status"), *(str(each.msg) for each in failed_checks())]
-    assert all("do not belong together in 2025-0" in each for each in said[:2])
+    for said in (run("digest_souvenirs", "--status"), *disagreements()):
+        assert "do not belong together in 2025-0" in said
+    assert disagreements()
     if pruned is None:
         # Of the souvenirs that the older table has.
         assert refused(asked) == 0 or model is Souvenir
@@ -233,7 +239,7 @@ def test_restored_table_gives_no_low_number(leave, seed, model, pruned):
         run("digest_souvenirs")
         assert "found 0 differences" in run("digest_souvenirs", "--verify")
         assert "belong together" not in run("digest_souvenirs", "--status")
-        assert not failed_checks()
+        assert not disagreements()
     else:
         with suppress(CommandError):
             run("digest_souvenirs")
