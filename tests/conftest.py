@@ -48,7 +48,6 @@ MEASURED_ONCE = {
     "api",
     "digests",
     "integrations",
-    "management",
     "recording",
     "test_compatibility.py",
     "test_setting_values.py",

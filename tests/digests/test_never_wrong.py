@@ -81,9 +81,7 @@ COLUMNS = [field.name for field in Digest._meta.fields if not field.primary_key]
 
 @pytest.mark.parametrize("pruned", [False, True])
 @pytest.mark.parametrize("stale", [False, True])
-@pytest.mark.parametrize(
-    "step", [pytest.param(STEP, marks=pytest.mark.thorough), 41]
-)
+@pytest.mark.parametrize("step", [pytest.param(STEP, marks=pytest.mark.thorough), 41])
 @pytest.mark.above_the_store
 def test_any_flipped_bit_is_found_or_harmless(leave, pruned, stale, step):
     rows = [(1, START + HOUR), (2, START + HOUR), (2, START + 3 * HOUR)]

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject, empty
 
 import souvenirs
+from souvenirs.resilience import timeouts
 from tests.conftest import vendor_is
 
 PACKAGE = Path(souvenirs.__file__).parent
@@ -204,6 +205,15 @@ def test_execute_gen_is_waited_for_no_longer_than_the_timeout():
     with pytest.raises(connection.Database.OperationalError):
         connection.connection.wait(generator, timeout=0.05)
     connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wait_takes_a_timeout():
+    if not vendor_is("postgresql"):
+        pytest.skip("psycopg's own method")
+    connection.ensure_connection()
+    timeouts._can_give_up.cache_clear()
+    assert timeouts._can_give_up(connection.connection)
 
 
 def test_read_timeout():

@@ -99,9 +99,8 @@ def usage_payload(parameters: Parameters) -> Payload:
     else:
         report, label = OF_SUBSCRIPTION[parameters.interval]
         usages = report(parameters.subscription_start, start, end, parameters.zone, **groups)
-    if start is not None:
-        # As in version 1, days begin with the month of the start, and months before an empty range.
-        usages = (usage for usage in usages if _ends_after(usage, start))
+    # As in version 1, days begin with the month of the start, and months before an empty range.
+    usages = (usage for usage in usages if _ends_after(usage, start))
     return Payload(
         [
             {
@@ -117,8 +116,10 @@ def usage_payload(parameters: Parameters) -> Payload:
     )
 
 
-def _ends_after(usage: Usage, start: datetime) -> bool:
-    return utc(checked(usage["period"]["end"], "end")) > utc(checked(start, "start"))
+def _ends_after(usage: Usage, start: datetime | None) -> bool:
+    return start is None or utc(checked(usage["period"]["end"], "end")) > utc(
+        checked(start, "start")
+    )
 
 
 def series_payload(parameters: Parameters) -> Payload:

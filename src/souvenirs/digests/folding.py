@@ -82,7 +82,7 @@ def fold(cell: GridCell, since: datetime | None = None, rows: int = ROWS) -> Fol
             if store.digests.agreement(cell) is not Agreement.AGREED:
                 return Folded(0, moment_of(cell.end), [])  # its month has to be repaired first
             found = _undigested(span, store)
-            digests = store.digests.buckets(found)
+            digests = store.digests.buckets(found) if found else {}
             for bucket, souvenirs in found.items():
                 digest = digests[bucket]
                 try:

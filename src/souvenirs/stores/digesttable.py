@@ -291,9 +291,7 @@ class DigestTable:
     # The methods below need the lock of the month.
 
     def buckets(self, cells: Collection[GridCell]) -> dict[GridCell, Digest]:
-        """Return the digests of buckets of the same length, new ones for those without."""
-        if not cells:
-            return {}
+        """Return the digests of buckets, at least one, of one length; new ones if there is none."""
         first, last = min(cells), max(cells)
         there = self.all().filter(level=first.level, start__range=(first.start, last.start))
         known = {digest.cell: digest for digest in there.iterator()}
