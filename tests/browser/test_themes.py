@@ -11,6 +11,13 @@ from tests.processes import HOST, ROOT, Server
 pytestmark = pytest.mark.browser
 
 USAGE = "/admin/souvenirs/usage/"
+#: Whether an element and all that it is in are opaque.
+OPAQUE = """element => {
+    for (; element; element = element.parentElement)
+        if (getComputedStyle(element).opacity != 1) return false;
+    return true;
+}"""
+
 OURS = {
     "Overview": f"{USAGE}?{RANGE}",
     "Retention": f"{USAGE}retention/?{RANGE}",
@@ -118,7 +125,7 @@ def test_lists_and_a_user_look_as_if_they_belonged_there(enter, scheme):
     year = page.locator(".souvenirs-year")
     year.wait_for(state="visible")
     # A theme may let the tab fade in: until then, its text has less contrast.
-    page.wait_for_function("document.getAnimations().every(each => each.playState != 'running')")
+    page.wait_for_function(OPAQUE, arg=year.element_handle())
     assert serious(page, ".souvenirs-year") == []
     assert overflow(page) <= 0
     assert visitor.wrong == []
