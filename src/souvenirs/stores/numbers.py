@@ -148,7 +148,9 @@ def numbered_by(
     others: Collection[Hashable] | None = None,
 ) -> dict[Any, Numbered]:
     """Return the same by the value of an expression or a field."""
-    pairs = rows.order_by().values_list(group, "pk")
+    # As an expression: some versions of Django omit a field that is named twice.
+    value = models.F(group) if isinstance(group, str) else group
+    pairs = rows.order_by().values_list(value, "pk")
     if rows.db != alias:
         return _fetched(pairs.iterator(), alias, others)
     return _joined(pairs, True, alias, others)
