@@ -222,15 +222,15 @@ def _listed(parameters: Parameters) -> QuerySet[Any]:
 
 def health_payload(parameters: Parameters) -> Payload:
     """Return the start of history, the progress of digesting, and failed system checks."""
+    known = status()
     checks = [
         {
             "id": str(message.id),
             "message": str(message.msg),
             "hint": str(message.hint) if message.hint else None,
         }
-        for message in failed_checks()
+        for message in failed_checks(known)
     ]
-    known = status()
     moments = {
         "counted_since": get_store().first(),
         "digested_until": known.digested_until,

@@ -26,7 +26,7 @@ from ..counting import (
     is_active_field,
     segment_definition,
 )
-from ..digests import faults
+from ..digests import Status, faults
 from ..middleware import SouvenirsMiddleware
 from ..stores import get_store
 from .migrations import check_migrated, has_tables, unapplied
@@ -155,11 +155,12 @@ def check_sqlite() -> Iterator[CheckMessage]:
         )
 
 
-def check_digesting() -> Iterator[CheckMessage]:
-    oldest = get_store().oldest_undigested()
+def check_digesting(progress: Status | None = None) -> Iterator[CheckMessage]:
+    """Check that digesting has not stopped. With the status, this takes no query."""
+    oldest = get_store().oldest_undigested() if progress is None else progress.oldest_waiting
     if oldest is None or datetime.now(UTC) - oldest <= BEHIND:
         return
-    if get_store().has_digests():
+    if get_store().has_digests() if progress is None else progress.has_digests:
         yield Warning(
             f"Digesting has fallen behind: the oldest undigested souvenir is from "
             f"{oldest:%Y-%m-%d %H:%M} UTC.",

@@ -44,6 +44,11 @@ class Status(NamedTuple):
     pruned_until: datetime | None
     levels: list[Level]
 
+    @property
+    def has_digests(self) -> bool:
+        """Whether there are digests of souvenirs."""
+        return any(level.kind is None for level in self.levels)
+
 
 def status() -> Status:
     """Return the progress of digesting, and the size of the digests of all kinds."""

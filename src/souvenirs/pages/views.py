@@ -304,7 +304,7 @@ def health(page: PageRequest) -> Context:
         "tables": [
             sections.health.status_table(progress, get_store().first(), page),
             sections.health.levels_table(progress.levels, page),
-            sections.health.checks_table(failed_checks(), page),
+            sections.health.checks_table(failed_checks(progress), page),
         ]
     }
 
