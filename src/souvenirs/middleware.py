@@ -42,6 +42,7 @@ from .recording import (
 from .resilience import ThrottledLogger, database_breaker
 from .scope import has_scopes, scoped
 from .sets import primary_key
+from .stores import get_store
 
 logger = ThrottledLogger(__name__)
 
@@ -217,7 +218,8 @@ def _find_user(session: Any, window: Window | None, request: HttpRequest | None)
 
 def _record_session(request: HttpRequest, session: Hashable, window: Window | None) -> None:
     try:
-        user = _user_to_record(request.session, window)
+        with get_store().own_transaction():
+            user = _user_to_record(request.session, window)
     except Exception as error:
         if is_passing(error):
             _keep_session(request, session, window, has_failed=True)
@@ -245,10 +247,10 @@ def _user_to_record(session: Any, window: Window | None) -> Any:
 def _attempt(
     request: HttpRequest, record: Callable[[], None], keep: Callable[[], None], whose: str
 ) -> None:
-    """Leave a souvenir; later, if the breaker of the database is open."""
+    """Leave a souvenir; later, if the database is broken or the site has a transaction open."""
     began = monotonic()
     try:
-        if not database_breaker().allows():
+        if not _may_write():
             keep()
             return
         with closing_opened() if isinstance(request, ASGIRequest) else nullcontext():
@@ -256,6 +258,11 @@ def _attempt(
             catch_up(began)
     except Exception:
         logger.exception("Could not leave a souvenir of %s.", whose)
+
+
+def _may_write() -> bool:
+    breaker = database_breaker()
+    return breaker.is_due() and not get_store().in_manual_transaction() and breaker.allows()
 
 
 def _do_nothing() -> None:

@@ -141,6 +141,17 @@ def test_run_on_commit():
         assert connection.run_on_commit[-1][1] is test_run_on_commit
 
 
+@pytest.mark.django_db(transaction=True)
+def test_commit_on_exit():
+    with transaction.atomic():
+        assert connection.commit_on_exit
+    connection.set_autocommit(False)
+    with transaction.atomic():
+        assert not connection.commit_on_exit
+    connection.rollback()
+    connection.set_autocommit(True)
+
+
 def test_settings_dict():
     """A connection reads its settings when it connects."""
     wrapper = connection.copy()

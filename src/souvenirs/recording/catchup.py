@@ -89,6 +89,8 @@ class _Turn:
     def run(self) -> None:
         if not conf.ENABLED or self.is_half_over() or self.store.can_be_undone():
             return
+        if self.store.in_manual_transaction():
+            return
         if not self.rest.breaker.allows():
             return
         # The receivers of signals take time from the request, so it is looked at after each.
@@ -131,18 +133,19 @@ class _Turn:
 
     def write(self, batch: list[Late], claimed: list[tuple[Hashable, Window]]) -> None:
         ready: dict[UserRange, Late] = {}
-        for late in batch:
-            if self.is_half_over() or not self.admits(late, claimed):
-                self.left.append(late)
-            elif late.user is not None:
-                ready.setdefault(range_of(late), late)
-        if not ready:
-            return
-        end = self.began + self.seconds * (1 if batch[0].company else 2)
-        present = self.store.add_missing(
-            [(Sighting(late.user, late.when), limits) for limits, late in ready.items()],
-            max(end - monotonic(), self.seconds / 2),
-        )
+        with self.store.own_transaction():
+            for late in batch:
+                if self.is_half_over() or not self.admits(late, claimed):
+                    self.left.append(late)
+                elif late.user is not None:
+                    ready.setdefault(range_of(late), late)
+            if not ready:
+                return
+            end = self.began + self.seconds * (1 if batch[0].company else 2)
+            present = self.store.add_missing(
+                [(Sighting(late.user, late.when), limits) for limits, late in ready.items()],
+                max(end - monotonic(), self.seconds / 2),
+            )
         self.has_written = True
         self.rest.breaker.close()
         database_breaker().close()

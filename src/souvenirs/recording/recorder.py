@@ -32,7 +32,7 @@ from .requestuser import unwrap
 
 logger = logging.getLogger(__name__)
 
-Outcome = Literal["added", "rate-limited", "duplicated", "skipped"]
+Outcome = Literal["added", "rate-limited", "duplicated", "remembered", "skipped"]
 
 #: Types of primary keys whose values equal none of another type, as True and 1.0 equal 1.
 KEY_TYPES = frozenset({int, str, UUID})
@@ -55,7 +55,8 @@ def souvenez(
     ``SOUVENIRS_RATELIMIT_SECONDS``, a number of seconds, or False or 0 for no limit.
     ``check_duplicate`` first looks for a souvenir of the same user and instant.
 
-    Returns ``"added"``; ``"rate-limited"``; ``"duplicated"``; or ``"skipped"`` if
+    Returns ``"added"``; ``"rate-limited"``; ``"duplicated"``; ``"remembered"`` if it will be left
+    once a transaction that the site manages without autocommit is over; or ``"skipped"`` if
     ``SOUVENIRS_ENABLED`` is False or the transaction around the call is already broken. A souvenir
     added inside a transaction is as durable as that transaction.
 
@@ -174,6 +175,9 @@ class _Attempt(NamedTuple):
             return "skipped"
         began, when = monotonic(), self.when or datetime.now(UTC)
         try:
+            if store.in_manual_transaction():
+                self.keep(store, when, has_failed=False)
+                return "remembered"
             outcome = self._record(store, when)
         except Exception as error:
             if is_passing(error):
@@ -204,7 +208,8 @@ class _Attempt(NamedTuple):
             return "rate-limited"
 
         def is_recorded() -> bool:
-            return store.has_within(UserRange(self.user, *bounds_of(window)))
+            with store.own_transaction():
+                return store.has_within(UserRange(self.user, *bounds_of(window)))
 
         if not is_lasting:
             if rate_limiter.is_claimed(self.key, window, is_recorded):
@@ -220,10 +225,13 @@ class _Attempt(NamedTuple):
 
     def _write(self, store: Store, hook: _CommitHook) -> Outcome:
         sighting = Sighting(hook.user, hook.when)
-        if self.check_duplicate and store.has(sighting):
+        with store.own_transaction():
+            is_duplicate = self.check_duplicate and store.has(sighting)
+            if not is_duplicate:
+                store.add(sighting)
+        if is_duplicate:
             store.on_commit(hook.limit)
             return "duplicated"
-        store.add(sighting)
         database_breaker().close()
         logger.debug("Left a souvenir of user %s at %s.", *sighting)
         store.on_commit(hook)

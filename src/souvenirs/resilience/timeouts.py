@@ -34,8 +34,8 @@ Execute: TypeAlias = Callable[..., Any]
 #: Shortest timeouts of the clients for opening a connection, in seconds.
 CONNECT_SECONDS = {"postgresql": 2, "mysql": 1}
 
-#: PQTRANS_ACTIVE of libpq: a statement is being executed.
-POSTGRESQL_ACTIVE = 1
+#: PQTRANS_IDLE and PQTRANS_ACTIVE of libpq: no transaction is open, a statement is being executed.
+POSTGRESQL_IDLE, POSTGRESQL_ACTIVE = 0, 1
 
 #: The share of the limit after which an error is taken for a timeout.
 NEARLY = 0.9
@@ -127,7 +127,9 @@ class Limit(ABC):
 class _PostgreSQL(Limit):
     def set(self) -> None:
         connection = self.connection
-        self.is_set = not connection.in_atomic_block and connection.get_autocommit()
+        self.is_set = not connection.in_atomic_block and (
+            connection.get_autocommit() or self.driver.info.transaction_status == POSTGRESQL_IDLE
+        )
         if self.is_set:
             self.prefix = f"SET LOCAL statement_timeout = {self.milliseconds}; "
             self.wrapper = connection.execute_wrapper(

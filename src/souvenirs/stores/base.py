@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -90,6 +91,20 @@ class Store(ABC):
     @abstractmethod
     def can_be_undone(self) -> bool:
         """Whether a souvenir left now would be rolled back with a transaction of the site."""
+
+    @abstractmethod
+    def in_manual_transaction(self) -> bool:
+        """Whether the site, with autocommit off, may have a transaction open.
+
+        Nobody announces whether it is committed.
+        """
+
+    @abstractmethod
+    def own_transaction(self) -> AbstractContextManager[None]:
+        """Return a block that is committed where autocommit is off.
+
+        That must not be :meth:`in_manual_transaction`.
+        """
 
     @abstractmethod
     def on_commit(self, callback: Callable[[], object]) -> None:

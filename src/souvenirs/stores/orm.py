@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, cached_property
 from time import monotonic
@@ -25,8 +26,8 @@ from .sizes import souvenir_size
 from .souvenirs import SouvenirQuerySet, souvenirs_in
 from .usable import catalog
 
-#: PQTRANS_INERROR of libpq.
-POSTGRESQL_IN_ERROR = 3
+#: PQTRANS_IDLE and PQTRANS_INERROR of libpq.
+POSTGRESQL_IDLE, POSTGRESQL_IN_ERROR = 0, 3
 
 
 class OrmStore(Store):
@@ -95,6 +96,27 @@ class OrmStore(Store):
         # As in Django itself, the transaction of a TestCase does not count.
         blocks: list[Any] = self.writer.atomic_blocks
         return not all(block._from_testcase for block in blocks)
+
+    def in_manual_transaction(self) -> bool:
+        connection: Any = self.writer
+        if connection.connection is not None and connection.in_atomic_block:
+            return not connection.commit_on_exit
+        if not _is_manual(connection):
+            return False
+        # A rollback of ours would drop what the site wants to be done after its commit.
+        return bool(connection.run_on_commit) or _may_be_in_transaction(connection)
+
+    @contextmanager
+    def own_transaction(self) -> Iterator[None]:
+        connection = self.writer
+        try:
+            yield
+        except BaseException:
+            if _is_manual(connection):
+                connection.rollback()
+            raise
+        if _is_manual(connection):
+            connection.commit()
 
     def on_commit(self, callback: Callable[[], object]) -> None:
         if self.can_be_undone():
@@ -195,6 +217,26 @@ def _insert_sql(alias: str, rows: int) -> str:
 def _key_field() -> models.Field[Any, Any]:
     """The primary key of the user model, which Django would look up for each value."""
     return USER.target_field  # type: ignore[no-any-return,attr-defined]
+
+
+def _is_manual(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the connection is open, and what is written on it now has to be committed."""
+    if connection.connection is None or connection.in_atomic_block:
+        return False
+    return not connection.get_autocommit()
+
+
+def _may_be_in_transaction(connection: Any) -> bool:
+    """Whether a transaction may be open, where the site commits; MySQL does not tell."""
+    if connection.vendor == "postgresql":
+        return bool(connection.connection.info.transaction_status != POSTGRESQL_IDLE)
+    if connection.vendor == "sqlite":
+        return bool(connection.connection.in_transaction)
+    if not connection.mysql_is_mariadb:
+        return True
+    with time_limited(connection), connection.cursor() as cursor:
+        cursor.execute("SELECT @@in_transaction")
+        return bool(cursor.fetchone()[0])
 
 
 def _is_broken(connection: BaseDatabaseWrapper) -> bool:
