@@ -32,9 +32,9 @@ FIRST_RUN = (
 
 ON_A_SERVER = os.environ.get("SOUVENIRS_TEST_DATABASE", "sqlite") != "sqlite"
 
-#: Where what has passed in full elsewhere is left to the thorough tests: on servers, and with the
-#: other versions of Django that CI runs.
-IS_BRIEF = ON_A_SERVER or os.environ.get("SOUVENIRS_TEST_BRIEF") == "true"
+#: Where what has passed in full elsewhere is left to the thorough tests: on servers, with other
+#: user models, and with the other versions of Django that CI runs.
+IS_BRIEF = not FIRST_RUN or os.environ.get("SOUVENIRS_TEST_BRIEF") == "true"
 
 #: The server on which tests go through the store, and the others.
 IS_THOROUGH_SERVER = (
@@ -42,8 +42,41 @@ IS_THOROUGH_SERVER = (
 )
 IS_BRIEF_SERVER = ON_A_SERVER and not IS_THOROUGH_SERVER
 
-#: Folders and files that reach no lines of their own with another engine or user model. Measuring
-#: takes as long again as the tests themselves.
+HAS_BARE_USER = servers.USER_MODEL == "users.BareUser"
+
+#: Measuring takes as long again as the tests themselves. These folders and files reach the lines
+#: that only a server needs.
+MEASURED_ON_SERVERS = {
+    "counting",
+    "resilience",
+    "sets",
+    "sql",
+    "stores",
+    "test_checks.py",
+    "test_migrations.py",
+}
+
+#: Folders and files that see of a user only the key: with the bare user, it is a number as well.
+SEE_ONLY_KEYS = {
+    "resilience",
+    "sets",
+    "sql",
+    "stores",
+    "test_catchup.py",
+    "test_digest_souvenirs.py",
+    "test_folding.py",
+    "test_kinds.py",
+    "test_never_wrong.py",
+    "test_prune_souvenirs.py",
+    "test_ratelimit.py",
+    "test_repairing.py",
+    "test_replica.py",
+    "test_seenorder.py",
+    "test_setting_values.py",
+    "test_verifying.py",
+}
+
+#: These reach no lines of their own with another user model.
 MEASURED_ONCE = {
     "api",
     "digests",
@@ -65,7 +98,7 @@ def pytest_collection_modifyitems(config, items):
     That goes for the examples of the documentation too, which are of one site, and on servers for
     what is done with the users that are read; that these are right is shown by the truth there.
     What is marked ``through_the_store`` runs on one server, among the thorough tests, and with
-    other user models on SQLite.
+    other user models on SQLite. With the bare user, what sees only its key is left out.
     """
     if FIRST_RUN:
         return
@@ -77,6 +110,7 @@ def pytest_collection_modifyitems(config, items):
         and item.path.name != "test_readme.py"
         and not (ON_A_SERVER and item.get_closest_marker("above_the_store"))
         and not (IS_BRIEF_SERVER and item.get_closest_marker("through_the_store"))
+        and not (HAS_BARE_USER and SEE_ONLY_KEYS.intersection(parts_of(item)))
         and (
             database_fixtures.intersection(item.fixturenames)
             or item.get_closest_marker("django_db")
@@ -93,15 +127,30 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Measure coverage, in a run that is not the first, where it may reach lines of its own."""
-    measuring = None if FIRST_RUN else Coverage.current()
-    if not measuring or item.path.relative_to(Path(__file__).parent).parts[0] not in MEASURED_ONCE:
+    """Measure coverage where it may reach lines of its own."""
+    measuring = Coverage.current()
+    if not measuring or is_measured(item):
         return (yield)
     measuring.stop()
     try:
         return (yield)
     finally:
         measuring.start()
+
+
+def is_measured(item):
+    if item.get_closest_marker("thorough"):
+        return False
+    if FIRST_RUN:
+        return True
+    if ON_A_SERVER:
+        return bool(MEASURED_ON_SERVERS.intersection(parts_of(item)))
+    return not MEASURED_ONCE.intersection(parts_of(item))
+
+
+def parts_of(item):
+    """The folder and the file of a test."""
+    return item.path.relative_to(Path(__file__).parent).parts
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -293,9 +342,10 @@ def require_server(name):
 
 
 def fewer_where_brief(values, *, kept):
-    """Parameters all of which run on SQLite; where it is brief, what is not kept is thorough."""
-    marks = {value: () if value in kept else pytest.mark.thorough for value in values}
-    return [pytest.param(value, marks=marks[value] if IS_BRIEF else ()) for value in values]
+    """Parameters all of which run on SQLite; what is not kept shows nothing of another engine."""
+    mark = pytest.mark.above_the_store if ON_A_SERVER else pytest.mark.thorough
+    marks = {value: () if value in kept or not IS_BRIEF else mark for value in values}
+    return [pytest.param(value, marks=marks[value]) for value in values]
 
 
 def vendor_is(*names):

@@ -19,7 +19,10 @@ from souvenirs.digests import erase_user
 from souvenirs.models import Digest, Souvenir
 from tests.conftest import at, pk_of
 
-pytestmark = pytest.mark.django_db(databases=["default", "elsewhere"])
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "elsewhere"]),
+    pytest.mark.through_the_store,
+]
 
 
 class Router:

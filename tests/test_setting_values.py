@@ -15,8 +15,9 @@ from souvenirs.checks.settings import check_settings
 from souvenirs.checks.site import check_site
 from souvenirs.conf import SETTINGS, Conf, conf
 from souvenirs.conf.kinds import shown
+from tests.conftest import fewer_where_brief
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
 
 
 class Class:
@@ -143,7 +144,9 @@ def mentions(message, value):
     return any(shown(each) in message for each in values)
 
 
-@pytest.mark.parametrize("name", VALID)
+@pytest.mark.parametrize(
+    "name", fewer_where_brief(VALID, kept=["CACHE_NAME", "USER_FUNCTION", "IGNORE_PATHS"])
+)
 def test_no_request_fails(client, make_user, name):
     client.force_login(make_user())
     for kind, value in VALUES.items():

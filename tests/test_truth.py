@@ -41,18 +41,23 @@ pytestmark = [
 #: How much is digested changes what is read, and not what an engine makes of it: a server reads
 #: souvenirs and digests.
 DIGESTED = ["half digested"] if ON_A_SERVER else ["not digested", "half digested", "digested"]
+#: Of 21 years, which take far longer to digest than all the others together.
+LONG = "gitgit_commits"
+STATES = [each for each in product(DATASETS, DIGESTED) if each != (LONG, "digested")]
 ZONES = ["UTC", "America/New_York", "Asia/Kolkata"]
+
+
+def marks_of(name, digested):
+    is_short = digested == "half digested" and name != LONG
+    marks = [] if is_short and not ON_A_SERVER else [pytest.mark.thorough]
+    return marks if name != LONG else [*marks, pytest.mark.through_the_store]
 
 
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(
-            (name, digested),
-            id=f"{name}-{digested}",
-            marks=pytest.mark.thorough if ON_A_SERVER or digested != "half digested" else (),
-        )
-        for name, digested in product(DATASETS, DIGESTED)
+        pytest.param((name, digested), id=f"{name}-{digested}", marks=marks_of(name, digested))
+        for name, digested in STATES
     ],
 )
 def truth(request, django_db_setup, django_db_blocker):

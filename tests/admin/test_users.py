@@ -30,7 +30,10 @@ from tests.conftest import at, pk_of
 from tests.digesting import digest
 from tests.pages.test_pages import Person
 
-pytestmark = pytest.mark.django_db(databases=["default", "elsewhere"])
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "elsewhere"]),
+    pytest.mark.through_the_store,
+]
 
 NOW = at(2025, 6, 18, 10, 30)
 DAY = timedelta(days=1)

@@ -15,7 +15,7 @@ from souvenirs.stores import get_store, give_numbers, numbers_of
 from tests.conftest import INSTANT, at, pk_of
 from tests.digesting import MINUTE, digest, flip_a_bit, naive, ranges, run, sightings
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.through_the_store]
 
 KIND = "registered"
 NINE = at(2025, 3, 31, 9)

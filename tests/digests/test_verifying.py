@@ -20,7 +20,7 @@ from tests.digesting import (
     sightings,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.through_the_store]
 
 NINE = at(2025, 3, 31, 9)
 HOUR = "2025-03-31 09:00 to 2025-03-31 10:00 UTC"

@@ -183,7 +183,7 @@ def keys_in(queryset):
     return set(keys)
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize("zone", fewer_where_brief(["UTC", "Asia/Tokyo"], kept=["Asia/Tokyo"]))
 def test_days_are_those_of_all_that_is_known(moments, zone):
     for key in list(moments)[::4]:
         local = {when.astimezone(ZoneInfo(zone)).date() for when in moments[key]}

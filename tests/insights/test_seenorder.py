@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -59,34 +60,44 @@ def state(request, world):
         list(Pruner(pruned).run())
 
 
-@pytest.fixture(params=["as of many users", "as it is"])
-def _limits(request, monkeypatch):
-    """On such a small site all users would be looked up."""
-    if request.param == "as of many users":
-        monkeypatch.setattr(seenorder, "FEW_USERS", 3)
-        monkeypatch.setattr(seenorder, "SHORT_RANGE", timedelta(days=100))
+@pytest.fixture
+def as_of_many_users(monkeypatch):
+    """Turn what is done with many users on or off: on such a small site all would be looked up."""
+    as_it_is = {name: getattr(seenorder, name) for name in ("FEW_USERS", "SHORT_RANGE")}
+    of_many = {"FEW_USERS": 3, "SHORT_RANGE": timedelta(days=100)}
+
+    def turn(is_on):
+        for name, value in (of_many if is_on else as_it_is).items():
+            monkeypatch.setattr(seenorder, name, value)
+
+    return turn
 
 
-def expected(keys, is_descending=False):
+def in_order(seen, is_descending=False):
     """Sorted by when they were last seen and by key; those never seen come first."""
-    seen = last_seen_many(keys)
     earliest = at(1, 1, 1)
     return sorted(
         seen.items(), key=lambda each: (each[1] or earliest, each[0]), reverse=is_descending
     )
 
 
+def expected(keys, is_descending=False):
+    return in_order(last_seen_many(keys), is_descending)
+
+
 EVERY_PAGE = [(0, 5), (3, 4), (4, 9), (10, 30), (38, 45), (41, 42), (0, 100), (100, 150), (5, 5)]
 
 
-@pytest.mark.usefixtures("_limits", "state")
-def test_every_page_of_everybody():
-    for is_descending in (False, True):
-        every = expected(active_users(), is_descending)
-        assert len(every) == 42
+@pytest.mark.usefixtures("state")
+def test_every_page_of_everybody(as_of_many_users):
+    seen = last_seen_many(active_users())
+    assert len(seen) == 42
+    for are_many, is_descending in product((False, True), repeat=2):
+        as_of_many_users(are_many)
+        every = in_order(seen, is_descending)
         for first, last in EVERY_PAGE:
             found = page_by_last_seen(first, last, is_descending=is_descending)
-            assert found == every[first:last], (first, last)
+            assert found == every[first:last], (are_many, first, last)
 
 
 BOUNDS = [
@@ -100,17 +111,18 @@ BOUNDS = [
 ]
 
 
-@pytest.mark.usefixtures("_limits", "state")
-def test_only_those_last_seen_in_a_range():
+@pytest.mark.usefixtures("state")
+def test_only_those_last_seen_in_a_range(as_of_many_users):
     seen = last_seen_many(active_users())
-    for bounds in BOUNDS:
+    for are_many, bounds in product((False, True), BOUNDS):
+        as_of_many_users(are_many)
         since, before = bounds.get("since", at(1, 1, 1)), bounds.get("before", at(9999, 1, 1))
-        keys = [key for key, moment in seen.items() if since <= moment < before]
+        within = {key: moment for key, moment in seen.items() if since <= moment < before}
         for is_descending in (False, True):
-            every = expected(keys, is_descending)
+            every = in_order(within, is_descending)
             for first, last in [(0, 100), (3, 9)]:
                 found = page_by_last_seen(first, last, is_descending=is_descending, **bounds)
-                assert found == every[first:last], (bounds, first, last)
+                assert found == every[first:last], (are_many, bounds, first, last)
 
 
 @pytest.mark.usefixtures("state")
@@ -127,18 +139,17 @@ def test_ends_are_half_open():
 
 
 @pytest.mark.usefixtures("state")
-@pytest.mark.parametrize("is_descending", [False, True])
-def test_only_some_users(is_descending):
+def test_only_some_users():
     some = ActiveUsers(pk_of(number) for number in (2, 3, 5, 8, 13, 21, 34, 41, 55, 89))
-    seen = [key for key in some if last_seen_many([key])[key]]
-    found = page_by_last_seen(0, 100, among=some, is_descending=is_descending)
-    assert found == expected(seen, is_descending)
-    with_never = page_by_last_seen(0, 100, among=some, has_never=True, is_descending=is_descending)
-    assert with_never == expected(some, is_descending)
-    assert with_never[7:9] == page_by_last_seen(
-        7, 9, among=some, has_never=True, is_descending=is_descending
-    )
-    assert [moment for _, moment in with_never].count(None) == 2
+    moments = last_seen_many(some)
+    seen = {key: moment for key, moment in moments.items() if moment}
+    assert len(moments) - len(seen) == 2
+    for is_descending in (False, True):
+        options = {"among": some, "is_descending": is_descending}
+        assert page_by_last_seen(0, 100, **options) == in_order(seen, is_descending)
+        with_never = page_by_last_seen(0, 100, has_never=True, **options)
+        assert with_never == in_order(moments, is_descending)
+        assert with_never[7:9] == page_by_last_seen(7, 9, has_never=True, **options)
 
 
 @pytest.mark.usefixtures("state")
