@@ -413,11 +413,16 @@ class BlackHole:
             each.close()
 
 
-class Web(Server):
-    """A Django site under gunicorn, or under uvicorn with ``kind="uvicorn"``.
+#: Servers that answer requests in the process that is started.
+ALONE = {"uvicorn", "daphne"}
 
-    ``kind`` is a worker class of gunicorn otherwise: sync, gthread or gevent. ``environment`` names
-    the settings of the site.
+
+class Web(Server):
+    """A Django site under gunicorn, uvicorn or daphne.
+
+    ``kind`` is "uvicorn", "daphne" or a worker class of gunicorn: sync, gthread or gevent.
+    ``environment`` names the settings of the site, and ``asgi`` a function that returns it to
+    uvicorn.
     """
 
     stop_signal = signal.SIGTERM
@@ -430,8 +435,10 @@ class Web(Server):
         threads: int = 1,
         preload: bool = False,
         ready: str = "/ready/",
+        asgi: str = "django.core.asgi:get_asgi_application",
     ) -> None:
         super().__init__()
+        self.asgi = asgi
         self.settings, self.kind, self.number = environment, kind, workers
         self.threads, self.preload, self.ready = threads, preload, ready
         self.url = f"http://{HOST}:{self.port}"
@@ -439,7 +446,7 @@ class Web(Server):
     @property
     def workers(self) -> list[int]:
         """The processes that answer requests, oldest first."""
-        return [self.pid] if self.kind == "uvicorn" else children(self.pid)
+        return [self.pid] if self.kind in ALONE else children(self.pid)
 
     def kill(self, number: signal.Signals = signal.SIGKILL, pid: int | None = None) -> int:
         """Send a signal to a worker, the oldest if none is named, and return which one it was."""
@@ -449,15 +456,18 @@ class Web(Server):
 
     def command(self) -> list[str]:
         if self.kind == "uvicorn":
-            words = [module("uvicorn"), "--factory", "django.core.asgi:get_asgi_application"]
+            words = [module("uvicorn"), "--factory", self.asgi]
             words += ["--host", HOST, "--port", self.port, "--timeout-graceful-shutdown", 1]
+        elif self.kind == "daphne":
+            words = [module("daphne"), "tests.faults.daphne:application"]
+            words += ["--bind", HOST, "--port", self.port]
         else:
             if self.kind == "gevent":
                 module("gevent")
             words = [module("gunicorn"), "django.core.wsgi:get_wsgi_application()"]
             words += ["--bind", f"{HOST}:{self.port}", "--worker-class", self.kind]
             words += ["--workers", self.number, "--threads", self.threads]
-            words += ["--graceful-timeout", 1, "--timeout", 60, "--worker-tmp-dir", self.directory]
+            words += ["--graceful-timeout", 8, "--timeout", 60, "--worker-tmp-dir", self.directory]
             words += ["--preload"] * self.preload
         return [sys.executable, "-m", *map(str, words)]
 

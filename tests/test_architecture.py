@@ -40,6 +40,7 @@ insights        Series, stickiness, power curves, growth, retention, and when us
 importing       Import of history from files and from Django's own tables.
 control         The main functions of the app and the errors they raise.
 middleware      Record the users of requests.
+asgi            Write what a process remembers when an ASGI server shuts it down.
 testing         Helpers for the test suites of projects that use the app.
 checks          System checks of the settings, the site and the database.
 web             Shared by the pages and the API: permissions, parameters of URLs, CSV.
@@ -57,6 +58,7 @@ ROOMS = list(SENTENCES)
 DOORS = {
     "souvenirs.control": "souvenez",
     "souvenirs.middleware": "SouvenirsMiddleware",
+    "souvenirs.asgi": "with_shutdown",
     "souvenirs.models": "Souvenir",
     "souvenirs.reports": "customer_monthly_usage",
     "souvenirs.utils": "iter_months",

@@ -7,7 +7,9 @@ schema. A site without routers and schemas has a single scope, which costs nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -37,6 +39,54 @@ def scoped(key: Hashable) -> Hashable:
 def has_scopes() -> bool:
     """Whether one process serves several scopes."""
     return _scope_function() is not None
+
+
+class Entered(Enum):
+    """How far :func:`entered` makes a tenant the current one."""
+
+    NOT = 0
+    #: For souvenirs: only the router of the site knows in which database its users are.
+    SOUVENIRS = 1
+    WHOLLY = 2
+
+
+@contextmanager
+def entered(tenant: Hashable) -> Iterator[Entered]:
+    """Make a tenant the current one, where the app can, in a process that serves nobody any more.
+
+    What a scope contains is known of databases and schemas only: not of ``SOUVENIRS_SCOPE``.
+    """
+    if scope() == tenant:
+        yield Entered.WHOLLY
+        return
+    if conf.SCOPE is not None:
+        yield Entered.NOT
+        return
+    alias, schema = tenant if isinstance(tenant, tuple) else (tenant, None)
+    if schema is not None:
+        connection: Any = connections[alias]
+        connection.set_schema(schema)
+    if scope() == tenant:
+        yield Entered.WHOLLY
+        return
+    pinned = _PinnedRouter(alias)
+    router.routers.insert(0, pinned)
+    try:
+        yield Entered.SOUVENIRS
+    finally:
+        router.routers.remove(pinned)
+
+
+class _PinnedRouter:
+    """Names one database for souvenirs."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+
+    def db_for_write(self, model: Any, **hints: Any) -> str | None:
+        return self.alias if model._meta.app_label == "souvenirs" else None
+
+    db_for_read = db_for_write
 
 
 @cache

@@ -163,8 +163,18 @@ def test_slow_inserts_cost_nobody(site, postgresql, slow):
     assert statuses(visits) == {200}
 
 
-def test_worker_that_is_stopped_writes_what_it_remembers(site):
-    with Web(site.environment(**LIMITS)) as web:
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("sync", {}),
+        ("gthread", {"threads": 4}),
+        ("gevent", {}),
+        ("uvicorn", {"asgi": "tests.faults.asgi:application"}),
+        ("daphne", {}),
+    ],
+)
+def test_server_that_is_stopped_writes_what_it_remembers(site, kind, options):
+    with Web(site.environment(**LIMITS), kind, **options) as web:
         with table_locked(site):
             visit_all(web, site.people)
         assert site.users() == []

@@ -204,6 +204,36 @@ def a_slow_tenant_closes_nobody_elses_breaker():
         assert database_breaker().allows()
 
 
+def a_process_that_ends_writes_what_it_remembers_in_each_schema():
+    """Users whom it knows, and those of sessions, which it looks up there."""
+    from django.db import OperationalError, connection
+    from django_tenants.utils import schema_context
+
+    from souvenirs.control import souvenez
+    from souvenirs.recording import catch_up_at_exit
+    from souvenirs.resilience import database_breaker
+
+    def fail(execute, sql, params, many, context):
+        if sql.startswith("INSERT INTO"):
+            raise OperationalError("no inserts")
+        return execute(sql, params, many, context)
+
+    forget()
+    for schema in HOSTS:
+        *known, last = VISITORS[schema]
+        client = client_of(schema, last)
+        with schema_context(schema), connection.execute_wrapper(fail):
+            for key in known:
+                with pytest.raises(OperationalError):
+                    souvenez(key)
+            database_breaker().trip()
+        assert client.get("/plain/").status_code == 200
+    connection.set_schema_to_public()
+    assert recorded() == {schema: [] for schema in HOSTS}
+    catch_up_at_exit()
+    assert recorded() == VISITORS
+
+
 def answers_are_the_tenants_own():
     """Counted and shown from souvenirs, then from digests, then from these alone."""
     from django.core.management import call_command
@@ -245,6 +275,7 @@ def main(url):
     calls_are_recorded()
     a_commit_after_the_tenant_is_left_is_remembered_for_the_tenant()
     a_slow_tenant_closes_nobody_elses_breaker()
+    a_process_that_ends_writes_what_it_remembers_in_each_schema()
     answers_are_the_tenants_own()
 
 

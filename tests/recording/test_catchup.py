@@ -625,20 +625,3 @@ def test_reset_forgets(watch):
     reset()
     souvenez(pk_of(2))
     assert seen() == [2]
-
-
-@pytest.mark.parametrize("name", ["the same", "another"])
-def test_process_that_ends_catches_up(watch, monkeypatch, name):
-    """Not in another database: that of the tests is gone by then."""
-    fail(1)
-    if name == "another":
-        monkeypatch.setitem(connection.settings_dict, "NAME", "another")
-    catchup.catch_up_at_exit()
-    assert seen() == ([1] if name == "the same" else [])
-
-
-def test_process_that_ends_raises_nothing(settings, caplog):
-    fail(1)
-    settings.SOUVENIRS_SCOPE = lambda: 1 / 0
-    catchup.catch_up_at_exit()
-    assert "ZeroDivisionError" in caplog.text

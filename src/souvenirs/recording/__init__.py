@@ -1,7 +1,7 @@
 """One request becomes one souvenir."""
 
 from . import backlog
-from .catchup import catch_up, is_passing, may_catch_up
+from .catchup import catch_up, catch_up_at_exit, is_passing, may_catch_up
 from .connections import closing_opened
 from .ignorerules import ignores_request, ignores_user, ignores_visit
 from .impersonation import is_impersonated, is_impersonated_session

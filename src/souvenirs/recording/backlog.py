@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Hashable, Iterable
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from threading import Lock
+
+from django.core import mail
 
 from ..resilience import CircuitBreaker, ThrottledLogger
 from ..scope import scope
@@ -51,6 +54,10 @@ class Backlog:
         self.breaker = CircuitBreaker()
         #: Whether a souvenir has failed since the last one that was written in time.
         self.is_failing = False
+        #: Variables of the tenant: those of the last call that could not write.
+        self.context = Context()
+        #: Whether it is from the tests of a project, and not to be written after them.
+        self.is_of_tests = False
         self._lock = Lock()
         self._waiting: dict[Hashable, Late] = {}
         #: Those that failed alone, which are tried after all others.
@@ -78,6 +85,16 @@ class Backlog:
             for group in (self._waiting, self._stubborn):
                 for late in [late for late in group.values() if late.user == user]:
                     del group[late.id]
+
+    def take_unidentified(self) -> list[Late]:
+        """Take out the souvenirs whose user is not known yet."""
+        with self._lock:
+            groups = (self._waiting, self._stubborn)
+            lates = [late for group in groups for late in group.values() if late.find is not None]
+            for late in lates:
+                self._waiting.pop(late.id, None)
+                self._stubborn.pop(late.id, None)
+        return lates
 
     def recover(self) -> None:
         """Let the rest be tried again: the database works."""
@@ -120,6 +137,11 @@ def backlog_of(tenant: Hashable) -> Backlog | None:
     return _backlogs.get(tenant)
 
 
+def backlogs() -> dict[Hashable, Backlog]:
+    """Return what is to be written, by tenant."""
+    return {tenant: rest for tenant, rest in list(_backlogs.items()) if rest}
+
+
 def keep(late: Late, tenant: Hashable, database: str, *, most: int, has_failed: bool) -> None:
     """Remember a souvenir for a tenant, if there are not ``most`` of all tenants.
 
@@ -127,6 +149,9 @@ def keep(late: Late, tenant: Hashable, database: str, *, most: int, has_failed: 
     """
     rest = _backlogs.setdefault(tenant, Backlog(database))
     rest.is_failing |= has_failed
+    rest.context = copy_context()
+    # Django has an outbox while a test runner is at work.
+    rest.is_of_tests |= hasattr(mail, "outbox")
     if late.id in rest:
         return
     if sum(map(len, list(_backlogs.values()))) >= most:
