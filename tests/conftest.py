@@ -343,9 +343,13 @@ def require_server(name):
 
 def fewer_where_brief(values, *, kept):
     """Parameters all of which run on SQLite; what is not kept shows nothing of another engine."""
-    mark = pytest.mark.above_the_store if ON_A_SERVER else pytest.mark.thorough
-    marks = {value: () if value in kept or not IS_BRIEF else mark for value in values}
-    return [pytest.param(value, marks=marks[value]) for value in values]
+    return mostly_thorough(values, kept=kept) if IS_BRIEF else values
+
+
+def mostly_thorough(values, *, kept):
+    """Parameters all but some of which are left to the thorough tests on SQLite."""
+    marks = (pytest.mark.thorough, pytest.mark.above_the_store)
+    return [pytest.param(value, marks=() if value in kept else marks) for value in values]
 
 
 def vendor_is(*names):

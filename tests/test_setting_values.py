@@ -15,7 +15,7 @@ from souvenirs.checks.settings import check_settings
 from souvenirs.checks.site import check_site
 from souvenirs.conf import SETTINGS, Conf, conf
 from souvenirs.conf.kinds import shown
-from tests.conftest import fewer_where_brief
+from tests.conftest import mostly_thorough
 
 pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
 
@@ -145,7 +145,7 @@ def mentions(message, value):
 
 
 @pytest.mark.parametrize(
-    "name", fewer_where_brief(VALID, kept=["CACHE_NAME", "USER_FUNCTION", "IGNORE_PATHS"])
+    "name", mostly_thorough(VALID, kept=["CACHE_NAME", "USER_FUNCTION", "IGNORE_PATHS"])
 )
 def test_no_request_fails(client, make_user, name):
     client.force_login(make_user())

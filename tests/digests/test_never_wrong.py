@@ -16,7 +16,7 @@ from souvenirs.digests import Digester, Pruner, status
 from souvenirs.models import Digest, Souvenir
 from souvenirs.stores import get_store
 from souvenirs.web.health import failed_checks
-from tests.conftest import fewer_where_brief
+from tests.conftest import fewer_where_brief, mostly_thorough
 from tests.digesting import MINUTE, START, digest, naive, ranges, run, sightings
 
 pytestmark = pytest.mark.django_db
@@ -129,7 +129,7 @@ def test_any_flipped_bit_is_found_or_harmless(leave, pruned, stale, step):
 # A row
 
 
-@pytest.mark.parametrize("pruned", fewer_where_brief([False, True], kept=[True]))
+@pytest.mark.parametrize("pruned", mostly_thorough([False, True], kept=[True]))
 @pytest.mark.above_the_store
 def test_deleted_or_moved_row_is_found_or_harmless(leave, pruned):
     rows = sightings()
@@ -214,7 +214,7 @@ def disagreements():
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("model", [Digest, Souvenir])
-@pytest.mark.parametrize("pruned", fewer_where_brief([3, None, 40], kept=[3]))
+@pytest.mark.parametrize("pruned", mostly_thorough([3, None, 40], kept=[3]))
 def test_restored_table_gives_no_low_number(leave, seed, model, pruned):
     rows = sightings(seed)
     leave(*rows)
