@@ -2,9 +2,8 @@
 
 The app's whole behaviour is tested on SQLite; what meets the database, on each server that answers
 too. ``--rest`` runs what this leaves out: tests marked ``thorough``, other user models, the browser
-and broken servers. All runs go on at once, each with a worker for each processor, since much of
-the time on a server is spent waiting for its disk. With ``CI=true`` a server that does not answer
-is a failure. ``--coverage`` also measures the runs that together cover everything.
+and broken servers; ``--all`` runs both. Several runs go on at once. With ``CI=true`` a server that
+does not answer is a failure. ``--coverage`` also measures the runs that together cover everything.
 """
 
 from __future__ import annotations
@@ -38,6 +37,11 @@ AT_ONCE = len(servers.DATABASES)
 BASIC = "not (thorough or browser or faults)"
 THROUGH_THE_STORE = f"through_the_store and {BASIC}"
 THOROUGH = "thorough and not (browser or faults)"
+WHOLE = "not (browser or faults)"
+
+#: Each worker collects the tests and makes its databases, which takes it ten seconds: only what
+#: would otherwise go on long after all else is shared by two of them.
+TWO_WORKERS = ("-n", "2", "--dist", "worksteal")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Run:
     user_model: str
     marked: str
     #: pytest's options for workers; without any, one test goes on at a time.
-    workers: tuple[str, ...] = field(default=("-n", "logical", "--dist", "worksteal"), repr=False)
+    workers: tuple[str, ...] = field(default=(), repr=False)
     #: Whether it reaches lines that no other run does.
     is_measured: bool = field(default=False, repr=False)
 
@@ -77,15 +81,33 @@ class Run:
         return done.returncode in (0, 5), done.stdout  # 5: the arguments chose no test in this run
 
 
+#: It mostly waits.
+BREAKING = Run("sqlite", USER_MODEL, "browser or faults")
+
+
 def basic() -> Iterator[Run]:
+    """The longest first, here and below."""
     for name in servers.DATABASES:
-        yield Run(name, USER_MODEL, BASIC, is_measured=True)
+        workers = TWO_WORKERS if name == "sqlite" else ()
+        yield Run(name, USER_MODEL, BASIC, workers, is_measured=True)
 
 
 def rest() -> Iterator[Run]:
-    yield Run("sqlite", USER_MODEL, "browser or faults", workers=())
+    yield BREAKING
     for name in servers.DATABASES:
         yield Run(name, USER_MODEL, THOROUGH)
+    yield from other_runs()
+
+
+def everything() -> Iterator[Run]:
+    """Both of them, with the databases of each engine made once."""
+    yield BREAKING
+    for name in servers.DATABASES:
+        yield Run(name, USER_MODEL, WHOLE, TWO_WORKERS, is_measured=True)
+    yield from other_runs()
+
+
+def other_runs() -> Iterator[Run]:
     for name, user_model in OTHER_USER_MODELS:
         yield Run(name, user_model, BASIC, is_measured=user_model != "users.UUIDUser")
         if name != "sqlite":
@@ -101,7 +123,14 @@ def number_of_tests(run: Run, arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__)
-    parser.add_argument("--rest", action="store_true", help="run what is left out otherwise")
+    chosen_runs = parser.add_mutually_exclusive_group()
+    for option, runs_of_it, described in (
+        ("--rest", rest, "run what is left out otherwise"),
+        ("--all", everything, "run both"),
+    ):
+        chosen_runs.add_argument(
+            option, action="store_const", const=runs_of_it, dest="runs", help=described
+        )
     parser.add_argument("--coverage", action="store_true", help="measure coverage")
     options, arguments = parser.parse_known_args(arguments)
 
@@ -111,7 +140,7 @@ def main(arguments: list[str]) -> int:
     if silent and missing.IN_CI:
         print(f"Not answering: {', '.join(silent)}. In CI the whole suite has to run.")
         return 1
-    chosen = list(rest() if options.rest else basic())
+    chosen = list((options.runs or basic)())
     runs = [run for run in chosen if versions[run.database]]
     left_out: Counter[str] = Counter()
     failed = []
