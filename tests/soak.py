@@ -13,11 +13,11 @@ and its end. The pages in ``NEED_DATABASE`` are compared where no fault of the d
 or whole, between the request's start and its end.
 
 **Nobody is lost, and nobody is made up.** A user has a souvenir in each window in which one of the
-user's requests was calm: answered, within one window, ``SETTLING`` seconds or more after the last
-fault and before the next one. A fault lasts from just before it is brought about until the server
-is seen to answer again; that of a killed worker, until the end of its window, because the worker
-may have claimed the window for users whom it did not live to record. And there is no souvenir of a
-user and window without a request of that user that reached into that window.
+user's requests was answered, whatever was broken meanwhile: at the latest when the site is stopped.
+Left out are requests that were in two windows, and those that a killed worker may have remembered
+or claimed the window for: from the start of the fault before the kill to the end of the window
+after it. And there is no souvenir of a user and window without a request of that user that reached
+into that window.
 """
 
 from __future__ import annotations
@@ -262,6 +262,12 @@ class Report:
         self.calm = [visit for visit in visits if not _any(faults, Fault.disturbs, visit)]
         self.silent = [visit for visit in visits if visit.status is None]
         kills = [fault for fault in faults if fault.kind is worker_killed]
+        #: When a worker that was killed may have taken something with it.
+        losses = [
+            fault._replace(started=before.started)
+            for before, fault in zip(faults[:1] + faults, faults, strict=False)
+            if fault.kind is worker_killed
+        ]
         outages = [fault for fault in faults if fault.kind in OF_THE_DATABASE]
         self.unexplained = [
             visit for visit in self.silent if not _any(kills, Fault.overlaps, visit)
@@ -275,9 +281,10 @@ class Report:
         self.different = [visit for visit in self.compared if not answers.equal(visit)]
         owed = {
             (visit.user, window)
-            for visit in self.calm
+            for visit in visits
             if visit.user is not None
             and visit.status is not None
+            and not _any(losses, Fault.disturbs, visit)
             and (window := visit.window(WINDOW)) is not None
         }
         possible = {
@@ -370,6 +377,7 @@ def soak(seconds: float, seed: int, stack: ExitStack) -> tuple[Report, str]:
     faults = Faults(Stage(postgresql, redis, web, random.Random(seed)), seconds)
     with Load(web, choose, CLIENTS, PAUSE, seed, COOKIES) as load:
         faults.run()
+    web.stop()  # which writes what is left
     rows = postgresql.execute('SELECT user_id, "when" FROM souvenirs_souvenir', "site")
     souvenirs = [(user, int(when.timestamp() // WINDOW)) for user, when in rows]
     return Report(load.visits, faults.all, answers, souvenirs), web.log
