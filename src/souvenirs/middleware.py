@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import nullcontext
 from functools import partial
@@ -47,8 +48,9 @@ from .stores import get_store
 logger = ThrottledLogger(__name__)
 
 #: Largest number of souvenirs to be left later while some of them hold a request for
-#: ``SOUVENIRS_BYPASS``, which takes much more memory than a session.
-HELD_REQUESTS = 1_000
+#: ``SOUVENIRS_BYPASS``, which takes much more memory than a session; and for how many seconds, as
+#: a request contains whatever was sent.
+HELD_REQUESTS, HELD_SECONDS = 1_000, 3_600
 
 Response = HttpResponseBase | None
 
@@ -202,10 +204,13 @@ def _keep_session(
     if not conf.COUNT_IMPERSONATED and is_impersonated(request, None):
         return
     if conf.BYPASS is None:
-        find, most = partial(_find_user, request.session, window, None), conf.GATE_SIZE
+        held, most, seconds = None, conf.GATE_SIZE, math.inf
     else:
-        find, most = partial(_find_user, request.session, window, request), HELD_REQUESTS
-    keep_unidentified(("session", session), window, find, most=most, has_failed=has_failed)
+        held, most, seconds = request, HELD_REQUESTS, HELD_SECONDS
+    find = partial(_find_user, request.session, window, held)
+    keep_unidentified(
+        ("session", session), window, find, most=most, has_failed=has_failed, seconds=seconds
+    )
 
 
 def _find_user(session: Any, window: Window | None, request: HttpRequest | None) -> Hashable | None:

@@ -1,10 +1,13 @@
 """What a fault kept from being written is written with the next success."""
 
+import gc
 import os
 import time
 import warnings
+import weakref
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -16,7 +19,7 @@ from django.test import AsyncClient, Client, RequestFactory, override_settings
 
 from souvenirs.conf import conf
 from souvenirs.control import asouvenez, erase_user, souvenez
-from souvenirs.middleware import SouvenirsMiddleware
+from souvenirs.middleware import HELD_SECONDS, SouvenirsMiddleware
 from souvenirs.models import Souvenir
 from souvenirs.recording import backlog, catchup
 from souvenirs.recording.ratelimit import CLAIM_SECONDS, rate_limiter, window_now
@@ -37,6 +40,7 @@ def watch(stopwatch, monkeypatch):
     """A stopwatch for the breakers; to catch up, there is always time."""
     monkeypatch.setattr("souvenirs.recording.catchup.monotonic", lambda: stopwatch.seconds)
     monkeypatch.setattr("souvenirs.recording.recorder.monotonic", lambda: stopwatch.seconds)
+    monkeypatch.setattr("souvenirs.recording.backlog.monotonic", lambda: stopwatch.seconds)
     monkeypatch.setattr("souvenirs.middleware.monotonic", lambda: stopwatch.seconds)
     return stopwatch
 
@@ -225,6 +229,67 @@ def test_held_requests_are_few(make_user, watch, settings, monkeypatch):
         for _ in range(3):
             signed_in(make_user()).get("/plain/")
     assert remembered() == 2
+
+
+@pytest.mark.parametrize("then", ["visit", "limited visit", "slice"])
+def test_held_requests_are_let_go_in_time(make_user, watch, settings, caplog, then):
+    settings.SOUVENIRS_BYPASS = lambda request, user: False
+    requests = weakref.WeakSet()
+    settings.MIDDLEWARE = [f"{__name__}.note_request", *settings.MIDDLEWARE]
+    note_request.requests = requests
+    client, other, limited = (signed_in(make_user()) for _ in range(3))
+    limited.get("/plain/")
+    with left_alone(watch):
+        client.get("/plain/")
+        watch.advance(0.5)
+        other.get("/plain/")
+        watch.advance(HELD_SECONDS - 0.5)
+        gc.collect()
+        assert len(requests) == 2
+        if then == "visit":
+            database_breaker().reset()
+            database_breaker().trip()
+            signed_in(make_user()).get("/plain/")
+        elif then == "limited visit":
+            limited.get("/plain/")
+        catchup.catch_up(watch.seconds)
+    del client
+    gc.collect()
+    assert seen() == ([2, 3, 4] if then == "visit" else [2, 3])
+    assert len(requests) == 0
+    assert "Souvenirs are lost: the requests of 1 visits" in caplog.text
+
+
+def note_request(get_response):
+    def middleware(request):
+        if hasattr(note_request, "requests"):
+            note_request.requests.add(request)
+        return get_response(request)
+
+    return middleware
+
+
+def test_request_that_was_held_too_long_while_it_is_being_read_is_nobodys(watch):
+    """By another thread; then it is put back."""
+
+    def find():
+        watch.advance(HELD_SECONDS)
+        rest.expire()
+        raise OperationalError("the database is slow")
+
+    backlog.keep(
+        backlog.Late("visit", window_start(), window_now(3600), find=find),
+        None,
+        str(connection.settings_dict["NAME"]),
+        most=1,
+        has_failed=False,
+        seconds=HELD_SECONDS,
+    )
+    rest = backlog.backlog()
+    catchup.catch_up(watch.seconds)
+    watch.advance(30)
+    catchup.catch_up(watch.seconds)
+    assert (seen(), remembered()) == ([], 0)
 
 
 @pytest.mark.parametrize("counts", [True, False])
@@ -618,6 +683,58 @@ def test_erased_user_does_not_come_back(watch):
     watch.advance(30)
     souvenez(pk_of(4))
     assert (seen(), remembered()) == ([2, 4], 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_identified", [True, False])
+def test_user_whom_another_process_erased_does_not_come_back(
+    watch, shared_cache, clock, is_identified
+):
+    clock.set(at(2016, 1, 1, 12))
+    if is_identified:
+        fail(1, 2)
+    else:
+        keep_sessions(1, 2)
+    other = dict(backlog._backlogs)
+    backlog.forget()  # which the process that erases does not have
+    clock.set(at(2016, 1, 1, 12, 0, 1))
+    erase_user(pk_of(1))
+    backlog._backlogs.update(other)
+    clock.set(at(2016, 1, 1, 12, 0, 2))
+    souvenez(pk_of(3))
+    assert (seen(), remembered()) == ([2, 3], 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_visit_after_an_erasure_is_a_new_one(watch, shared_cache, clock):
+    clock.set(at(2016, 1, 1, 12))
+    erase_user(pk_of(1))
+    clock.set(at(2016, 1, 1, 12, 0, 1))
+    fail(1)
+    souvenez(pk_of(2))
+    assert seen() == [1, 2]
+
+
+@pytest.mark.parametrize("cache", ["FailingCache", "SilentCache"])
+def test_cache_that_does_not_tell_who_was_erased_costs_nobody(watch, cache):
+    fail(1)
+    with override_settings(CACHES=named(cache)):
+        souvenez(pk_of(2))
+    assert seen() == [1, 2]
+
+
+def keep_sessions(*numbers):
+    """Visits of sessions whose users are still to be found."""
+    for number in numbers:
+        backlog.keep(
+            backlog.Late(
+                f"session {number}", at(2016, 1, 1, 12), None, find=partial(pk_of, number)
+            ),
+            None,
+            str(connection.settings_dict["NAME"]),
+            most=10,
+            has_failed=False,
+        )
 
 
 def test_reset_forgets(watch):

@@ -12,7 +12,7 @@ from souvenirs.asgi import with_shutdown
 from souvenirs.control import souvenez
 from souvenirs.models import Souvenir
 from souvenirs.recording import backlog, catchup
-from souvenirs.recording.ratelimit import window_now
+from souvenirs.recording.ratelimit import rate_limiter, window_now
 from souvenirs.scope import scope
 from tests.conftest import pk_of
 from tests.recording.test_catchup import fail, seen, watch, window_start  # noqa: F401
@@ -90,6 +90,17 @@ def test_after_the_tests_of_a_project_nothing_is_written(watch, monkeypatch, cap
     monkeypatch.delattr(mail, "outbox")
     catchup.catch_up_at_exit()
     assert (seen(), LOST in caplog.text) == ([], False)
+
+
+def test_claim_that_may_be_of_another_process_keeps_nobody_from_being_written(
+    watch,  # noqa: F811
+    shared_cache,
+):
+    """Two souvenirs would be no loss."""
+    fail(1)
+    rate_limiter.claim(pk_of(1), window_now(3600))
+    catchup.catch_up_at_exit()
+    assert seen() == [1]
 
 
 def test_each_database_gets_what_is_its_own(watch, settings):  # noqa: F811

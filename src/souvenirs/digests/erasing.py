@@ -10,8 +10,8 @@ from django.db import transaction
 
 from ..calendar import DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of, moment_of
 from ..conf import conf
-from ..recording import backlog
-from ..scope import scope
+from ..recording import backlog, rate_limiter
+from ..scope import scope, scoped
 from ..sets import CorruptDigest, UserSet, is_number, primary_key
 from ..stores import (
     Agreement,
@@ -83,6 +83,7 @@ def erase_user(user: Any) -> Erased:
         pass  # refused before anything has been done
     if (rest := backlog.backlog()) is not None:
         rest.drop_user(key)
+    rate_limiter.mark_erased(scoped(key))
     erasure.run()
     if erasure.corrupt:
         raise CorruptDigest(

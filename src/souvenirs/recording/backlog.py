@@ -7,13 +7,16 @@ The process remembers them, with the moments at which the users were seen, until
 from __future__ import annotations
 
 import logging
+import math
 import os
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from threading import Lock
+from time import monotonic
 
 from django.core import mail
 
@@ -59,6 +62,8 @@ class Backlog:
         #: Whether it is from the tests of a project, and not to be written after them.
         self.is_of_tests = False
         self._lock = Lock()
+        #: Those that may not be remembered for ever, with the time of monotonic() until they are.
+        self._held: deque[tuple[float, Late]] = deque()
         self._waiting: dict[Hashable, Late] = {}
         #: Those that failed alone, which are tried after all others.
         self._stubborn: dict[Hashable, Late] = {}
@@ -72,6 +77,30 @@ class Backlog:
     def add(self, lates: Iterable[Late]) -> None:
         with self._lock:
             self._waiting.update((late.id, late) for late in lates)
+
+    def hold(self, late: Late, seconds: float) -> None:
+        """Remember a souvenir for so long."""
+        with self._lock:
+            if seconds < math.inf:
+                self._held.append((monotonic() + seconds, late))
+            self._waiting[late.id] = late
+
+    def expire(self) -> None:
+        """Forget the souvenirs whose time is over and whose user is not known yet."""
+        lost = 0
+        with self._lock:
+            while self._held and self._held[0][0] <= monotonic():
+                _, late = self._held.popleft()
+                if late.find is not None:
+                    # Another thread may be looking for the user, and put it back.
+                    late.find = _nobody
+                    self._waiting.pop(late.id, None)
+                    self._stubborn.pop(late.id, None)
+                    lost += 1
+        if lost:
+            logger.log(
+                logging.ERROR, "Souvenirs are lost: the requests of %s visits were held long.", lost
+            )
 
     def drop(self, id: Hashable) -> None:
         """Forget a souvenir that a later call has written."""
@@ -124,6 +153,10 @@ class Backlog:
                 group[late.id] = late
 
 
+def _nobody() -> None:
+    """The user of a visit that is forgotten."""
+
+
 _backlogs: dict[Hashable, Backlog] = {}
 
 
@@ -142,16 +175,26 @@ def backlogs() -> dict[Hashable, Backlog]:
     return {tenant: rest for tenant, rest in list(_backlogs.items()) if rest}
 
 
-def keep(late: Late, tenant: Hashable, database: str, *, most: int, has_failed: bool) -> None:
+def keep(
+    late: Late,
+    tenant: Hashable,
+    database: str,
+    *,
+    most: int,
+    has_failed: bool,
+    seconds: float = math.inf,
+) -> None:
     """Remember a souvenir for a tenant, if there are not ``most`` of all tenants.
 
-    ``has_failed`` says that its own INSERT did.
+    ``has_failed`` says that its own INSERT did. A souvenir whose user is not known is forgotten
+    after ``seconds``.
     """
     rest = _backlogs.setdefault(tenant, Backlog(database))
     rest.is_failing |= has_failed
     rest.context = copy_context()
     # Django has an outbox while a test runner is at work.
     rest.is_of_tests |= hasattr(mail, "outbox")
+    rest.expire()
     if late.id in rest:
         return
     if sum(map(len, list(_backlogs.values()))) >= most:
@@ -163,7 +206,7 @@ def keep(late: Late, tenant: Hashable, database: str, *, most: int, has_failed: 
         return
     if has_failed:
         late.company = 1
-    rest.add([late])
+    rest.hold(late, seconds)
 
 
 def forget() -> None:

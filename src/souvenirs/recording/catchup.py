@@ -46,6 +46,7 @@ def may_catch_up() -> bool:
     rest = backlog()
     if not rest:
         return False
+    rest.expire()
     return rest.breaker.is_due() and database_breaker().is_due()
 
 
@@ -84,7 +85,8 @@ def _write_last(tenant: Hashable, rest: Backlog, end: float, left: int) -> None:
                 return
             unidentified = rest.take_unidentified() if how is Entered.SOUVENIRS else []
             rest.breaker.close()
-            _Turn(rest, began, max((end - began) / left, min(end - began, conf.TIMEOUT))).run()
+            seconds = max((end - began) / left, min(end - began, conf.TIMEOUT))
+            _Turn(rest, began, seconds, is_last=True).run()
             rest.add(unidentified)
     except Exception:
         logger.exception("Could not leave souvenirs of earlier.")
@@ -94,10 +96,14 @@ atexit.register(catch_up_at_exit)
 
 
 class _Turn:
-    """What one request writes of a backlog."""
+    """What one request, or a process that ends, writes of a backlog."""
 
-    def __init__(self, rest: Backlog, began: float, seconds: float) -> None:
+    def __init__(
+        self, rest: Backlog, began: float, seconds: float, *, is_last: bool = False
+    ) -> None:
         self.rest = rest
+        #: Whether nothing can wait for the claims of other processes.
+        self.is_last = is_last
         self.began = began
         self.seconds = seconds
         self.store = get_store()
@@ -110,6 +116,7 @@ class _Turn:
             return
         if self.store.in_manual_transaction():
             return
+        self.rest.expire()
         if not self.rest.breaker.allows():
             return
         # The receivers of signals take time from the request, so it is looked at after each.
@@ -158,6 +165,7 @@ class _Turn:
                     self.left.append(late)
                 elif late.user is not None:
                     ready.setdefault(range_of(late), late)
+            self.leave_out_erased(ready)
             if not ready:
                 return
             end = self.began + self.seconds * (1 if batch[0].company else 2)
@@ -174,6 +182,14 @@ class _Turn:
             if position not in present:
                 user_seen.send_robust(Souvenir, user_pk=late.user, when=late.when, request=None)
 
+    def leave_out_erased(self, ready: dict[UserRange, Late]) -> None:
+        """Leave out users whom another process has erased since they were seen."""
+        erasures = rate_limiter.erasures({scoped(late.user) for late in ready.values()})
+        for limits, late in list(ready.items()):
+            erased = erasures.get(scoped(late.user))
+            if erased is not None and late.when.timestamp() <= erased:
+                del ready[limits]
+
     def admits(self, late: Late, claimed: list[tuple[Hashable, Window]]) -> bool:
         """Find the user and claim the window; False if that has to wait.
 
@@ -185,7 +201,7 @@ class _Turn:
             late.find = None
             if late.user is not None and self.is_half_over():
                 return False
-        if late.user is None or late.window is None:
+        if late.user is None or late.window is None or self.is_last:
             return True
         key = scoped(late.user)
         if rate_limiter.claim(key, late.window):

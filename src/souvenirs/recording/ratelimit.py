@@ -14,7 +14,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -70,6 +70,13 @@ def bounds_of(window: Window) -> tuple[datetime, datetime]:
 def window_now(seconds: float) -> Window:
     """Return the current window of that length."""
     return window_at(time.time(), seconds)
+
+
+#: Under it the cache has the Unix time at which a user was erased, for :data:`ERASED_SECONDS`.
+ERASED = Window(math.inf, 0)
+
+#: How long a visit from before an erasure is known as such by other processes, in seconds.
+ERASED_SECONDS = 7 * 24 * 3600
 
 
 class WindowMemory:
@@ -167,6 +174,16 @@ class RateLimiter:
         self.memory.drop(user)
         self._ask("delete", user, window)
 
+    def mark_erased(self, user: Hashable) -> None:
+        """Tell other processes, which may remember earlier visits, that the user was erased."""
+        self._ask("set", user, ERASED, time.time(), ERASED_SECONDS)
+
+    def erasures(self, users: Collection[Hashable]) -> dict[Hashable, float]:
+        """Return when these users were erased, as Unix times, as far as the cache knows."""
+        names = {self._key(user, ERASED): user for user in users}
+        found = self._call("get_many", list(names)) if names else {}
+        return {names[name]: at for name, at in found.items()} if isinstance(found, dict) else {}
+
     def forget(self) -> None:
         """Clear the memory of this process; the claims in the cache stay."""
         self.memory.forget()
@@ -184,6 +201,9 @@ class RateLimiter:
         return f"{conf.CACHE_PREFIX}{self.generation}{name}.{window.seconds:g}.{window.number}"
 
     def _ask(self, verb: str, user: Hashable, window: Window, *arguments: Any) -> Any:
+        return self._call(verb, self._key(user, window), *arguments)
+
+    def _call(self, verb: str, *arguments: Any) -> Any:
         """Return the answer of the cache; UNAVAILABLE if it fails or its breaker is open."""
         alias = conf.CACHE_NAME
         breaker = cache_breaker(alias)
@@ -192,7 +212,7 @@ class RateLimiter:
         try:
             cache = time_limited_cache(alias)
             began = time.monotonic()
-            answer = getattr(cache, verb)(self._key(user, window), *arguments)
+            answer = getattr(cache, verb)(*arguments)
             waited = time.monotonic() - began
         except Exception:
             logger.exception(

@@ -114,11 +114,16 @@ def keep_unidentified(
     *,
     most: int,
     has_failed: bool,
+    seconds: float,
 ) -> None:
-    """Leave a souvenir of the user whom ``find`` returns later, one per ``visit`` and window."""
+    """Leave a souvenir of the user whom ``find`` returns later, one per ``visit`` and window.
+
+    It is forgotten after so many seconds, in which ``find`` has not been called.
+    """
     when = datetime.now(UTC)
     late = Late((visit, window or when), when, window, find=find)
-    keep(late, scope(), get_store().database, most=most, has_failed=has_failed)
+    database = get_store().database
+    keep(late, scope(), database, most=most, has_failed=has_failed, seconds=seconds)
 
 
 async def asouvenez(
