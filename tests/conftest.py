@@ -42,7 +42,11 @@ IS_THOROUGH_SERVER = (
 )
 IS_BRIEF_SERVER = ON_A_SERVER and not IS_THOROUGH_SERVER
 
-HAS_BARE_USER = servers.USER_MODEL == "users.BareUser"
+#: Where keys are numbers, and where they are UUIDs, the second kind to which SQLite gives numbers.
+HAS_KEYS_LIKE_OTHERS = not ON_A_SERVER and servers.USER_MODEL in (
+    "users.BareUser",
+    "users.UUIDUser",
+)
 
 #: Measuring takes as long again as the tests themselves. These folders and files reach the lines
 #: that only a server needs.
@@ -56,7 +60,7 @@ MEASURED_ON_SERVERS = {
     "test_migrations.py",
 }
 
-#: Folders and files that see of a user only the key: with the bare user, it is a number as well.
+#: Folders and files that see of a user only the key.
 SEE_ONLY_KEYS = {
     "resilience",
     "sets",
@@ -98,7 +102,7 @@ def pytest_collection_modifyitems(config, items):
     That goes for the examples of the documentation too, which are of one site, and on servers for
     what is done with the users that are read; that these are right is shown by the truth there.
     What is marked ``through_the_store`` runs on one server, among the thorough tests, and with
-    other user models on SQLite. With the bare user, what sees only its key is left out.
+    other user models on SQLite. What sees only keys is left out where these are like others.
     """
     if FIRST_RUN:
         return
@@ -110,7 +114,7 @@ def pytest_collection_modifyitems(config, items):
         and item.path.name != "test_readme.py"
         and not (ON_A_SERVER and item.get_closest_marker("above_the_store"))
         and not (IS_BRIEF_SERVER and item.get_closest_marker("through_the_store"))
-        and not (HAS_BARE_USER and SEE_ONLY_KEYS.intersection(parts_of(item)))
+        and not (HAS_KEYS_LIKE_OTHERS and SEE_ONLY_KEYS.intersection(parts_of(item)))
         and (
             database_fixtures.intersection(item.fixturenames)
             or item.get_closest_marker("django_db")

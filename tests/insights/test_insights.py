@@ -426,6 +426,7 @@ def shown(examples):
 
 
 @pytest.mark.thorough
+@pytest.mark.above_the_store
 @shown(25)
 @given(rows=histories, order=strategies.permutations(range(1, 9)))
 def test_renumbering_users_changes_nothing(rows, order):
@@ -434,6 +435,7 @@ def test_renumbering_users_changes_nothing(rows, order):
 
 
 @pytest.mark.thorough
+@pytest.mark.above_the_store
 @shown(25)
 @given(rows=histories, shift=strategies.integers(-200, 3))
 def test_shifting_by_whole_weeks_changes_nothing(rows, shift):
@@ -441,6 +443,7 @@ def test_shifting_by_whole_weeks_changes_nothing(rows, shift):
 
 
 @pytest.mark.thorough
+@pytest.mark.above_the_store
 @shown(25)
 @given(rows=histories, others=histories)
 def test_disjoint_populations_add_up(rows, others):
