@@ -248,6 +248,7 @@ def perform(scene, cast, stops, repeatable=False, forwards=False):
 
 def settle(script):
     """Compare all there is with the truth, before and after what is left has been digested."""
+    assert get_store().digests.apart() == {}
     script.check(lambda ranges: list(map(set, get_store().users_each(ranges))), is_over=True)
     digester = Digester()
     list(digester.run())

@@ -4,6 +4,7 @@ import pytest
 from django.db import OperationalError
 
 from souvenirs.calendar.grid import DAY_LEVEL, MONTH_LEVEL, cell_of, moment_of, second_of
+from souvenirs.digests import Digester
 from souvenirs.digests.folding import Folded, fold
 from souvenirs.models import Digest, UserNumber
 from souvenirs.sets.usersets import UserSet
@@ -69,3 +70,17 @@ def test_a_number_is_given_once():
     for _ in range(2):
         give_numbers([key], "default")
     assert UserNumber.objects.get().user_id == key
+
+
+def test_month_is_not_sealed_on_a_souvenir_that_has_just_been_deleted(leave):
+    leave((1, at(2025, 2, 3)))
+    list(Digester().run())
+    digests = get_store().digests
+    before = digests.inventory(MONTH_OF_2025)
+    with (
+        pytest.raises(digesttable.Contended, match="just been deleted"),
+        digests.locked(MONTH_OF_2025),
+    ):
+        digests.seal(MONTH_OF_2025, sealed=10**6)
+    assert digests.inventory(MONTH_OF_2025) == before
+    assert digests.apart() == {}

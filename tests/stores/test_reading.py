@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from souvenirs.calendar.grid import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL
+from souvenirs.calendar.grid import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, cell_of, second_of
 from souvenirs.control import active_users, count_active_users
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.pruning import Pruner
@@ -343,3 +343,25 @@ def test_day_that_nobody_has_made_is_no_day_without_users(history):
     assert_right(history)
     run(Digester().refresh())
     assert_right(history)
+
+
+def test_first_bucket_digested_during_a_reading_is_not_taken_for_a_lost_one(
+    leave, monkeypatch, caplog
+):
+    """The month has an inventory, left by an erasure, before any bucket has a digest."""
+    leave((1, NOON), (2, NOON))
+    month = cell_of(MONTH_LEVEL, second_of(NOON))
+    digests = get_store().digests
+    with digests.locked(month):
+        digests.seal(month)
+    catalog = usable.catalog
+
+    def then_digested(*arguments):
+        found = catalog(*arguments)
+        digest()
+        return found
+
+    monkeypatch.setattr(usable, "catalog", then_digested)
+    assert set(active_users(NOON, NOON + timedelta(hours=2))) == {pk_of(1), pk_of(2)}
+    assert Digest.objects.exclude(body=b"").exists()
+    assert caplog.messages == []

@@ -150,7 +150,7 @@ def rebuild_locked(cell: GridCell, store: Store, *, keep: bool = False) -> list[
     missing = digests.missing_in(cell)
     lost = [bucket for bucket, is_pruned in missing.items() if is_pruned]
     unrecoverable = [CorruptDigest(missing_sentence(bucket)) for bucket in lost]
-    digests.mark_pruned(cell, all_of_them=keep)
+    digests.mark_pruned(cell, None if keep else digests.pruned_in(cell))
     days = {day.cell for day in digests.days_in(cell).defer("body")}
     buckets, empty = [], []
     for digest in digests.buckets_in(cell).iterator():

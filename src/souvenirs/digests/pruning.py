@@ -17,6 +17,7 @@ from ..calendar import (
     moment_of,
     second_of,
 )
+from ..sets import CorruptDigest
 from ..stores import (
     Agreement,
     SouvenirQuerySet,
@@ -68,37 +69,61 @@ class Pruner:
         """
         if not dry_run and self._souvenirs().exists():
             retried(partial(self.store.digests.seal_first, self.before))
-        for hour in self._souvenirs().cells(HOUR_LEVEL):
-            souvenirs = self.store.souvenirs.in_cell(hour)
-            digested = souvenirs.digested()
-            if not retried(partial(self._is_prunable, hour, dry_run)):
-                self.left += souvenirs.count()
-                continue
-            if dry_run:
-                yield PrunedHour(hour, digested.count())
-                continue
-            # A souvenir with a seal is deleted in a later run, once another one has the seal.
-            unsealed = digested.filter(seal=None)
-            while ids := list(unsealed.values_list("pk", flat=True)[:ROWS]):
-                deleted = retried(partial(delete_souvenirs, ids, self.store.alias))
-                yield PrunedHour(hour, deleted)
+        for day in self._souvenirs().cells(DAY_LEVEL):
+            hours, fault = retried(partial(self._prepare, day, dry_run))
+            for hour in hours:
+                digested = self.store.souvenirs.in_cell(hour).digested()
+                if dry_run:
+                    yield PrunedHour(hour, digested.count())
+                    continue
+                # A souvenir with a seal is deleted in a later run, once another one has the seal.
+                unsealed = digested.filter(seal=None)
+                while ids := list(unsealed.values_list("pk", flat=True)[:ROWS]):
+                    deleted = retried(partial(delete_souvenirs, ids, self.store.alias))
+                    yield PrunedHour(hour, deleted)
+            if fault is not None:
+                raise fault
 
     def _souvenirs(self) -> SouvenirQuerySet:
         return self.store.souvenirs.between(None, self.before)
 
-    def _is_prunable(self, hour: GridCell, dry_run: bool) -> bool:
-        digests = self.store.digests
-        with digests.locked(cell_of(DAY_LEVEL, hour.start)):
-            if self.store.souvenirs.in_cell(hour).undigested().exists():
-                return False
-            if (how := digests.agreement(hour)) is not Agreement.AGREED:
-                raise NotInDigest(apart_sentence(cell_of(MONTH_LEVEL, hour.start), how))
-            if compare(hour).missing:
-                raise NotInDigest(
-                    f"The digests of {hour} lack users of souvenirs that are marked as digested."
-                )
-            if not dry_run:
-                digests.mark_pruned(hour)
-                pruned = [digest.cell for digest in digests.buckets_in(hour).defer("body")]
-                digests.seal(hour, changed=pruned, apart_from=hour)
-        return True
+    def _prepare(self, day: GridCell, dry_run: bool) -> tuple[list[GridCell], Exception | None]:
+        """Mark the hours of a day that can be pruned, up to a fault; return both."""
+        digests, souvenirs = self.store.digests, self._souvenirs().in_cell(day)
+        hours: list[GridCell] = []
+        with digests.locked(day):
+            if (how := digests.agreement(day)) is not Agreement.AGREED:
+                raise NotInDigest(apart_sentence(cell_of(MONTH_LEVEL, day.start), how))
+            undigested = set(souvenirs.undigested().cells(HOUR_LEVEL))
+            fault = None
+            for hour in souvenirs.cells(HOUR_LEVEL):
+                if hour in undigested:
+                    continue
+                if fault := _fault_in(hour):
+                    break
+                hours.append(hour)
+            if hours and not dry_run:
+                self._mark(hours)
+        self.left += sum(self.store.souvenirs.in_cell(hour).count() for hour in undigested)
+        return hours, fault
+
+    def _mark(self, hours: list[GridCell]) -> None:
+        digests, span = self.store.digests, GridCell(hours[-1].end - hours[0].start, hours[0].start)
+        buckets = [
+            GridCell(*found) for found in digests.buckets_in(span).values_list("level", "start")
+        ]
+        pruned = [bucket for bucket in buckets if cell_of(HOUR_LEVEL, bucket.start) in hours]
+        digests.mark_pruned(span, [bucket.start for bucket in pruned])
+        digests.seal(span, changed=pruned, apart_from=span)
+
+
+def _fault_in(hour: GridCell) -> CorruptDigest | NotInDigest | None:
+    try:
+        missing = compare(hour).missing
+    except CorruptDigest as error:
+        return error
+    if not missing:
+        return None
+    return NotInDigest(
+        f"The digests of {hour} lack users of souvenirs that are marked as digested."
+    )

@@ -179,6 +179,12 @@ class DigestTable:
             logger.exception("An inventory of digests is corrupt.")
             return None
 
+    def pruned_in(self, cell: GridCell) -> list[int]:
+        """Return the starts of the buckets of a day or month that its inventory says are pruned."""
+        inventory = self.inventory(cell_of(MONTH_LEVEL, cell.start))
+        buckets = inventory.buckets if inventory else {}
+        return [bucket.start for bucket, is_pruned in buckets.items() if is_pruned]
+
     def missing_in(self, cell: GridCell) -> dict[GridCell, bool]:
         """Return the buckets in a day or month whose digest is gone, and whether it was pruned."""
         inventory = self.inventory(cell_of(MONTH_LEVEL, cell.start))
@@ -340,16 +346,13 @@ class DigestTable:
         for month in {cell_of(MONTH_LEVEL, start) for start in starts}:
             self.of(month).update(is_stale=True, checksum=0)
 
-    def mark_pruned(self, cell: GridCell, *, all_of_them: bool = True) -> None:
+    def mark_pruned(self, cell: GridCell, starts: Collection[int] | None = None) -> None:
         """Mark the buckets of a cell permanently: their souvenirs may be deleted.
 
-        Without ``all_of_them``, those that the inventory says are pruned.
+        With ``starts``, only the buckets that start at these seconds.
         """
         unmarked = self.buckets_in(cell).filter(is_pruned=False)
-        if not all_of_them:
-            inventory = self.inventory(cell_of(MONTH_LEVEL, cell.start))
-            buckets = inventory.buckets if inventory else {}
-            starts = [bucket.start for bucket, is_pruned in buckets.items() if is_pruned]
+        if starts is not None:
             unmarked = unmarked.filter(start__in=starts)
         unmarked.update(is_pruned=True)
 
@@ -369,14 +372,13 @@ class DigestTable:
         month = cell_of(MONTH_LEVEL, cell.start)
         inventory = self.inventory(month)
         buckets: dict[GridCell, bool] = dict(inventory.buckets) if inventory else {}
-        there = self.buckets_in(month).values_list("level", "start", "is_pruned")
-        known = None if inventory is None else set(changed)
-        for bucket in known or ():
-            buckets.pop(bucket, None)
-        for level, start, is_pruned in there:
-            bucket = GridCell(level, start)
-            if known is None or bucket in known:
-                buckets[bucket] = is_pruned
+        there = self.buckets_in(month)
+        if inventory is not None:
+            there = there.filter(start__in=[bucket.start for bucket in changed])
+            for bucket in changed:
+                buckets.pop(bucket, None)
+        for level, start, is_pruned in there.values_list("level", "start", "is_pruned"):
+            buckets.setdefault(GridCell(level, start), is_pruned)
         if sealed is None:
             sealed = self._to_be_sealed(month, apart_from)
         seals = by_month(sealed_in(self.alias))
@@ -387,15 +389,20 @@ class DigestTable:
             has_souvenir=sealed is not None,
             has_pruned=any(buckets.values()),
         )
-        put_seal(month, seal, sealed, self.alias)
+        if not put_seal(month, seal, sealed, self.alias):
+            raise Contended(f"The souvenir to be sealed in {month} has just been deleted.")
         self._store(month, Inventory(seal, buckets))
 
     def _store(self, month: GridCell, inventory: Inventory) -> None:
         place: dict[str, Any] = {"kind": self.kind, "level": INVENTORY_LEVEL, "start": month.start}
         row = Digest(**place, version=inventory.seal - 1, is_stale=False)
         row.put(inventory.users(month))
-        values = {name: getattr(row, name) for name in WRITTEN}
-        self._rows().update_or_create(values, **place)
+        if (
+            not self._rows()
+            .filter(**place)
+            .update(**{name: getattr(row, name) for name in WRITTEN})
+        ):
+            self.create([row])
 
     def _keep_unknown(self, month: GridCell) -> None:
         """Mark the other months that are unknown because the digests are older, before they get a

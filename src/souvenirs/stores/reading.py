@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..calendar import (
+    BUCKETS,
     DAY_LEVEL,
     HOUR_LEVEL,
     INVENTORY_LEVEL,
@@ -320,8 +321,10 @@ class Reading:
         sweep = SweepLine(requests)
         buckets: dict[GridCell, bool] = {}
         missing = set(positions_of)
+        # The very first buckets may have been digested since the catalog was read.
+        levels = catalog.levels or BUCKETS
         for row in usable.digests_in(
-            self.connection, self.kind, [*positions_of, *inventories], catalog.levels, spans
+            self.connection, self.kind, [*positions_of, *inventories], levels, spans
         ):
             cell = row.cell
             if cell.level == INVENTORY_LEVEL:

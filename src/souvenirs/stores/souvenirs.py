@@ -81,14 +81,16 @@ def sealed_in(alias: str) -> list[tuple[int, int]]:
     return [(second_of(stored(when)), seal or 0) for when, seal in sealed]
 
 
-def put_seal(month: GridCell, seal: int, souvenir: int | None, alias: str) -> None:
-    """Put the seal of a month into one souvenir, or into none, in place of its previous seal."""
+def put_seal(month: GridCell, seal: int, souvenir: int | None, alias: str) -> bool:
+    """Put the seal of a month into one souvenir, or into none, in place of its previous seal.
+
+    Returns False if that souvenir has been deleted.
+    """
     souvenirs = souvenirs_in(alias)
     sealed = souvenirs.filter(seal__gt=0).values_list("pk", "when")
     earlier = [pk for pk, when in sealed if cell_of(MONTH_LEVEL, second_of(stored(when))) == month]
     souvenirs.filter(pk__in=earlier).update(seal=None)
-    if souvenir is not None:
-        souvenirs.filter(pk=souvenir).update(seal=seal)
+    return souvenir is None or bool(souvenirs.filter(pk=souvenir).update(seal=seal))
 
 
 def _for_ids(sql: str, ids: Sequence[int], alias: str) -> int:
