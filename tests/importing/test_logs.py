@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from contextlib import suppress
 from datetime import UTC
+from threading import Thread
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from souvenirs.importing.lines import BadLine, Record, read_lines
+from souvenirs.importing import logs
+from souvenirs.importing.lines import BadLine, Record, Unreadable, read_lines
 from souvenirs.importing.logs import LogParser
 from tests.importing.entries import MOMENT, read, reason
 
@@ -217,6 +220,32 @@ def test_a_regular_expression_is_searched_for_in_the_start_of_a_line():
     assert parser(start.ljust(8192, "x")).user is None
     text = "its first 8,192 characters do not match --user-regex"
     assert reason(parser, start.ljust(8192 - 7, "x") + "user=ann") == text
+
+
+def test_a_search_without_end_is_stopped(monkeypatch):
+    """In processor time, so that a busy machine stops no other search."""
+    monkeypatch.setattr(logs, "SECONDS", 0.05)
+    handler = signal.getsignal(signal.SIGVTALRM)
+    parser = LogParser(UTC, None, r"(?:x+)+ (ann)")
+    for _ in range(2):
+        with pytest.raises(Unreadable) as error:
+            parser(f"{'x' * 60} - ann {TIME}")
+        assert str(error.value) == (
+            "--user-regex takes more than a second: avoid repetitions of repetitions, like (a+)+"
+        )
+        assert parser(f"1.2.3.4 - bob {TIME} x ann").user == "ann"
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
+    assert signal.getsignal(signal.SIGVTALRM) == handler
+
+
+def test_a_search_outside_the_main_thread_has_no_limit():
+    """Only the main thread can be interrupted."""
+    found = []
+    line = f"1.2.3.4 - bob {TIME} ann"
+    thread = Thread(target=lambda: found.append(LogParser(UTC, None, "(ann)")(line).user))
+    thread.start()
+    thread.join()
+    assert found == ["ann"]
 
 
 @pytest.mark.parametrize(

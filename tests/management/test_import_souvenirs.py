@@ -259,6 +259,17 @@ def test_a_regular_expression_finds_the_user_in_a_log(users):
     assert rows() == expected((2, NINE))
 
 
+def test_a_regular_expression_without_end_stops_the_import(users, monkeypatch):
+    monkeypatch.setattr("souvenirs.importing.logs.SECONDS", 0.05)
+    slow = log_line("-", NINE).replace("GET /", f"GET /{'x' * 60}")
+    write("access.log", log_line("-", NINE).replace("GET /", f"GET /xx/{pk_of(2)}/"), slow)
+    assert refusal("access.log", "--user-regex", "/(?:x+)+/(.+?)/", "--lookup=pk") == (
+        "access.log, line 2: --user-regex takes more than a second: avoid repetitions of "
+        "repetitions, like (a+)+."
+    )
+    assert rows() == expected((2, NINE))
+
+
 @pytest.mark.parametrize(
     ("regex", "text"),
     [

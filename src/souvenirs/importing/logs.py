@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
 from datetime import tzinfo
 from itertools import islice
+from threading import current_thread, main_thread
+from typing import NoReturn
 
 from .lines import BadLine, Record, Unreadable
 from .mapping import object_in
@@ -15,6 +18,9 @@ from .w3c import Section
 #: Characters of a line in which its user and its time are searched for. Servers accept no longer
 #: requests by default.
 SEARCHED = 8_192
+
+#: The longest search for a user in a line, in seconds of processor time.
+SECONDS = 1.0
 
 #: Times in brackets that are tried: others can stand before the one of the access log.
 TRIED = 4
@@ -62,9 +68,10 @@ class LogParser:
     """A parser of web access logs in the Common Log Format, an extension of it, or that of the W3C.
 
     The user is the authenticated one, or the first group of ``user_regex``, searched for in the
-    first SEARCHED characters of the line. ``names`` are those of the fields with the user and the
-    time of a W3C log, by the keys ``user`` and ``when``; ``zone`` is the time zone of times without
-    a UTC offset. Raises ValueError if ``user_regex`` is not a regular expression with a group.
+    first SEARCHED characters of the line, for SECONDS at most. ``names`` are those of the fields
+    with the user and the time of a W3C log, by the keys ``user`` and ``when``; ``zone`` is the time
+    zone of times without a UTC offset. Raises ValueError if ``user_regex`` is not a regular
+    expression with a group.
     """
 
     def __init__(
@@ -135,10 +142,36 @@ def _user_of(start: str, is_request: bool) -> str | None:
 
 def _found(find: Callable[[str], re.Match[str] | None], line: str) -> str | None:
     """Return the user that a regular expression finds in a line; raises BadLine."""
-    found = find(line[:SEARCHED])
+    found = _search(find, line[:SEARCHED])
     if found is None and len(line) > SEARCHED:
         raise BadLine(f"its first {SEARCHED:,} characters do not match --user-regex")
     return found[1] if found else None
+
+
+def _search(find: Callable[[str], re.Match[str] | None], text: str) -> re.Match[str] | None:
+    """Return what a regular expression finds; raises Unreadable if that takes too long.
+
+    The time may grow exponentially with the text. Python interrupts a search for a signal, and
+    handles signals in the main thread; elsewhere, and on Windows, there is no limit.
+    """
+    if not hasattr(signal, "setitimer") or current_thread() is not main_thread():
+        return find(text)
+    try:
+        before = signal.signal(signal.SIGVTALRM, _give_up)
+        try:
+            signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+            return find(text)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.signal(signal.SIGVTALRM, before)
+    except TimeoutError:
+        raise Unreadable(
+            "--user-regex takes more than a second: avoid repetitions of repetitions, like (a+)+"
+        ) from None
+
+
+def _give_up(*_: object) -> NoReturn:
+    raise TimeoutError
 
 
 def _unwrapped(line: str) -> str:
