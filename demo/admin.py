@@ -1,6 +1,9 @@
+from datetime import datetime
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from souvenirs.admin import LastSeenAdminMixin
 
@@ -12,4 +15,14 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class DemoUserAdmin(LastSeenAdminMixin, UserAdmin):
-    list_display = ("username", "date_joined")
+    list_display = ("username", "registered")
+    readonly_fields = ("registered",)
+    fieldsets = (
+        *UserAdmin.fieldsets[:-1],
+        ("Important dates", {"fields": ("last_login", "registered")}),
+    )
+
+    @admin.display(ordering="date_joined")
+    def registered(self, user: User) -> datetime | str:
+        """Return when a user registered, as the pages of the app show it."""
+        return user.date_joined if user.date_joined <= timezone.now() else "not yet"

@@ -5,6 +5,8 @@ import gzip
 import os
 import re
 import socket
+import subprocess
+import sys
 from collections import defaultdict
 from datetime import timedelta
 from io import StringIO
@@ -171,6 +173,42 @@ def test_login_is_not_registered(authors, served):
     served()
     [year] = calendar_yearly_usage(timezone.now())
     assert year["usage"]["registered_users"] == len({commit.author for commit in UNMOVED})
+
+
+SIGNED_IN = """
+from pathlib import Path
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from demo.management.commands import demo
+demo.LOGIN = Path({login!r})
+call_command("migrate", verbosity=0)
+demo.Command().create_login()
+user = User.objects.get()
+client = Client()
+client.force_login(user)
+for page in "auth/user/", f"auth/user/{{user.pk}}/change/", "souvenirs/usage/people/":
+    response = client.get(f"/admin/{{page}}", SERVER_NAME="localhost")
+    print(response.status_code, response.content.decode())
+"""
+
+
+def test_login_is_shown_as_not_registered(tmp_path):
+    """In the list of users in the admin, on the login's own page, and on the app's page."""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "demo.settings",
+        "DEMO_DATABASE": str(tmp_path / "demo.sqlite3"),
+    }
+    script = SIGNED_IN.format(login=str(tmp_path / ".login"))
+    shown = subprocess.run(
+        [sys.executable, "-m", "demo.manage", "shell", "-v0", "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert (shown.count("200 <!DOCTYPE"), shown.count("not yet"), shown.count("9999")) == (3, 3, 0)
 
 
 def test_port_in_use_is_said_before_any_work(served, monkeypatch, django_assert_num_queries):

@@ -582,6 +582,23 @@ def test_order_by_when_users_registered(world):
         assert response.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        (NOW, "June 18, 2025, 10:30 a.m."),
+        (NOW + timedelta(microseconds=1), "not yet"),
+        (at(9999, 1, 1), "not yet"),
+        (None, "–"),
+    ],
+)
+def test_users_are_registered_from_that_moment_on(
+    world, settings, django_user_model, moment, shown
+):
+    settings.SOUVENIRS_DATE_JOINED_FIELD = "last_login"
+    django_user_model._default_manager.filter(pk=pk_of(9)).update(last_login=moment)
+    assert [row[1] for row in rows(get("people", list="never"), "never seen")] == [shown]
+
+
 @pytest.mark.parametrize("query", [{"list": "cohort"}, {"list": "new", "of": "1999-01"}])
 def test_no_such_number(world, query):
     response = get("people", **RANGE, **query)

@@ -42,7 +42,8 @@ REPORTS = (
     "show_inactive --for 1y --limit 10",
 )
 
-#: The login is not an author: no report counts it as registered, and no author has its key.
+#: The login is not an author: no author has its key. Its registration, which no report counts, is
+#: yet to come.
 NOT_AN_AUTHOR = {"pk": 10_000, "date_joined": datetime(9999, 1, 1, tzinfo=UTC)}
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ...calendar import checked, local
 from ...web import Parameters, name_of
-from ..formats import minute, number
+from ..formats import DASH, minute, number
 from ..links import PageRequest
 from ..tables import Column, Download, PageTable, TableCell
 from ..userlists import SEEN, UserPage, orders
@@ -19,7 +20,7 @@ from ..userlists import SEEN, UserPage, orders
 def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) -> PageTable:
     """Return a page of a list; ``own`` are the parameters to keep in its links."""
     parameters, mount = page.parameters, page.mount
-    has_joined = "joined" in orders()
+    has_joined, now = "joined" in orders(), timezone.now()
 
     def column(name: str, label: str) -> Column:
         is_current = parameters.order.removeprefix("-") == name
@@ -29,16 +30,26 @@ def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) ->
         url = mount.url("people", {**own, "order": following})
         return Column(label, is_number=False, url=url, order=order)
 
-    def moment(value: datetime | None) -> TableCell:
+    def word(text: str) -> TableCell:
+        return TableCell(text, kind="word")
+
+    def moment(value: datetime) -> str:
+        return minute(local(checked(value, "moment"), parameters.zone))
+
+    def registered(value: datetime | None) -> str:
         if value is None:
-            return TableCell(_("never"), kind="word")
-        return TableCell(minute(local(checked(value, "moment"), parameters.zone)), kind="word")
+            return DASH
+        # As they are counted, users are registered from that moment on.
+        return moment(value) if value <= now else _("not yet")
+
+    def seen(value: datetime | None) -> str:
+        return _("never") if value is None else moment(value)
 
     rows = [
         [
             TableCell(name_of(user), is_header=True, url=page.user_url(user)),
-            *([moment(getattr(user, orders()["joined"]))] if has_joined else []),
-            moment(people.last_seen[user.pk]),
+            *([word(registered(getattr(user, orders()["joined"])))] if has_joined else []),
+            word(seen(people.last_seen[user.pk])),
         ]
         for user in people.users
     ]
