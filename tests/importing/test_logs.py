@@ -269,11 +269,13 @@ def test_the_time_for_a_line_does_not_grow_with_its_square(part, regex):
     durations = []
     for length in (32_768, 1024 * 1024):
         line = (part * (length // len(part) + 1))[:length]
-        start = time.perf_counter()
+        tries = []
         for _ in range(3):
+            start = time.process_time()
             with suppress(BadLine):
                 parser(line)
-        durations.append(time.perf_counter() - start)
+            tries.append(time.process_time() - start)
+        durations.append(min(tries))
     assert durations[1] < durations[0] * 256
 
 
