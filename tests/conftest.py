@@ -57,6 +57,7 @@ MEASURED_ON_SERVERS = {
     "sql",
     "stores",
     "test_checks.py",
+    "test_manual_transactions.py",
     "test_migrations.py",
 }
 

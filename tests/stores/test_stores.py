@@ -100,6 +100,13 @@ def test_has_within_is_of_one_user_and_half_open(leave, number, when, expected):
     assert get_store().has_within(UserRange(pk_of(1), MONDAY, TUESDAY)) is expected
 
 
+def test_first_and_last_of_each_user(leave):
+    leave((1, TUESDAY), (1, MONDAY), (1, MONDAY + INSTANT), (2, TUESDAY), (3, MONDAY))
+    one, two, missing = pk_of(1), pk_of(2), pk_of(9)
+    assert get_store().first_each([one, two, missing]) == {one: MONDAY, two: TUESDAY}
+    assert get_store().last_each([one, two, missing]) == {one: TUESDAY, two: TUESDAY}
+
+
 def test_add_many_is_all_or_nothing():
     with pytest.raises(Error), transaction.atomic():
         get_store().add_many([Sighting(pk_of(1), MONDAY), Sighting(None, MONDAY)])
