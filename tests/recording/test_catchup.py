@@ -260,6 +260,16 @@ def test_held_requests_are_let_go_in_time(make_user, watch, settings, caplog, th
     assert "Souvenirs are lost: the requests of 1 visits" in caplog.text
 
 
+def test_held_request_that_was_written_is_not_lost(make_user, watch, settings, caplog):
+    settings.SOUVENIRS_BYPASS = lambda request, user: False
+    with left_alone(watch):
+        signed_in(make_user()).get("/plain/")
+    catchup.catch_up(watch.seconds)
+    watch.advance(HELD_SECONDS)
+    fail(2)
+    assert (seen(), "Souvenirs are lost" in caplog.text) == ([1], False)
+
+
 def note_request(get_response):
     def middleware(request):
         if hasattr(note_request, "requests"):
@@ -495,6 +505,20 @@ def test_call_with_values_that_the_database_refuses_is_not_remembered():
     with failing(error=DataError), pytest.raises(DataError):
         souvenez(pk_of(1))
     assert remembered() == 0
+
+
+def test_failed_slice_releases_its_claims_at_once(watch, shared_cache, monkeypatch):
+    """One by one, a request would wait for a hundred answers after its time is over."""
+    remember(watch, 50)
+    asked = []
+    call = rate_limiter._call
+    monkeypatch.setattr(
+        rate_limiter, "_call", lambda verb, *rest: asked.append(verb) or call(verb, *rest)
+    )
+    with failing():
+        catchup.catch_up(watch.seconds)
+    assert asked == ["add"] * 50 + ["get_many", "delete_many"]
+    assert all(rate_limiter.claim(pk_of(number), window_now(3600)) for number in range(1, 51))
 
 
 def test_interrupted_slice_is_put_back(watch):

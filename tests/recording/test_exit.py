@@ -5,15 +5,16 @@ from contextvars import ContextVar, copy_context
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
 from django.core import mail
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, router
 
 from souvenirs.asgi import with_shutdown
 from souvenirs.control import souvenez
 from souvenirs.models import Souvenir
 from souvenirs.recording import backlog, catchup
 from souvenirs.recording.ratelimit import rate_limiter, window_now
-from souvenirs.scope import scope
+from souvenirs.scope import Entered, entered, forget_scopes, scope
 from tests.conftest import pk_of
 from tests.recording.test_catchup import fail, seen, watch, window_start  # noqa: F401
 
@@ -261,3 +262,30 @@ async def test_requests_are_passed_on():
 
     await with_shutdown(application)({"type": "http"}, None, None)
     assert asked == [({"type": "http"}, None, None)]
+
+
+def test_schema_is_entered(watch, settings):  # noqa: F811
+    """As that of django-tenants, which tests/integrations uses for real."""
+    usual = connections["default"]
+
+    def set_schema(name):
+        usual.schema_name = name
+
+    settings.SOUVENIRS_SCOPE = None  # what is known about schemas is forgotten
+    usual.schema_name, usual.set_schema = "acme", set_schema
+    try:
+        fail(1)
+        usual.schema_name = "public"
+        catchup.catch_up_at_exit()
+        assert (seen(), scope()) == ([1], ("default", "acme"))
+    finally:
+        del usual.schema_name, usual.set_schema
+        forget_scopes()
+
+
+def test_router_is_pinned_for_souvenirs_alone(watch, settings):  # noqa: F811
+    settings.DATABASE_ROUTERS = [f"{__name__}.ThreadRouter"]
+    with entered("elsewhere") as how:
+        assert how is Entered.SOUVENIRS
+        assert router.db_for_write(Souvenir) == router.db_for_read(Souvenir) == "elsewhere"
+        assert router.db_for_write(get_user_model()) == "default"

@@ -6,6 +6,7 @@ from django.db import OperationalError, connection, transaction
 from django.test import Client
 
 from souvenirs.control import asouvenez, souvenez
+from souvenirs.recording import catch_up
 from souvenirs.recording.ratelimit import CLAIM_SECONDS, rate_limiter
 from tests.conftest import at, pk_of
 from tests.recording.test_catchup import fail, failing, remembered, seen, watch  # noqa: F401
@@ -86,6 +87,7 @@ def test_transaction_of_the_site_does_not_catch_up(manual, watch):  # noqa: F811
     fail(1)
     Group.objects.create(name="of the site")
     assert souvenez(pk_of(2)) == "remembered"
+    catch_up(watch.seconds)
     roll_back()
     assert (seen(), remembered()) == ([], 2)
 

@@ -141,8 +141,7 @@ class _Turn:
         try:
             self.write(batch, claimed)
         except BaseException as error:
-            for key, window in claimed:
-                rate_limiter.release(key, window)
+            rate_limiter.release_all(claimed)
             is_lost = isinstance(error, Exception) and not is_passing(error) and len(batch) == 1
             if not is_lost:
                 self.rest.put_back(batch)

@@ -14,7 +14,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -173,6 +173,13 @@ class RateLimiter:
         """Release the claim of a souvenir that was not written."""
         self.memory.drop(user)
         self._ask("delete", user, window)
+
+    def release_all(self, claims: Sequence[tuple[Hashable, Window]]) -> None:
+        """Release claims, as :meth:`release` does, in one question to the cache."""
+        for user, _ in claims:
+            self.memory.drop(user)
+        if claims:
+            self._call("delete_many", [self._key(user, window) for user, window in claims])
 
     def mark_erased(self, user: Hashable) -> None:
         """Tell other processes, which may remember earlier visits, that the user was erased."""
