@@ -10,10 +10,12 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -33,10 +35,10 @@ from _common import (
     ENGINES,
     NAME,
     TITLES,
-    alternate,
     answering,
     machine,
     ms,
+    no_collection,
     print_table,
     say,
     scratch,
@@ -69,7 +71,7 @@ def main() -> None:
     options = arguments()
     if options.folder:
         with override_settings(**SITE):
-            measure(options)
+            serve(options)
         return
     engines = answering(options.engines)
     print(f"## Kinds of keys\n\n{machine(engines)}.\n")
@@ -78,8 +80,7 @@ def main() -> None:
         files = Files(Path(folder), options.rows, options.users, options.days)
         print(f"{files.rows:,} souvenirs of {files.users_total:,} users in {files.days} days.\n")
         for engine in engines:
-            found = {kind: in_its_own_process(kind, engine, folder) for kind in options.kinds}
-            print_found(engine, found)
+            compare(engine, options, folder)
 
 
 def arguments() -> argparse.Namespace:
@@ -89,55 +90,117 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--engines", type=lambda names: names.split(","), default=ENGINES[:2])
     parser.add_argument("--kinds", type=lambda names: names.split(","), default=list(MODELS))
-    parser.add_argument("--seconds", type=float, default=1, help="how long to repeat a question")
+    parser.add_argument("--rounds", type=int, default=15, help="how often each question is asked")
+    parser.add_argument("--only", default="", help="ask only questions with this in their name")
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def in_its_own_process(kind: str, engine: str, folder: str) -> dict[str, list[Any]]:
-    """Each question with its seconds, and with its answer."""
-    say(f"{TITLES[engine]}, {kind} keys...")
-    # The last of two options of a name counts.
-    own = [f"--engines={engine}", f"--folder={folder}"]
-    output = subprocess.run(
-        [sys.executable, __file__, *sys.argv[1:], *own],
-        env={**os.environ, "SOUVENIRS_BENCH_KEYS": kind},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    found: dict[str, list[Any]] = json.loads(output.stdout)
-    return found
+class Site:
+    """A process whose users have keys of one kind. It answers one line with one line."""
+
+    def __init__(self, kind: str, engine: str, folder: str) -> None:
+        self.kind = kind
+        # The last of two options of a name counts.
+        own = [f"--engines={engine}", f"--folder={folder}"]
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, *sys.argv[1:], *own],
+            env={**os.environ, "SOUVENIRS_BENCH_KEYS": kind},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, question: str) -> Any:
+        assert self.process.stdin and self.process.stdout
+        print(question, file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        assert line, f"The process of {self.kind} keys ended at {question!r}."
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End the process, which drops its database."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
 
 
-def print_found(engine: str, found: dict[str, dict[str, list[Any]]]) -> None:
-    first, *others = found
-    rows = []
-    for question, (seconds, answer) in found[first].items():
-        row = [question, ms(seconds)]
-        for kind in others:
-            taken, same = found[kind][question]
-            assert same == answer, (question, kind, same, answer)
-            row.append(f"{ms(taken)}, {taken / seconds:.2f} x")
-        rows.append(row)
-    print_table([TITLES[engine], *found], rows)
+def compare(engine: str, options: argparse.Namespace, folder: str) -> None:
+    """Print what each question takes with each kind of keys, asked in turn."""
+    with ExitStack() as stack:
+        sites = []
+        for kind in options.kinds:
+            say(f"{TITLES[engine]}, {kind} keys...")
+            sites.append(stack.enter_context(closing(Site(kind, engine, folder))))
+            sites[-1].ask(LOAD)
+        rows = [row(DIGEST, sites, [digested(sites)])]
+        [asked, *_] = [site.ask(SETTLE) for site in sites]
+        for question in asked:
+            if options.only in question:
+                say(f"  {question}")
+                rounds = [[site.ask(question) for site in sites] for _ in range(options.rounds + 1)]
+                rows.append(row(question, sites, rounds[1:]))
+        print_table([TITLES[engine], *options.kinds], rows)
 
 
-def measure(options: argparse.Namespace) -> None:
-    """Print the seconds and the answer of each question, as JSON."""
+def digested(sites: list[Site]) -> list[Any]:
+    """The seconds that each site takes to digest everything, a step at a time in turn."""
+    seconds, souvenirs = [0.0] * len(sites), [0] * len(sites)
+    going = set(range(len(sites)))
+    while going:
+        for place in sorted(going):
+            taken, done = sites[place].ask(DIGEST)
+            seconds[place] += taken
+            if done is None:
+                going.remove(place)
+            else:
+                souvenirs[place] += done
+    return list(zip(seconds, souvenirs, strict=True))
+
+
+def row(question: str, sites: list[Site], rounds: list[list[Any]]) -> list[str]:
+    """The median of each site, and of its ratio to the first one within a round."""
+    for found in rounds:
+        for site, (_, answer) in zip(sites, found, strict=True):
+            assert answer == rounds[0][0][1], (question, site.kind, answer, rounds[0][0][1])
+    cells = [question]
+    for place in range(len(sites)):
+        cell = ms(median(found[place][0] for found in rounds))
+        ratio = median(found[place][0] / found[0][0] for found in rounds)
+        cells.append(f"{cell}, {ratio:.2f} x" if place else cell)
+    return cells
+
+
+#: What a site is asked besides its questions.
+LOAD, DIGEST, SETTLE = "load", "digest", "settle"
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Answer each question from standard input with its seconds and its answer, as JSON."""
     [engine] = options.engines
-    found = {}
     with scratch(engine) as connection:
-        load(connection, Path(options.folder), options.users)
-        began = perf_counter()
-        for _ in Digester().run():
-            pass
-        found["digest"] = perf_counter() - began, Souvenir.objects.filter(digested=True).count()
-        settle(connection)
-        for question, ask in questions().items():
-            say(f"  {question}")
-            [answer], [seconds] = alternate([ask], options.seconds)
-            found[question] = seconds, answer
-    print(json.dumps(found))
+        steps = Digester().run()
+        asked: dict[str, Callable[[], Any]] = {}
+        for line in sys.stdin:
+            question = line.strip()
+            if question == LOAD:
+                reply: Any = load(connection, Path(options.folder), options.users)
+            elif question == DIGEST:
+                reply = timed(lambda: getattr(next(steps, None), "souvenirs", None))
+            elif question == SETTLE:
+                settle(connection)
+                asked = questions()
+                reply = list(asked)
+            else:
+                with no_collection():
+                    reply = timed(asked[question])
+            print(json.dumps(reply), flush=True)
+
+
+def timed(function: Callable[[], Any]) -> tuple[float, Any]:
+    began = perf_counter()
+    answer = function()
+    return perf_counter() - began, answer
 
 
 def keys(total: int) -> list[Any]:

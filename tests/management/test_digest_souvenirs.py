@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -171,6 +171,44 @@ def test_max_seconds_stops_before_the_next_step():
         "Digested 2 souvenirs, rebuilt 0 daily and 0 monthly digests.\n"
     )
     assert undigested() == 1
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only the transactions advance: folding by 10 seconds, the others by 0.1."""
+
+    class Clock:
+        now = 1_000.0
+
+        def taking(self, seconds, function):
+            def slow(*args):
+                self.now += seconds
+                return function(*args)
+
+            return slow
+
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(digesting, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr(digesting, "fold", clock.taking(10, digesting.fold))
+    monkeypatch.setattr(digesting, "refresh", clock.taking(0.1, digesting.refresh))
+    return clock
+
+
+@pytest.mark.usefixtures("two_days", "clock")
+@pytest.mark.parametrize(("seconds", "left"), [(19, 1), (20, 1), (21, 0)])
+def test_no_step_begins_that_would_end_after_max_seconds(seconds, left):
+    assert "Stopped" in run("digest_souvenirs", f"--max-seconds={seconds}")
+    assert undigested() == left
+
+
+def test_digests_rebuilt_together_take_the_time_of_their_transaction(leave, clock):
+    leave((1, NINE), *((1, NEXT_DAY + timedelta(days=days)) for days in range(3)))
+    list(digesting.Digester().fold())
+    began = clock.now
+    # The first day of April, then two days at once, which come without a delay.
+    run("digest_souvenirs", "--since=2025-04-01", "--max-seconds=0.25")
+    assert clock.now - began == pytest.approx(0.2)
 
 
 @pytest.mark.usefixtures("two_days")

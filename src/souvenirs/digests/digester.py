@@ -43,6 +43,8 @@ class Batch(NamedTuple):
 
     cell: GridCell
     souvenirs: int
+    #: How long it took, with the other digests that it rebuilt.
+    seconds: float
 
 
 class Digester:
@@ -93,12 +95,13 @@ class Digester:
         for month in months_to_repair(self.store):
             if not month.overlaps(self.since, self.until):
                 continue
+            began = perf_counter()
             try:
                 self._record_loss(repair(month, accept=accept))
             except Apart as error:
                 self.apart.append(str(error))
             else:
-                yield Batch(month, 0)
+                yield Batch(month, 0, perf_counter() - began)
 
     def fold(self) -> Iterator[Batch]:
         """Fold souvenirs into buckets, by month, or by day in a month partly out of range."""
@@ -111,18 +114,20 @@ class Digester:
             while at < since:
                 began = perf_counter()
                 folded = fold(cell, at, pace.size)
-                pace.adapt(folded.souvenirs, perf_counter() - began)
+                seconds = perf_counter() - began
+                pace.adapt(folded.souvenirs, seconds)
                 at = folded.until
                 self._record_loss(folded.unrecoverable)
                 if folded.souvenirs:
-                    yield Batch(cell, folded.souvenirs)
+                    yield Batch(cell, folded.souvenirs, seconds)
 
     def rebuild(self) -> Iterator[Batch]:
         """Rebuild all digests whose souvenirs have not been deleted."""
         yield from self.repair(accept=True)
         for day in self.days:
+            began = perf_counter()
             self._record_loss(rebuild(day))
-            yield Batch(day, 0)
+            yield Batch(day, 0, perf_counter() - began)
         yield from self.run()
 
     def refresh(self) -> Iterator[Batch]:
@@ -137,9 +142,10 @@ class Digester:
                     step, of_month = of_month[: pace.size], of_month[pace.size :]
                     began = perf_counter()
                     failed = refresh(step, digests)
-                    pace.adapt(len(step), perf_counter() - began)
+                    seconds = perf_counter() - began
+                    pace.adapt(len(step), seconds)
                     self.failed += map(digests.describe, failed)
-                    yield from (Batch(cell, 0) for cell in step if cell not in failed)
+                    yield from (Batch(cell, 0, seconds) for cell in step if cell not in failed)
 
     @property
     def _kinds(self) -> list[DigestTable]:

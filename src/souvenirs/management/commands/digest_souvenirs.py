@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from tabulate import tabulate
 
 from souvenirs.calendar import DAY_LEVEL, GridCell
-from souvenirs.digests import Digester, Level, Verifier, faults, status
+from souvenirs.digests import Batch, Digester, Level, Verifier, faults, status
 
 from .._terminal import Progress, pluralize
 from ._base import SouvenirsCommand
@@ -48,7 +48,7 @@ class Command(SouvenirsCommand):
             "--max-seconds",
             type=positive,
             metavar="SECONDS",
-            help="stop after this long, at the end of the current step",
+            help="stop before the step that would end later",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -118,10 +118,13 @@ class Command(SouvenirsCommand):
             )
 
     def in_time(self, steps: Iterable[T], progress: Progress) -> Iterator[T]:
-        """Generate the steps until ``--max-seconds`` have passed."""
+        """Generate the steps until another one could end after ``--max-seconds``."""
+        began = time.monotonic()
         for step in steps:
+            seconds = step.seconds if isinstance(step, Batch) else time.monotonic() - began
             yield step
-            if time.monotonic() >= self.deadline:
+            began = time.monotonic()
+            if began + seconds >= self.deadline:
                 progress.finish()
                 self.stdout.write("Stopped after --max-seconds; the next run continues.")
                 return
