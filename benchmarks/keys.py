@@ -112,7 +112,8 @@ class Site:
         )
 
     def ask(self, question: str) -> Any:
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         print(question, file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
         assert line, f"The process of {self.kind} keys ended at {question!r}."

@@ -21,7 +21,6 @@ from souvenirs.control import active_users, count_active_users
 from souvenirs.insights import active_series, growth, last_seen_many, retention, stickiness
 from souvenirs.models import Digest, Souvenir
 from souvenirs.pages import ROUTES, charts, figures, formats, tables, userlists, views
-from souvenirs.querysets import inactive, never_seen, recently_seen
 from souvenirs.reports import (
     _usage_for_periods,
     calendar_monthly_usage,
@@ -274,21 +273,6 @@ def test_months_are_those_of_the_function_of_the_site(world, settings):
     settings.SOUVENIRS_USAGE_REPORTS_FUNCTION = "tests.pages.test_pages.with_one_more"
     found = rows(get("overview", **RANGE), "Users registered and activated")
     assert {row[3] for row in found} == {"4,321"}
-
-
-@pytest.mark.parametrize("days", [1, 3, 30, 400])
-@pytest.mark.parametrize("is_digested", [False, True])
-def test_lists_of_days_are_those_of_the_querysets(world, is_digested, days):
-    if is_digested:
-        digest()
-    users, length = get_user_model().objects.all(), timedelta(days=days)
-    expected = {
-        "recent": recently_seen(length),
-        "inactive": inactive(length),
-        "never": never_seen(),
-    }
-    for name, queryset in expected.items():
-        assert set(userlists.users_in(name, length, users)) == set(queryset)
 
 
 def test_cells_are_written_as_html():

@@ -7,11 +7,13 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.middleware import auser, get_user
 from django.contrib.sessions.backends import cache, cached_db, db, file, signed_cookies
 from django.core.cache import BaseCache
 from django.core.management.base import OutputWrapper
 from django.db import OperationalError, connection, transaction
+from django.db.models import FloatField, Value
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject, empty
 
@@ -132,6 +134,27 @@ def test_atomic_blocks():
     with transaction.atomic() as _:
         assert connection.atomic_blocks[:-1] == before
         assert isinstance(connection.atomic_blocks[-1], transaction.Atomic)
+
+
+@pytest.mark.django_db
+def test_get_compiler():
+    users = get_user_model().objects.filter(**{get_user_model().USERNAME_FIELD: "%s"})
+    sql, params = users.values_list("pk").query.get_compiler("default").as_sql()
+    assert params == ("%s",)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM ({sql}) q", params)
+        assert cursor.fetchall() == []
+
+
+@pytest.mark.django_db
+def test_select():
+    values = get_user_model().objects.values_list(Value(1.5), "pk")
+    compiler = values.query.get_compiler("default")
+    compiler.as_sql()
+    assert [each[0].output_field.name for each in compiler.select[1:]] == [
+        get_user_model()._meta.pk.name
+    ]
+    assert isinstance(compiler.select[0][0].output_field, FloatField)
 
 
 @pytest.mark.django_db

@@ -24,7 +24,8 @@ from ..calendar import WEEK, calendar_start, checked, local, outward, zone_for
 from ..checks import NotMigrated, migrated
 from ..conf import conf
 from ..insights import active_days, last_seen, last_seen_many
-from ..pages import DASH, error_context, error_message, minute, users_in, weeks
+from ..pages import DASH, error_context, error_message, minute, weeks
+from ..querysets import inactive, never_seen, recently_seen
 from ..sets import CorruptDigest
 from ..stores import PrunedSpan, get_store
 from ..web import VIEW_PEOPLE, may
@@ -70,10 +71,10 @@ class InactiveFor(admin.SimpleListFilter):
         if value not in dict(self.lookup_choices):
             raise IncorrectLookupParameters
         if value == "recently":
-            return users_in("recent", timedelta(days=7), queryset)
+            return recently_seen(timedelta(days=7), queryset)
         if value == "never":
-            return users_in("never", timedelta(), queryset)
-        return users_in("inactive", timedelta(days=int(value)), queryset)
+            return never_seen(queryset)
+        return inactive(timedelta(days=int(value)), queryset)
 
 
 class LastSeenChanges(Changes):

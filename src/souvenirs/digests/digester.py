@@ -20,7 +20,7 @@ from .repairing import Apart, months_to_repair, repair
 STEP = 0.25
 
 #: Souvenirs in the first transaction, whose pace is not known.
-FIRST_ROWS = 5_000
+FIRST_ROWS = 1_000
 
 #: The most days in a transaction.
 DAYS = 32

@@ -4,7 +4,6 @@ from .charts import weeks
 from .errors import error_context, error_message
 from .formats import DASH, minute, number
 from .links import Mount
-from .userlists import users_in
 from .views import ROUTES
 
 __all__ = [
@@ -15,6 +14,5 @@ __all__ = [
     "error_message",
     "minute",
     "number",
-    "users_in",
     "weeks",
 ]

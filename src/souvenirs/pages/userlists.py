@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from django.contrib.auth import get_user_model
-from django.db.models import IntegerField, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from ..calendar import checked, outward
-from ..counting import ActiveUsers, active_users, active_users_each, date_joined_field, restricted
+from ..counting import ActiveUsers, active_users, date_joined_field, restricted
 from ..insights import GrowthPart, growth, last_seen_many, page_by_last_seen, retention
 from ..querysets import inactive, never_seen, recently_seen
 from ..web import InvalidParameter, Parameters, shared
@@ -94,31 +94,16 @@ def _users(
     """Return the users of a list; lists over the last N days have no set of their own."""
     if found is not None:
         return found.users()
-    everybody = get_user_model()._default_manager.all()
-    users = users_in(parameters.list, timedelta(days=parameters.days), everybody)
+    if parameters.list == "never":
+        users = never_seen()
+    else:
+        of_list = recently_seen if parameters.list == "recent" else inactive
+        users = of_list(timedelta(days=parameters.days))
     return users if members is None else members.among(users)
 
 
 def _searched(users: QuerySet[Any], words: str) -> QuerySet[Any]:
     return users.filter(**{f"{get_user_model().USERNAME_FIELD}__icontains": words})
-
-
-def users_in(name: str, length: timedelta, users: QuerySet[Any]) -> QuerySet[Any]:
-    """Return the users in the list ``recent``, ``inactive`` or ``never``.
-
-    They are those of :mod:`souvenirs.querysets`. With integer primary keys, the sets are read
-    first, which is faster for any order and search of a large table.
-    """
-    if not isinstance(users.model._meta.pk, IntegerField):
-        if name == "never":
-            return never_seen(users)
-        return recently_seen(length, users) if name == "recent" else inactive(length, users)
-    if name == "never":
-        return active_users_each([(None, None)], rounded=True)[0].without(users)
-    cutoff = outward(checked(timezone.now(), "now") - length)
-    ranges = [(cutoff, None), (None, cutoff)]
-    recent, *before = active_users_each(ranges if name == "inactive" else ranges[:1], rounded=True)
-    return (before[0] - recent if before else recent).among(users)
 
 
 def _set(parameters: Parameters, members: ActiveUsers | None) -> ActiveUsers:
