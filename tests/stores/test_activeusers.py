@@ -164,6 +164,23 @@ def test_members_of_a_queryset_are_found_among_sets_that_were_read_before(users)
     }
 
 
+def test_members_are_all_of_a_queryset_with_or_without_a_number(users):
+    """Sets read before some of them were given a number, and after they were lent one."""
+    leave(2, 3, 5, 9)
+    before = active_users()
+    leave(6)
+    give(5)
+    sets, by_key = members_by([before], users, "pk", has_others=True)
+    give(4, 6)
+    members = {value: each for value, each in by_key.items() if value != key(1)}
+    own = ActiveUsers.union(members.values())
+    assert len(own) == 5
+    assert set(own) == keys(2, 3, 4, 5, 6)
+    assert sorted(map(len, by_key.values())) == [1] * 6
+    for other, other_keys in [(sets[0], keys(2, 3, 5, 9)), (active_users(), keys(2, 3, 5, 6, 9))]:
+        assert_as_frozensets(own, other, keys(2, 3, 4, 5, 6), other_keys)
+
+
 def test_readings_of_a_queryset(users):
     leave(1, 2, 3, 9)
     some = users.exclude(pk=key(2))

@@ -9,7 +9,7 @@ from django.db.models.functions import Collate, Length
 from souvenirs.sets import keys as keysets
 from souvenirs.sets.keys import is_number, is_whole
 from souvenirs.stores import numbers as numbering
-from souvenirs.stores.numbers import Numbered, give_numbers, keys_of, numbered, numbered_by
+from souvenirs.stores.numbers import give_numbers, keys_of, numbered, numbered_by
 from tests.conftest import pk_of
 
 pytestmark = pytest.mark.django_db
@@ -22,10 +22,15 @@ def numbered_key(number):
     return -number if HAS_NUMBERS else pk_of(number)
 
 
+def others_in(found):
+    return {found.convert(key) for key in found.stored}
+
+
 def keys_in(found):
-    keys = keys_of(found.numbers, "default").values()
-    assert found.others.isdisjoint(keys)
-    return {*keys, *found.others}
+    """The keys of all of these users, each of whom is found in one way only."""
+    keys = [*keys_of(found.numbers, "default").values(), *others_in(found), *found.lent]
+    assert len(set(keys)) == len(keys)
+    return set(keys)
 
 
 @pytest.fixture(params=["joined", "row by row", "fetched"])
@@ -52,7 +57,7 @@ def users(make_user):
 def test_users_of_a_queryset(users, alias, django_assert_num_queries):
     pks = [user.pk for user in users]
     assert keys_in(numbered(users, alias)) == set(pks)
-    assert numbered(users, alias).others == {numbered_key(number) for number in (3, 4, 5)}
+    assert others_in(numbered(users, alias)) == {numbered_key(number) for number in (3, 4, 5)}
     assert keys_in(numbered(users.filter(pk=pks[1]), alias)) == {pks[1]}
     assert keys_in(numbered(users.all()[1:3], alias)) == set(pks[1:3])
     assert keys_in(numbered(users.distinct(), alias)) == set(pks)
@@ -65,14 +70,20 @@ def test_users_of_a_queryset_take_one_query(users, django_assert_num_queries):
     with django_assert_num_queries(1):
         numbered(users, "default")
     with django_assert_num_queries(1):
-        numbered(users, "default", {numbered_key(2), numbered_key(3)})
+        numbered(users, "default", {numbered_key(2), numbered_key(3)}, has_others=False)
 
 
-def test_only_the_keys_that_are_asked_for(users, alias):
-    """Those with a number, too: they may have been given it since they were lent one."""
-    asked = {numbered_key(2), numbered_key(3), numbered_key(9)}
-    assert numbered(users, alias, asked).others == {numbered_key(2), numbered_key(3)}
-    assert numbered(users, alias, ()).others == frozenset()
+def test_users_who_have_been_lent_a_number(users, alias):
+    """They keep it, even if they have been given one since."""
+    lent = {numbered_key(2), numbered_key(3), numbered_key(9)}
+    for has_others in (True, False):
+        found = numbered(users, alias, lent, has_others=has_others)
+        assert found.lent == {numbered_key(2), numbered_key(3)}
+        assert set(keys_of(found.numbers, "default").values()) == {numbered_key(1)}
+        assert others_in(found) == ({numbered_key(4), numbered_key(5)} if has_others else set())
+        by_key = numbered_by(users, "pk", alias, lent, has_others=has_others)
+        assert set().union(*map(keys_in, by_key.values())) == keys_in(found)
+    assert keys_in(numbered(users, alias, has_others=False)) == {numbered_key(1), numbered_key(2)}
 
 
 def test_order_of_distinct_or_combined_rows(users, alias):
@@ -154,7 +165,7 @@ def test_keys_that_are_numbers(make_user, alias):
     for key in keys:
         make_user(number=key)
     found = numbered(get_user_model().objects.all(), alias)
-    assert found == Numbered(found.numbers, frozenset())
+    assert not found.stored
     assert set(found.numbers) == keys
 
 

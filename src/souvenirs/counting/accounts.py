@@ -21,7 +21,7 @@ from ..calendar import bound, outward, utc
 from ..conf import SETTINGS, conf
 from ..sets import UserSet
 from ..sql import Rank
-from ..stores import ActiveUsers, users_by
+from ..stores import ActiveUsers, members_by
 
 NOBODY = ActiveUsers.of(UserSet())
 
@@ -71,27 +71,32 @@ def new_accounts(
         if position:
             accounts = accounts.filter(**{f"{joined.name}__gte": outward(ends[position - 1])})
         rank = Rank(joined.name, joined, upto)
-        registered = activated = users_by(accounts, rank)
+        _, registered = members_by([], accounts, rank, has_others=True)
+        activated = registered
         if active is not None:
-            activated = users_by(accounts.filter(**{active.name: True}), rank)
+            accounts = accounts.filter(**{active.name: True})
+            _, activated = members_by([], accounts, rank, has_others=True)
         for place in range(len(upto)):
             new += [registered.get(place, NOBODY), activated.get(place, NOBODY)]
     new = ActiveUsers.aligned(new)
     return list(zip(new[::2], new[1::2], strict=True))
 
 
-def joined_each(starts: Sequence[datetime], end: datetime) -> list[ActiveUsers]:
-    """Return the users who registered from each of these moments up to the next.
+def joined_each(
+    sets: Sequence[ActiveUsers], starts: Sequence[datetime], end: datetime
+) -> tuple[list[ActiveUsers], list[ActiveUsers]]:
+    """Return the same sets, and the users who registered from each of these moments to the next.
 
     The last range ends at ``end``. Raises ValueError if the user model has no date-joined field.
     """
     joined = _needed_date_joined_field()
     if not starts:
-        return []
+        return list(sets), []
     within = {f"{joined.name}__gte": bound(starts[0]), f"{joined.name}__lt": bound(end)}
     users = get_user_model()._default_manager.filter(**within)
-    found = users_by(users, Rank(joined.name, joined, [bound(start) for start in starts[1:]]))
-    return [found.get(place, NOBODY) for place in range(len(starts))]
+    rank = Rank(joined.name, joined, [bound(start) for start in starts[1:]])
+    same, found = members_by(sets, users, rank, has_others=True)
+    return same, [found.get(place, NOBODY) for place in range(len(starts))]
 
 
 def _counted_between(

@@ -232,7 +232,8 @@ def _by_field(
     try:
         if not isinstance(path, str):
             raise FieldError
-        sets, found = members_by(sets, get_user_model()._default_manager.distinct(), path)
+        everyone = get_user_model()._default_manager.distinct()
+        same, found = members_by(sets or [], everyone, path, has_others=sets is None)
     except FieldError:
         raise ValueError(
             f"by must be {BY_SETTING!r}, groups by name, or a field of "
@@ -243,7 +244,7 @@ def _by_field(
         if value not in (None, ""):
             # Two values may have the same name.
             named[str(value)] = named.get(str(value), ActiveUsers()) | users
-    return sets, {name: named[name] for name in sorted(named)}
+    return same, {name: named[name] for name in sorted(named)}
 
 
 def _first_match(groups: Mapping[str, ActiveUsers]) -> dict[str, ActiveUsers]:

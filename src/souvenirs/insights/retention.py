@@ -9,7 +9,8 @@ from itertools import accumulate
 from typing import Any, Literal, Unpack, get_args, overload
 
 from ..calendar import Period, Timeline, checked, utc
-from ..counting import ActiveUsers, By, active_users_each, joined_each
+from ..counting import ActiveUsers, By, Group, active_users_each, group_of, joined_each
+from ..stores import members_among
 from .results import Insight, Options, PeriodOptions, Segmented, ratio, segmented
 from .timeline import position_of, timeline_of
 
@@ -249,11 +250,12 @@ def retention(
             f"Retention of {periods:,} periods has more than {MAX_CELLS:,} cells: "
             "choose a shorter range or a longer interval."
         )
-    # Evaluate it once: a queryset is a query, and an iterator can be read only once.
-    group = None if users is None else ActiveUsers(users)
+    group = group_of(users)  # an iterator can be read only once
     seen, *active = active_users_each([(None, timeline.start_of(0)), *timeline.ranges], group)
-    members = _joined(timeline, group) if cohort == "joined" else _first_seen(seen, active)
-    both = ActiveUsers.aligned([*members, *active])
+    if cohort == "joined":
+        both = _joined(timeline, active, group)
+    else:
+        both = [*_first_seen(seen, active), *active]
 
     def make(sets: Sequence[ActiveUsers]) -> Retention:
         own, found = sets[:periods], timeline.with_skipped(sets[periods:], _nobody)
@@ -388,15 +390,16 @@ def _from_each_on(active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
     return list(accumulate(reversed(active), ActiveUsers.__or__))[::-1]
 
 
-def _joined(timeline: Timeline, group: ActiveUsers | None) -> list[ActiveUsers]:
-    """Return the users of the group who registered in each period."""
+def _joined(timeline: Timeline, active: Sequence[ActiveUsers], group: Group) -> list[ActiveUsers]:
+    """Return the users of the group who registered in each period, and the active ones."""
     starts = [utc(checked(period.start, "start")) for period in timeline.periods]
     end = utc(checked(timeline.periods[-1].end, "end")) if starts else utc(timeline.now)
-    joined_in = joined_each(starts, end)
-    if group is None:
-        return joined_in
-    *joined_in, group = ActiveUsers.aligned([*joined_in, group])
-    return [each & group for each in joined_in]
+    active, joined_in = joined_each(active, starts, end)
+    if group is not None:
+        both, members = members_among([*joined_in, *active], group)
+        joined_in, active = both[: len(starts)], both[len(starts) :]
+        joined_in = [each & members for each in joined_in]
+    return [*joined_in, *active]
 
 
 def _checked_days(days: Any) -> tuple[int, ...]:

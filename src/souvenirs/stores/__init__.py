@@ -9,7 +9,6 @@ from .activeusers import (
     members_among,
     members_by,
     primary_keys,
-    users_by,
 )
 from .base import Sighting, Store, UserRange
 from .digesttable import Contended, DigestTable, retried

@@ -9,7 +9,7 @@ are lent the same number in all of these sets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence, Set
 from functools import cached_property
 from operator import and_, or_, sub, xor
 from typing import Any, TypeAlias
@@ -22,7 +22,17 @@ from django.db.models import IntegerField, QuerySet
 
 from ..models import UserNumber
 from ..sets import FIRST_NUMBER, LAST_NUMBER, UserSet, is_number, one_of, primary_key
-from .numbers import KEY, NUMBER, Numbered, NumberSql, keys_of, numbered, numbered_by, numbers_of
+from .numbers import (
+    KEY,
+    NUMBER,
+    Numbered,
+    NumberSql,
+    as_it_is,
+    keys_of,
+    numbered,
+    numbered_by,
+    numbers_of,
+)
 
 #: The users to count: a queryset of users, or a set; None for all users.
 Group: TypeAlias = "QuerySet[Any] | ActiveUsers | None"
@@ -32,22 +42,40 @@ OWN = UserSet.from_range(0, FIRST_NUMBER)
 
 
 class Loan:
-    """Numbers lent to users who have none: the greatest there are, in the order of their keys."""
+    """Numbers lent to users who have none: the greatest there are, in the order of their keys.
 
-    def __init__(self, keys: Iterable[Hashable] = ()) -> None:
-        self.keys = sorted(keys, key=str)
-        self.first = LAST_NUMBER + 1 - len(self.keys)
+    ``keys`` are as stored, and become primary keys by ``convert`` when they are needed. ``loan`` is
+    one to extend: its users keep the numbers that they have been lent.
+    """
+
+    def __init__(
+        self,
+        keys: Iterable[Any] = (),
+        convert: Callable[[Any], Hashable] = as_it_is,
+        loan: Loan | None = None,
+    ) -> None:
+        self.stored, self.convert, self.loan = sorted(keys, key=str), convert, loan
+        self.first: int = (loan.first if loan else LAST_NUMBER + 1) - len(self.stored)
 
     @cached_property
     def number_of(self) -> dict[Hashable, int]:
-        return {key: number for number, key in enumerate(self.keys, self.first)}
+        """The numbers by primary key."""
+        own = {self.convert(key): number for key, number in self.number_of_stored.items()}
+        return {**self.loan.number_of, **own} if self.loan else own
+
+    @cached_property
+    def number_of_stored(self) -> dict[Any, int]:
+        """The numbers by key as stored, without those of the loan that this one extends."""
+        return {key: number for number, key in enumerate(self.stored, self.first)}
 
     def keys_in(self, users: UserSet) -> dict[int, Hashable]:
         """Return the keys of the users in a set to whom numbers are lent, by these numbers."""
-        if not self.keys or not users or users.max() < self.first:
+        if not users or users.max() < self.first:
             return {}
-        lent = users & UserSet.from_range(self.first, LAST_NUMBER + 1)
-        return {number: self.keys[number - self.first] for number in lent}
+        end = self.first + len(self.stored)
+        lent = users & UserSet.from_range(self.first, end)
+        keys = {number: self.convert(self.stored[number - self.first]) for number in lent}
+        return {**keys, **self.loan.keys_in(users)} if self.loan else keys
 
 
 #: What sets share to whose users no number is lent.
@@ -78,13 +106,6 @@ class ActiveUsers(Set[Hashable]):
         found = cls.__new__(cls)
         found._users, found._loan = users, loan or NO_LOAN
         return found
-
-    @classmethod
-    def of_each(cls, found: Sequence[Numbered]) -> list[ActiveUsers]:
-        """Return the sets of users with and without numbers that one query has found."""
-        keys = frozenset().union(*(users.others for users in found))
-        loan = Loan(keys) if keys else NO_LOAN
-        return [_lent_to(users, loan) for users in found]
 
     def page(self, start: int, stop: int) -> list[Hashable]:
         """Return the primary keys at positions ``[start, stop)``, in a fixed order.
@@ -291,36 +312,40 @@ def members_among(
         *aligned, members = ActiveUsers.aligned([*sets, group])
         return aligned, members
     numbers, loan = _comparable(sets)
-    members = _lent_to(numbered(group, _alias(), loan.keys), loan)
+    members = _lent_to(numbered(group, _alias(), loan.number_of, has_others=False), loan)
     return [ActiveUsers.of(each, loan) for each in numbers], members
 
 
 def members_by(
-    sets: Sequence[ActiveUsers] | None, users: QuerySet[Any], field: models.Expression | str
+    sets: Sequence[ActiveUsers],
+    users: QuerySet[Any],
+    field: models.Expression | str,
+    *,
+    has_others: bool = False,
 ) -> tuple[list[ActiveUsers], dict[Any, ActiveUsers]]:
     """Return the same for the users with each value of a field or an expression.
 
-    Without sets, all of these users.
+    With ``has_others``, all of these users, whether or not they are in one of the sets.
     """
-    if sets is None:
-        every = numbered_by(users, field, _alias())
-        return [], dict(zip(every, ActiveUsers.of_each(list(every.values())), strict=True))
     numbers, loan = _comparable(sets)
-    found = numbered_by(users, field, _alias(), loan.keys)
+    found = numbered_by(users, field, _alias(), loan.number_of, has_others=has_others)
+    loan = _extended(loan, found.values())
     return (
         [ActiveUsers.of(each, loan) for each in numbers],
         {value: _lent_to(members, loan) for value, members in found.items()},
     )
 
 
-def users_by(users: QuerySet[Any], group: models.Expression) -> dict[Any, ActiveUsers]:
-    """Return the users of a queryset by the value of an expression."""
-    return members_by(None, users, group)[1]
+def _extended(loan: Loan, found: Collection[Numbered]) -> Loan:
+    """Return the loan, with numbers for those of these users who have neither one nor the other."""
+    keys = frozenset().union(*(users.stored for users in found))
+    return Loan(keys, next(iter(found)).convert, loan) if keys else loan
 
 
 def _lent_to(users: Numbered, loan: Loan) -> ActiveUsers:
-    lent = UserSet.from_ids(loan.number_of[key] for key in users.others)
-    return ActiveUsers.of(users.numbers | lent, loan)
+    lent = [loan.number_of[key] for key in users.lent]
+    lent += [loan.number_of_stored[key] for key in users.stored]
+    return ActiveUsers.of(users.numbers | UserSet.from_ids(lent), loan)
 
 
 def _comparable(sets: Sequence[ActiveUsers]) -> tuple[list[UserSet], Loan]:
@@ -349,11 +374,13 @@ def _set_of(users: Any) -> ActiveUsers:
     if isinstance(users, ActiveUsers):
         return users
     if isinstance(users, QuerySet):
-        return ActiveUsers.of_each([numbered(_checked(users), _alias())])[0]
-    keys = primary_keys(users)
-    own = frozenset(filter(is_number, keys))
-    # Whoever else has a number is looked up when the set is combined with another one.
-    return ActiveUsers.of_each([Numbered(UserSet.from_ids(own), keys - own)])[0]  # type: ignore[arg-type]
+        found = numbered(_checked(users), _alias())
+    else:
+        keys = primary_keys(users)
+        own = frozenset(filter(is_number, keys))
+        # Whoever else has a number is looked up when the set is combined with another one.
+        found = Numbered(UserSet.from_ids(own), stored=keys - own)  # type: ignore[arg-type]
+    return _lent_to(found, _extended(NO_LOAN, [found]))
 
 
 def primary_keys(users: Any) -> frozenset[Hashable]:

@@ -7,7 +7,9 @@ Numbers are given while digesting, never while counting.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
@@ -113,61 +115,77 @@ def forget_number(key: Any, alias: str) -> None:
     UserNumber.objects.using(alias).filter(user_id=key).delete()
 
 
+def as_it_is(key: Any) -> Any:
+    """Return a key that needs no conversion."""
+    return key
+
+
 class Numbered(NamedTuple):
-    """Users with a number, and the keys of others."""
+    """Users with a number, and the others."""
 
     numbers: UserSet
-    others: frozenset[Hashable]
-
-
-NOBODY = Numbered(UserSet(), frozenset())
+    #: The keys of those who have been lent one.
+    lent: Collection[Hashable] = ()
+    #: The keys of the rest as they are stored, which ``convert`` makes primary keys of.
+    stored: Collection[Any] = ()
+    convert: Callable[[Any], Hashable] = as_it_is
 
 
 def numbered(
-    rows: models.QuerySet[Any], alias: str, others: Collection[Hashable] | None = None
+    rows: models.QuerySet[Any],
+    alias: str,
+    lent: Collection[Hashable] = (),
+    *,
+    has_others: bool = True,
 ) -> Numbered:
     """Return the users whose primary keys are those of the rows of a queryset.
 
-    In one query, which fetches no keys but those without a number; with ``others``, the keys that
-    are among these, with or without a number. ``alias`` is the database with the numbers. If it is
-    not that of the queryset, all keys are fetched.
+    In one query, which fetches no keys but those without a number, and those that have been
+    ``lent`` one, even if they have been given a number since. Without ``has_others``, no others are
+    found. ``alias`` is the database with the numbers. If it is not that of the queryset, all keys
+    are fetched.
     """
     keys = rows.values_list("pk")
     # Ordered rows may have more columns in their SQL.
     has_more = keys.ordered and (keys.query.distinct or keys.query.combinator)
     if rows.db != alias or has_more:
         pairs = ((None, key) for key in rows.values_list("pk", flat=True))
-        return _fetched(pairs, alias, others).get(None, NOBODY)
-    return _joined(keys, False, alias, others).get(None, NOBODY)
+        return _fetched(pairs, alias, lent, has_others).get(None, Numbered(UserSet()))
+    return _joined(keys, False, alias, lent, has_others).get(None, Numbered(UserSet()))
 
 
 def numbered_by(
     rows: models.QuerySet[Any],
     group: models.Expression | models.F | str,
     alias: str,
-    others: Collection[Hashable] | None = None,
+    lent: Collection[Hashable] = (),
+    *,
+    has_others: bool = True,
 ) -> dict[Any, Numbered]:
     """Return the same by the value of an expression or a field."""
     # As an expression: some versions of Django omit a field that is named twice.
     value = models.F(group) if isinstance(group, str) else group
     pairs = rows.order_by().values_list(value, "pk")
     if rows.db != alias:
-        return _fetched(pairs.iterator(), alias, others)
-    return _joined(pairs, True, alias, others)
+        return _fetched(pairs.iterator(), alias, lent, has_others)
+    return _joined(pairs, True, alias, lent, has_others)
 
 
 def _fetched(
-    pairs: Iterable[tuple[Any, Hashable]], alias: str, others: Collection[Hashable] | None
+    pairs: Iterable[tuple[Any, Hashable]],
+    alias: str,
+    lent: Collection[Hashable],
+    has_others: bool,
 ) -> dict[Any, Numbered]:
     members: dict[Any, set[Hashable]] = {}
     for value, key in pairs:
         members.setdefault(value, set()).add(key)
-    number = numbers_of(frozenset().union(*members.values()), alias)
+    number = numbers_of(frozenset().union(*members.values()).difference(lent), alias)
     found = {}
     for value, keys in members.items():
         numbers = UserSet.from_ids(number[key] for key in keys if key in number)
-        rest = keys.difference(number) if others is None else keys.intersection(others)
-        found[value] = Numbered(numbers, frozenset(rest))
+        stored = keys.difference(number, lent) if has_others else ()
+        found[value] = Numbered(numbers, keys.intersection(lent), stored)
     return found
 
 
@@ -175,7 +193,8 @@ def _joined(
     rows: models.QuerySet[Any, Any],
     is_grouped: bool,
     alias: str,
-    others: Collection[Hashable] | None,
+    lent: Collection[Hashable],
+    has_others: bool,
 ) -> dict[Any, Numbered]:
     """Return the users of the rows by joining the numbers to them in the database."""
     connection = connections[alias]
@@ -195,30 +214,46 @@ def _joined(
     numbered_rows += f" WHERE NOT ({sql.missing})"
     if pack:
         numbered_rows = f"SELECT {group} AS g, {pack} AS k FROM ({numbered_rows}) d {grouping}"
-    selects = [f"SELECT g, k, NULL AS u FROM ({numbered_rows}) e"]
+    selects = [f"SELECT g, k, NULL AS u, 0 AS m FROM ({numbered_rows}) e"]
     params = list(params)
-    if others is None:
-        selects.append(f"SELECT {group}, NULL, q.k FROM q {sql.join} WHERE {sql.missing}")
-    elif others:
-        among, values = one_of(connection, "q.k", KEY, others)
-        selects.append(f"SELECT {group}, NULL, q.k FROM q WHERE {among}")
+    if has_others:
+        selects.append(f"SELECT {group}, NULL, q.k, -1 FROM q {sql.join} WHERE {sql.missing}")
+    if lent:
+        among, values = one_of(connection, "q.k", KEY, lent)
+        given = f"SELECT {group}, NULL, q.k, COALESCE(n.number, 0) FROM q {sql.join} WHERE {among}"
+        selects.append(given)
         params += values
     with connection.cursor() as cursor:
         cursor.execute(f"WITH q({columns}) AS ({source}) {' UNION ALL '.join(selects)}", params)
-        found = cursor.fetchall()
-    key_of = converter(KEY, connection)
-    value_of = converter(value, connection) if is_grouped else lambda _: None
+        rows_found = cursor.fetchall()
     # Values that differ in the database may be the same in Python.
-    numbers: dict[Any, array[int]] = {}
-    keys: dict[Any, list[Any]] = {}
-    for raw, number, key in found:
-        if key is not None:
-            keys.setdefault(value_of(raw), []).append(key_of(key))
-        elif pack:
-            numbers.setdefault(value_of(raw), array("I")).extend(array("I", unpacked(number)))
+    value_of = cache(converter(value, connection)) if is_grouped else lambda _: None
+    found: dict[Any, _Gathered] = defaultdict(_Gathered)
+    for raw, number, key, given in rows_found:
+        gathered = found[value_of(raw)]
+        if key is None:
+            gathered.numbers.extend(array("I", unpacked(number)) if pack else (number,))
+        elif given < 0:
+            gathered.others.append(key)
         else:
-            numbers.setdefault(value_of(raw), array("I")).append(number)
-    return {
-        value: Numbered(UserSet.from_ids(numbers.get(value, ())), frozenset(keys.get(value, ())))
-        for value in {**numbers, **keys}
-    }
+            gathered.lent[key] = FIRST_NUMBER + given
+    key_of = converter(KEY, connection)
+    return {value: gathered.users(key_of) for value, gathered in found.items()}
+
+
+class _Gathered:
+    """The users with one value, as their rows come."""
+
+    def __init__(self) -> None:
+        self.numbers = array("I")
+        self.others: list[Any] = []
+        #: The keys of those who have been lent a number, with the one that they have been given.
+        self.lent: dict[Any, int] = {}
+
+    def users(self, key_of: Callable[[Any], Hashable]) -> Numbered:
+        return Numbered(
+            UserSet.from_ids(self.numbers) - UserSet.from_ids(self.lent.values()),
+            frozenset(map(key_of, self.lent)),
+            frozenset(self.others).difference(self.lent),
+            key_of,
+        )
