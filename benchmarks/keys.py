@@ -90,7 +90,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--engines", type=lambda names: names.split(","), default=ENGINES[:2])
     parser.add_argument("--kinds", type=lambda names: names.split(","), default=list(MODELS))
-    parser.add_argument("--rounds", type=int, default=15, help="how often each question is asked")
+    parser.add_argument("--seconds", type=float, default=4, help="how long to repeat a question")
     parser.add_argument("--only", default="", help="ask only questions with this in their name")
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -139,8 +139,7 @@ def compare(engine: str, options: argparse.Namespace, folder: str) -> None:
         for question in asked:
             if options.only in question:
                 say(f"  {question}")
-                rounds = [[site.ask(question) for site in sites] for _ in range(options.rounds + 1)]
-                rows.append(row(question, sites, rounds[1:]))
+                rows.append(row(question, sites, list(rounds(question, sites, options.seconds))))
         print_table([TITLES[engine], *options.kinds], rows)
 
 
@@ -159,15 +158,27 @@ def digested(sites: list[Site]) -> list[Any]:
     return list(zip(seconds, souvenirs, strict=True))
 
 
-def row(question: str, sites: list[Site], rounds: list[list[Any]]) -> list[str]:
+def rounds(question: str, sites: list[Site], seconds: float) -> Iterator[list[Any]]:
+    """The seconds and the answers of all sites, again and again for that long."""
+    for site in sites:
+        site.ask(question)  # the first time, caches are cold
+    began = perf_counter()
+    while True:
+        yield [site.ask(question) for site in sites]
+        if perf_counter() - began >= seconds:
+            return
+
+
+def row(question: str, sites: list[Site], asked: list[list[Any]]) -> list[str]:
     """The median of each site, and of its ratio to the first one within a round."""
-    for found in rounds:
+    expected = asked[0][0][1]
+    for found in asked:
         for site, (_, answer) in zip(sites, found, strict=True):
-            assert answer == rounds[0][0][1], (question, site.kind, answer, rounds[0][0][1])
+            assert answer == expected, (question, site.kind, answer, expected)
     cells = [question]
     for place in range(len(sites)):
-        cell = ms(median(found[place][0] for found in rounds))
-        ratio = median(found[place][0] / found[0][0] for found in rounds)
+        cell = ms(median(found[place][0] for found in asked))
+        ratio = median(found[place][0] / found[0][0] for found in asked)
         cells.append(f"{cell}, {ratio:.2f} x" if place else cell)
     return cells
 
