@@ -222,8 +222,12 @@ def _find_user(session: Any, window: Window | None, request: HttpRequest | None)
 
 
 def _record_session(request: HttpRequest, session: Hashable, window: Window | None) -> None:
+    store = get_store()
+    if store.in_manual_transaction():
+        _keep_session(request, session, window, has_failed=False)
+        return
     try:
-        with get_store().own_transaction():
+        with store.own_transaction():
             user = _user_to_record(request.session, window)
     except Exception as error:
         if is_passing(error):
@@ -252,10 +256,10 @@ def _user_to_record(session: Any, window: Window | None) -> Any:
 def _attempt(
     request: HttpRequest, record: Callable[[], None], keep: Callable[[], None], whose: str
 ) -> None:
-    """Leave a souvenir; later, if the database is broken or the site has a transaction open."""
+    """Leave a souvenir; later, if the breaker of the database is open."""
     began = monotonic()
     try:
-        if not _may_write():
+        if not database_breaker().allows():
             keep()
             return
         with closing_opened() if isinstance(request, ASGIRequest) else nullcontext():
@@ -263,11 +267,6 @@ def _attempt(
             catch_up(began)
     except Exception:
         logger.exception("Could not leave a souvenir of %s.", whose)
-
-
-def _may_write() -> bool:
-    breaker = database_breaker()
-    return breaker.is_due() and not get_store().in_manual_transaction() and breaker.allows()
 
 
 def _do_nothing() -> None:
