@@ -53,6 +53,7 @@ from souvenirs.control import active_users, count_active_users
 from souvenirs.digests import Digester
 from souvenirs.insights import growth, retention, stickiness
 from souvenirs.models import Souvenir
+from souvenirs.reports import calendar_monthly_usage
 
 #: A site with the pages of the app, and little else.
 SITE: dict[str, Any] = {
@@ -292,6 +293,10 @@ def questions() -> dict[str, Callable[[], Any]]:
         found = retention(*WEEKS, interval="week", tz="UTC", cohort="joined")
         return [[cohort.size, *cohort.cells] for cohort in found.cohorts]
 
+    def months(**whom: Any) -> list[Any]:
+        rows = calendar_monthly_usage(END - timedelta(days=360), END, "UTC", **whom)
+        return [[row.get("segment"), *row.counts] for row in rows]
+
     def listed() -> int:
         return len(active_users(*thirty_days).users().order_by("username")[:50])
 
@@ -314,6 +319,8 @@ def questions() -> dict[str, Callable[[], Any]]:
         ),
         "growth by a field": lambda: json.loads(json.dumps(by_plan())),
         "retention by registration": joined,
+        "12 months, of a queryset": lambda: months(users=users.filter(is_active=True)),
+        "12 months, by a field": lambda: months(by="plan"),
         "a list of 50 of them": listed,
         "the overview": page(f"/?from={three_months[0]:%Y-%m-%d}&to={END:%Y-%m-%d}&tz=UTC"),
         "people": page("/people/?tz=UTC"),

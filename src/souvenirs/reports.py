@@ -85,6 +85,7 @@ from .counting import (
     Accounts,
     ActiveUsers,
     By,
+    Group,
     accounts_as_of,
     active_users_each,
     date_joined_field,
@@ -366,20 +367,22 @@ def _report(
     return _labelled(periods, labels, groups, with_segment=by is not None)
 
 
-def _groups(users: Any, by: By | None, exclusive: bool) -> dict[str | None, ActiveUsers | None]:
+def _groups(users: Any, by: By | None, exclusive: bool) -> dict[str | None, Group]:
     """Return the group of a report under the name None, and its members in each segment by name.
 
     The group is None for everyone.
     """
-    # Evaluate it once: a queryset is a query, and an iterator can be read only once.
-    group = None if users is None else ActiveUsers(users)
+    # An iterator can be read only once.
+    group = group_of(users)
     segments = groups_if_any(by, exclusive) or {}
     if (group is not None or by is not None) and not takes_users():
         raise ImproperlyConfigured(
             "The function in SOUVENIRS_USAGE_REPORTS_FUNCTION has no parameter users, which a "
             "report on a group of users requires."
         )
-    groups: dict[str | None, ActiveUsers | None] = {None: group}
+    if group is not None and segments:
+        group = ActiveUsers(group)
+    groups: dict[str | None, Group] = {None: group}
     for name, members in segments.items():
         groups[name] = members if group is None else members & group
     return groups
@@ -388,7 +391,7 @@ def _groups(users: Any, by: By | None, exclusive: bool) -> dict[str | None, Acti
 def _labelled(
     periods: Iterable[NumberedPeriod],
     labels: Callable[[int], Labels],
-    groups: Mapping[str | None, ActiveUsers | None],
+    groups: Mapping[str | None, Group],
     *,
     with_segment: bool,
 ) -> Iterator[Usage]:
@@ -411,12 +414,11 @@ def _labelled(
             yield Usage(row, complete=period.complete, known=known)
 
 
-def _usage_of_each(
-    periods: list[Bounds], groups: Sequence[ActiveUsers | None]
-) -> Iterator[Iterable[Usage]]:
+def _usage_of_each(periods: list[Bounds], groups: Sequence[Group]) -> Iterator[Iterable[Usage]]:
     """Generate the usage of the periods for each group; the first group contains the others."""
     if len(groups) > 1 and usage_reports_function() is base_usage_for_periods:
-        yield from _usage_read_together(periods, groups)
+        known = [None if group is None else ActiveUsers(group) for group in groups]
+        yield from _usage_read_together(periods, known)
         return
     for group in groups:
         # A function written for version 1 has no parameter users.
@@ -509,10 +511,9 @@ def base_usage_for_periods(periods: Iterable[Bounds], *, users: Any = None) -> I
     """
     periods = list(periods)
     ranges = [_checked_period(start, end) for start, end in periods]
-    group = None if users is None else ActiveUsers(users)
-    active, first = get_store().count_each(ranges, group_of(group))
-    among = None if group is None else group.users()
-    accounts = accounts_as_of([end for _, end in ranges], among)
+    group = group_of(users)
+    active, first = get_store().count_each(ranges, group)
+    accounts = accounts_as_of([end for _, end in ranges], group)
     yield from _usages(periods, active, first, accounts)
 
 

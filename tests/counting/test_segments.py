@@ -211,6 +211,13 @@ def test_restricted(users, settings):
     assert restricted([pk_of(1), pk_of(2)], "odd") == keys([1])
 
 
+def test_restricted_to_a_query_fetches_nobody(users, settings, django_assert_num_queries):
+    settings.SOUVENIRS_SEGMENTS = {"low": Q(pk__in=[pk_of(1), pk_of(2)])}
+    with django_assert_num_queries(0):
+        members = restricted(None, "low")
+    assert ActiveUsers(members) == segment("low") == keys([1, 2])
+
+
 def test_counts_by_segment(users, settings):
     settings.SOUVENIRS_SEGMENTS = {"odd": odd, "low": Q(pk__in=[pk_of(1), pk_of(2)])}
     counts = count_active_users(by="segment")

@@ -13,7 +13,7 @@ from django.contrib.sessions.backends import cache, cached_db, db, file, signed_
 from django.core.cache import BaseCache
 from django.core.management.base import OutputWrapper
 from django.db import OperationalError, connection, transaction
-from django.db.models import FloatField, Value
+from django.db.models import Count, FloatField, Value
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject, empty
 
@@ -136,6 +136,47 @@ def test_atomic_blocks():
         assert isinstance(connection.atomic_blocks[-1], transaction.Atomic)
 
 
+def query(build=lambda users: users):
+    return build(get_user_model().objects.all()).query
+
+
+def test_alias_map():
+    joined = query(lambda users: users.filter(logentry__action_flag=1))
+    one_table = query(lambda users: users.filter(password="").order_by("pk"))
+    assert (len(joined.alias_map), len(one_table.alias_map)) == (2, 1)
+    assert len(query().alias_map) < 2
+
+
+def test_combinator():
+    assert query(lambda users: users.union(users)).combinator == "union"
+    assert query().combinator is None
+
+
+def test_distinct():
+    assert query(lambda users: users.distinct()).distinct
+    assert not query().distinct
+
+
+def test_distinct_fields():
+    assert query(lambda users: users.distinct("pk")).distinct_fields == ("pk",)
+    assert not query().distinct_fields
+
+
+def test_extra_tables():
+    assert query(lambda users: users.extra(tables=["django_session"])).extra_tables
+    assert not query().extra_tables
+
+
+def test_group_by():
+    assert query(lambda users: users.annotate(number=Count("pk"))).group_by is not None
+    assert query(lambda users: users.annotate(number=Value(1))).group_by is None
+
+
+def test_is_sliced():
+    assert query(lambda users: users[:3]).is_sliced
+    assert not query().is_sliced
+
+
 @pytest.mark.django_db
 def test_get_compiler():
     users = get_user_model().objects.filter(**{get_user_model().USERNAME_FIELD: "%s"})
@@ -143,7 +184,7 @@ def test_get_compiler():
     assert params == ("%s",)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM ({sql}) q", params)
-        assert cursor.fetchall() == []
+        assert not cursor.fetchall()
 
 
 @pytest.mark.django_db

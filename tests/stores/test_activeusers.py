@@ -5,13 +5,22 @@ from datetime import timedelta
 from operator import and_, or_, sub, xor
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.db.models import Count
 
 from souvenirs.control import active_users, count_active_users
 from souvenirs.digests import erase_user
 from souvenirs.insights import retention
 from souvenirs.models import Souvenir
-from souvenirs.stores import ActiveUsers, give_numbers, members_among, members_by, reading
+from souvenirs.stores import (
+    ActiveUsers,
+    give_numbers,
+    members_among,
+    members_by,
+    queryset_of,
+    reading,
+)
 from souvenirs.stores.numbers import keys_of
 from tests.conftest import at, pk_of
 from tests.digesting import digest
@@ -179,6 +188,36 @@ def test_members_are_all_of_a_queryset_with_or_without_a_number(users):
     assert sorted(map(len, by_key.values())) == [1] * 6
     for other, other_keys in [(sets[0], keys(2, 3, 5, 9)), (active_users(), keys(2, 3, 5, 6, 9))]:
         assert_as_frozensets(own, other, keys(2, 3, 4, 5, 6), other_keys)
+
+
+GROUPS = {
+    "everyone": lambda users: None,
+    "a queryset": lambda users: users.exclude(pk=key(2)),
+    "distinct rows": lambda users: users.exclude(pk=key(2)).distinct(),
+    "a number of rows": lambda users: users.exclude(pk=key(2)).annotate(rows=Count("pk")),
+    "a join": lambda users: users.filter(logentry__action_flag=1),
+    "a slice": lambda users: users.order_by("pk")[1:4],
+    "a union": lambda users: users.filter(pk=key(1)).union(users.filter(pk=key(3))),
+    "a set": lambda users: ActiveUsers(keys(1, 3, 9)),
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_a_group_as_a_queryset(users, name):
+    for _ in range(2):
+        LogEntry.objects.create(user_id=key(4), action_flag=1)
+    group = GROUPS[name](users)
+    expected = {user.pk for user in users if group is None or user.pk in ActiveUsers(group)}
+    assert {user.pk for user in queryset_of(group)} == expected
+    found = queryset_of(group, to_count=True)
+    assert {user.pk for user in found.filter(pk__in=keys(1, 3, 4))} == expected & keys(1, 3, 4)
+    assert found.count() == len(expected)
+
+
+def test_rows_of_a_group_are_users(users):
+    group = users.filter(pk=key(1)).values("pk")
+    assert list(queryset_of(group)) == list(users.filter(pk=key(1)))
+    assert queryset_of(group, to_count=True).count() == 1
 
 
 def test_readings_of_a_queryset(users):

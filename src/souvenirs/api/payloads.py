@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from ..calendar import checked, utc
-from ..counting import ActiveUsers, active_users, groups_by, segment
+from ..counting import Group, active_users, groups_by, queryset_of, restricted
 from ..digests import status
 from ..insights import (
     Insight,
@@ -210,8 +210,7 @@ def people_payload(parameters: Parameters) -> Payload:
 
 
 def _listed(parameters: Parameters) -> QuerySet[Any]:
-    members = _members(parameters)
-    queryset = None if members is None else members.users()
+    queryset = queryset_of(_members(parameters))
     length = timedelta(days=parameters.days)
     if parameters.list == "recent":
         return recently_seen(length, queryset)
@@ -282,8 +281,9 @@ def _groups(parameters: Parameters) -> dict[str, Any]:
     return {"users": _members(parameters), "by": groups, "exclusive": parameters.exclusive}
 
 
-def _members(parameters: Parameters) -> ActiveUsers | None:
-    return None if parameters.segment is None else segment(parameters.segment)
+def _members(parameters: Parameters) -> Group:
+    members: Group = restricted(None, parameters.segment)
+    return members
 
 
 def _rows(found: Insight, parameters: Parameters) -> list[Row]:

@@ -1,6 +1,6 @@
 """Active users, segments and accounts."""
 
-from ..stores import ActiveUsers, Group, group_of
+from ..stores import ActiveUsers, Group, group_of, queryset_of
 from .accounts import (
     Accounts,
     accounts_as_of,

@@ -21,7 +21,7 @@ from ..calendar import bound, outward, utc
 from ..conf import SETTINGS, conf
 from ..sets import UserSet
 from ..sql import Rank
-from ..stores import ActiveUsers, members_by
+from ..stores import ActiveUsers, Group, members_by, queryset_of
 
 NOBODY = ActiveUsers.of(UserSet())
 
@@ -33,17 +33,16 @@ class Accounts(NamedTuple):
     activated: int | None = None
 
 
-def accounts_as_of(
-    instants: Sequence[datetime], users: models.QuerySet[Any] | None = None
-) -> list[Accounts]:
-    """Return the accounts registered before each of these aware datetimes, in any order.
+def accounts_as_of(instants: Sequence[datetime], group: Group = None) -> list[Accounts]:
+    """Return the accounts of a group registered before each of these aware datetimes, in any order.
 
-    ``users`` restricts the counts to some users. Takes one query per ``Rank.LIMIT`` instants.
+    Takes one query per ``Rank.LIMIT`` instants.
     """
     joined = date_joined_field()
     if joined is None:
         return [Accounts()] * len(instants)
     ends = sorted({utc(instant) for instant in instants})
+    users = None if group is None else queryset_of(group, to_count=True)
     totals: list[tuple[int, int]] = []
     for position in range(0, len(ends), Rank.LIMIT):
         since = ends[position - 1] if position else None

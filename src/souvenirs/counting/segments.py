@@ -151,12 +151,9 @@ def segment(name: str) -> ActiveUsers:
 
     Raises ValueError for an unknown name, and InvalidSegment for one that cannot be evaluated.
     """
-    names = segment_names()
-    if name not in names:
-        known = f"one of {', '.join(names)}" if names else "named in SOUVENIRS_SEGMENTS"
-        raise ValueError(f"{name!r} is not a segment: it must be {known}.")
+    group = restricted(None, name)
     with _evaluation_of(name):
-        return _users_of(name, conf.SEGMENTS[name])
+        return ActiveUsers(group)
 
 
 def check_segment(name: str) -> None:
@@ -196,10 +193,6 @@ def segment_definition(name: str) -> Any:
             f"path, not {group!r}."
         )
     return group
-
-
-def _users_of(name: object, group: Any) -> ActiveUsers:
-    return ActiveUsers(_group(name, group))
 
 
 def _group(name: object, group: Any) -> Any:
@@ -257,8 +250,17 @@ def _first_match(groups: Mapping[str, ActiveUsers]) -> dict[str, ActiveUsers]:
 
 
 def restricted(users: Iterable[Any] | None, segment_name: str | None) -> Any:
-    """Return the users of a group who are in a segment, if it is given; None means all users."""
+    """Return the users of a group who are in a segment, if it is given; None means all users.
+
+    A segment that is a query is returned as its queryset.
+    """
     if segment_name is None:
         return users
-    members = segment(segment_name)
-    return members if users is None else members & users
+    if users is not None:
+        return segment(segment_name) & users
+    names = segment_names()
+    if segment_name not in names:
+        known = f"one of {', '.join(names)}" if names else "named in SOUVENIRS_SEGMENTS"
+        raise ValueError(f"{segment_name!r} is not a segment: it must be {known}.")
+    with _evaluation_of(segment_name):
+        return group_of(_group(segment_name, conf.SEGMENTS[segment_name]))

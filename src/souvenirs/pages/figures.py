@@ -227,11 +227,10 @@ def _plan_tiles(
 
 def _plan_usage(months: Timeline, users: Any) -> Plan[list[Usage]]:
     """Plan the usage report of calendar months, in the form of :mod:`souvenirs.reports`."""
-    among = None if users is None else ActiveUsers(users).users()
 
     def make(sets: Sequence[ActiveUsers]) -> list[Usage]:
         ends = [checked(period.end, "end") for period in months.periods]
-        known = accounts_as_of(ends, among)
+        known = accounts_as_of(ends, users)
         report = []
         for period, active, accounts in zip(months.periods, sets, known, strict=True):
             usage = usage_row(

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from ..calendar import checked, outward
-from ..counting import ActiveUsers, active_users, date_joined_field, restricted
+from ..counting import ActiveUsers, Group, active_users, date_joined_field, queryset_of, restricted
 from ..insights import GrowthPart, growth, last_seen_many, page_by_last_seen, retention
 from ..querysets import inactive, never_seen, recently_seen
 from ..web import InvalidParameter, Parameters, shared
@@ -59,10 +59,12 @@ def _by_last_seen(
     parameters: Parameters,
     first: int,
     last: int,
-    members: ActiveUsers | None,
+    members: Group,
     found: ActiveUsers | None,
 ) -> UserPage:
-    among, total = (members, None) if found is None else (found, len(found))
+    among, total = found, None if found is None else len(found)
+    if found is None and members is not None:
+        among = ActiveUsers(members)
     bounds: dict[str, datetime] = {}
     if parameters.q:
         # All of them: digests have no names.
@@ -88,25 +90,21 @@ def _by_last_seen(
     return UserPage(rows, shown, total, len(listed) > len(shown))
 
 
-def _users(
-    parameters: Parameters, members: ActiveUsers | None, found: ActiveUsers | None
-) -> QuerySet[Any]:
+def _users(parameters: Parameters, members: Group, found: ActiveUsers | None) -> QuerySet[Any]:
     """Return the users of a list; lists over the last N days have no set of their own."""
     if found is not None:
         return found.users()
     if parameters.list == "never":
-        users = never_seen()
-    else:
-        of_list = recently_seen if parameters.list == "recent" else inactive
-        users = of_list(timedelta(days=parameters.days))
-    return users if members is None else members.among(users)
+        return never_seen(queryset_of(members))
+    of_list = recently_seen if parameters.list == "recent" else inactive
+    return of_list(timedelta(days=parameters.days), queryset_of(members))
 
 
 def _searched(users: QuerySet[Any], words: str) -> QuerySet[Any]:
     return users.filter(**{f"{get_user_model().USERNAME_FIELD}__icontains": words})
 
 
-def _set(parameters: Parameters, members: ActiveUsers | None) -> ActiveUsers:
+def _set(parameters: Parameters, members: Group) -> ActiveUsers:
     start, end = _outward(parameters.start), _outward(parameters.end)
     if parameters.list == "active":
         return active_users(start, end, members)

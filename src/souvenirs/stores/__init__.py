@@ -9,6 +9,7 @@ from .activeusers import (
     members_among,
     members_by,
     primary_keys,
+    queryset_of,
 )
 from .base import Sighting, Store, UserRange
 from .digesttable import Contended, DigestTable, retried

@@ -300,6 +300,26 @@ def group_of(users: Any) -> Group:
     return _checked(users) if isinstance(users, QuerySet) else _set_of(users)
 
 
+def queryset_of(group: Group, *, to_count: bool = False) -> QuerySet[Any]:
+    """Return the users of a group as a queryset that has each once and can be filtered.
+
+    With ``to_count``, its rows need not be users, which is faster.
+    """
+    everyone = get_user_model()._default_manager.all()
+    if group is None:
+        return everyone
+    if isinstance(group, QuerySet):
+        query = group.query
+        is_whole = not (query.is_sliced or query.combinator or query.distinct_fields)
+        if is_whole and group.db == everyone.db:
+            group = group.order_by()
+            is_one_table = len(query.alias_map) < 2 and not query.extra_tables
+            if to_count and is_one_table and not query.distinct and query.group_by is None:
+                return group
+            return everyone.filter(pk__in=group.values("pk"))
+    return ActiveUsers(group).among(everyone)
+
+
 def members_among(
     sets: Sequence[ActiveUsers], group: QuerySet[Any] | ActiveUsers
 ) -> tuple[list[ActiveUsers], ActiveUsers]:

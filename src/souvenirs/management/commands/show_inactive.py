@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from souvenirs.calendar import Boundaries, checked, interval_named, local, utc
-from souvenirs.counting import segment
+from souvenirs.counting import queryset_of, restricted
 from souvenirs.insights import Insight, inactive, last_seen_many, never_seen, recently_seen
 
 from .._terminal import NO_VALUE, TextTable, Value, pluralize, printable
@@ -75,7 +75,7 @@ class Command(InsightCommand):
     def answer(self, options: dict[str, Any]) -> Listing:
         what, users = self._users(options)
         if options["segment"] is not None:
-            members = segment(options["segment"]).users()
+            members = queryset_of(restricted(None, options["segment"]))
             users = users.filter(pk__in=members.order_by().values("pk"))
         is_data = options["csv"] or options["json"]
         limit = _positive(options["limit"], "--limit", None if is_data else DEFAULT_LIMIT)
