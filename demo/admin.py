@@ -1,9 +1,8 @@
-from datetime import datetime
-
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.formats import localize
 
 from souvenirs.admin import LastSeenAdminMixin
 
@@ -23,6 +22,8 @@ class DemoUserAdmin(LastSeenAdminMixin, UserAdmin):
     )
 
     @admin.display(ordering="date_joined")
-    def registered(self, user: User) -> datetime | str:
+    def registered(self, user: User) -> str:
         """Return when a user registered, as the pages of the app show it."""
-        return user.date_joined if user.date_joined <= timezone.now() else "not yet"
+        if user.date_joined > timezone.now():
+            return "not yet"
+        return localize(timezone.localtime(user.date_joined))

@@ -185,9 +185,9 @@ class QueryForm(forms.Form):
         if utc(start) > utc(end):
             raise InvalidParameter(
                 "from",
-                gettext_noop("%(name)s %(start)s is later than to %(end)s."),
-                start=start.isoformat(),
-                end=end.isoformat(),
+                gettext_noop("%(name)s %(start)s is later than the end, %(end)s."),
+                start=self["start"].data,
+                end=self["end"].data or end.isoformat(timespec="seconds"),
             )
 
     def _check_users(self) -> None:

@@ -57,8 +57,8 @@ def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) ->
     if people.total is not None:
         notes.append(
             ngettext(
-                "%(users)s user. Users deleted since then are counted, but not listed.",
-                "%(users)s users. Users deleted since then are counted, but not listed.",
+                "%(users)s user. Deleted users are counted, but not listed.",
+                "%(users)s users. Deleted users are counted, but not listed.",
                 people.total,
             )
             % {"users": number(people.total)}
