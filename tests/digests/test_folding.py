@@ -113,13 +113,14 @@ def test_number_that_a_transaction_cannot_see_is_not_left_out(monkeypatch):
         (10, STEP / 2, 20),
         (10, STEP / 9, 20),
         (10, STEP * 2, 5),
-        (10, STEP * 99, 1),
+        (10, STEP * 99, 2),
         (9, STEP / 9, 10),
         (9, STEP * 3, 3),
     ],
 )
 def test_pace(done, seconds, size):
-    pace = Pace(10, 25)
+    pace = Pace(2, 25)
+    pace.size = 10
     pace.adapt(done, seconds)
     assert pace.size == size
 

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from souvenirs.calendar.grid import DAY_LEVEL, MONTH_LEVEL
 from souvenirs.control import active_users, erase_user
+from souvenirs.digests import comparison
 from souvenirs.models import Digest, Souvenir
 from tests.conftest import at, fewer_where_brief, pk_of
 from tests.digesting import (
@@ -49,8 +50,10 @@ def differences(*arguments):
     return sentences
 
 
+@pytest.mark.parametrize("at_once", [0, comparison.AT_ONCE])
 @pytest.mark.parametrize("seconds", fewer_where_brief([3600, 1800, 900], kept=[900]))
-def test_sound_digests_have_no_difference(leave, settings, seconds):
+def test_sound_digests_have_no_difference(leave, settings, monkeypatch, seconds, at_once):
+    monkeypatch.setattr(comparison, "AT_ONCE", at_once)
     settings.SOUVENIRS_BUCKET_SECONDS = seconds
     leave(*sightings())
     digest()

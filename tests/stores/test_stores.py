@@ -6,9 +6,10 @@ import pytest
 from django.db import connection, transaction
 from django.db.utils import Error
 
+from souvenirs.calendar import HOUR_LEVEL, second_of
 from souvenirs.digests import Pruner
 from souvenirs.models import Souvenir
-from souvenirs.stores import Sighting, UserRange, get_store
+from souvenirs.stores import Sighting, UserRange, get_store, souvenirs
 from souvenirs.stores.queries import undigested_in
 from tests.conftest import INSTANT, at, pk_of
 from tests.digesting import digest
@@ -147,3 +148,17 @@ def _rows_read():
     with connection.cursor() as cursor:
         cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read_next'")
         return int(cursor.fetchone()[1])
+
+
+@pytest.mark.parametrize("moments", [1, 2, 3, 500])
+def test_cells_are_those_of_all_souvenirs_however_many_are_read_at_once(
+    leave, monkeypatch, moments
+):
+    monkeypatch.setattr(souvenirs, "MOMENTS", moments)
+    hours = [0, 0, 0, 1, 5, 5, 30, 31]
+    leave(*((n + 1, MONDAY + timedelta(hours=hour)) for n, hour in enumerate(hours)))
+    first = second_of(MONDAY)
+    found = list(get_store().souvenirs.cells(HOUR_LEVEL))
+    assert [(cell.start - first) // 3_600 for cell in found] == [0, 1, 5, 30, 31]
+    assert list(get_store().souvenirs.undigested().cells(HOUR_LEVEL)) == found
+    assert list(get_store().souvenirs.digested().cells(HOUR_LEVEL)) == []

@@ -27,15 +27,19 @@ DAYS = 32
 
 
 class Pace:
-    """How much work fits into a step of about ``STEP`` seconds, from 1 to ``most``."""
+    """How much work fits into a step of about ``STEP`` seconds, from the first size to ``most``.
+
+    Whatever its size, a step takes some time: less work than at first would not make it short.
+    """
 
     def __init__(self, size: int, most: int) -> None:
-        self.size, self.most = size, most
+        self.size, self.least, self.most = size, size, most
 
     def adapt(self, done: int, seconds: float) -> None:
         """Adapt the size to how long a step took; a short one, with less to do, proves little."""
         if done >= self.size or seconds > STEP:
-            self.size = max(1, min(round(done * STEP / seconds), 2 * self.size, self.most))
+            fitting = round(done * STEP / seconds)
+            self.size = max(self.least, min(fitting, 2 * self.size, self.most))
 
 
 class Batch(NamedTuple):

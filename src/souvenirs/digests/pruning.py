@@ -26,7 +26,7 @@ from ..stores import (
     get_store,
     retried,
 )
-from .comparison import compare
+from .comparison import compare, is_alike
 
 #: Largest number of souvenirs deleted in a transaction.
 ROWS = 5_000
@@ -81,6 +81,8 @@ class Pruner:
                 while ids := list(unsealed.values_list("pk", flat=True)[:ROWS]):
                     deleted = retried(partial(delete_souvenirs, ids, self.store.alias))
                     yield PrunedHour(hour, deleted)
+                    if len(ids) < ROWS:
+                        break
             if fault is not None:
                 raise fault
 
@@ -95,11 +97,11 @@ class Pruner:
             if (how := digests.agreement(day)) is not Agreement.AGREED:
                 raise NotInDigest(apart_sentence(cell_of(MONTH_LEVEL, day.start), how))
             undigested = set(souvenirs.undigested().cells(HOUR_LEVEL))
-            fault = None
+            fault, is_verified = None, is_alike(day)
             for hour in souvenirs.cells(HOUR_LEVEL):
                 if hour in undigested:
                     continue
-                if fault := _fault_in(hour):
+                if not is_verified and (fault := _fault_in(hour)):
                     break
                 hours.append(hour)
             if hours and not dry_run:

@@ -18,7 +18,7 @@ from ..stores import (
     missing_sentence,
     retried,
 )
-from .comparison import compare
+from .comparison import compare, is_alike
 from .refreshing import parts_of
 
 
@@ -72,8 +72,9 @@ class Verifier:
             if cell.level == DAY_LEVEL:
                 found += map(stray_sentence, digests.strays_in(cell))
                 found += map(missing_sentence, digests.missing_in(cell))
-                for hour in self._hours_in(cell, digests):
-                    found += _differences_in_hour(hour, digests)
+                if not _is_sound(cell, digests):
+                    for hour in self._hours_in(cell, digests):
+                        found += _differences_in_hour(hour, digests)
             return found + _differences_from_parts(digest, digests)
 
     def _hours_in(self, day: GridCell, digests: DigestTable) -> list[GridCell]:
@@ -88,6 +89,13 @@ class Verifier:
 def stray_sentence(digest: Digest) -> str:
     """Describe the fault of a digest whose level does not exist."""
     return f"A digest from {digest.label.start} has a level that does not exist, {digest.level}."
+
+
+def _is_sound(day: GridCell, digests: DigestTable) -> bool:
+    """Whether it is known without looking at each hour of a day that none has a difference."""
+    if any(_flaws(digest, digests) for digest in digests.buckets_in(day).iterator()):
+        return False
+    return not digests.is_of_souvenirs or is_alike(day)
 
 
 def _differences_in_hour(hour: GridCell, digests: DigestTable) -> list[str]:

@@ -14,6 +14,9 @@ from ..models import Souvenir
 #: Largest number of ids in a statement.
 IDS = 5_000
 
+#: How many moments are read at once to find the cells that they lie in.
+MOMENTS = 500
+
 
 class SouvenirQuerySet(models.QuerySet[Souvenir]):
     """Souvenirs, unordered."""
@@ -51,13 +54,13 @@ class SouvenirQuerySet(models.QuerySet[Souvenir]):
     def cells(self, level: int) -> Iterator[GridCell]:
         """Generate the cells of a level that contain a souvenir, in ascending order.
 
-        A souvenir added to a cell that has already been generated is left to the next call.
+        A souvenir added meanwhile may be left to the next call.
         """
         rest = self
-        while (first := rest.first_moment()) is not None:
-            cell = cell_of(level, second_of(first))
-            yield cell
-            rest = self.between(moment_of(cell.end), None)
+        while moments := rest.order_by("when").values_list("when", flat=True)[:MOMENTS]:
+            cells = dict.fromkeys(cell_of(level, second_of(stored(when))) for when in moments)
+            yield from cells
+            rest = self.between(moment_of(max(cells).end), None)
 
 
 def souvenirs_in(alias: str) -> SouvenirQuerySet:
