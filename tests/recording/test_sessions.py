@@ -78,13 +78,14 @@ def test_user_is_seen_once_the_cache_answers_again(client, user, fault, stopwatc
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_visit_of_another_leaves_what_the_cache_kept_from_being_left(
-    client, user, make_user, fault, stopwatch
+    client, user, make_user, fault, stopwatch, settings
 ):
     other = Client()
     other.force_login(make_user())
     with fault():
         client.get("/plain/")
     stopwatch.advance(600)
+    settings.SOUVENIRS_TIMEOUT = FOREVER
     other.get("/plain/")
     assert sorted(seen()) == sorted(each.pk for each in get_user_model().objects.all())
 
