@@ -5,7 +5,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 
-from souvenirs.counting.accounts import accounts_as_of
+from souvenirs.counting import accounts as accounts_module
+from souvenirs.counting.accounts import accounts_as_of, new_accounts
 from souvenirs.reports import registered_users_as_of
 from souvenirs.sql.parameters import Rank
 from tests.conftest import INSTANT, at, build_user
@@ -103,3 +104,14 @@ def test_without_time_zone_support(make_user, settings):
     date = JOINED.replace(tzinfo=None)
     assert registered_users_as_of(date) == known(0, 0)
     assert registered_users_as_of(date + INSTANT) == known(1, 1)
+
+
+def test_all_new_accounts_count_as_activated_where_the_user_model_does_not_tell(
+    make_user, monkeypatch
+):
+    if get_user_model()._meta.label not in HAS_DATE:
+        pytest.skip("the user model has no registration date")
+    monkeypatch.setattr(accounts_module, "is_active_field", lambda: None)
+    user = make_user(joined=JOINED, active=False)
+    [(registered, activated)] = new_accounts([JOINED + INSTANT])
+    assert set(registered) == set(activated) == {user.pk}

@@ -15,6 +15,7 @@ from souvenirs.insights import retention
 from souvenirs.models import Souvenir
 from souvenirs.stores import (
     ActiveUsers,
+    get_store,
     give_numbers,
     members_among,
     members_by,
@@ -114,6 +115,19 @@ def test_a_set_that_is_empty_meets_any_other_without_a_query(django_assert_num_q
     members = ActiveUsers(keys(1, 2))
     with django_assert_num_queries(0):
         assert len(members | ActiveUsers()) == 2
+
+
+def test_sets_of_two_readings_with_numbers_meet_without_a_query(django_assert_num_queries):
+    """Although somebody else in each of the readings had none."""
+    day = timedelta(days=1)
+    leave(1, 2)
+    digest()
+    leave(4, when=NOON + day)
+    ranges = [(NOON, NOON + day), (NOON + day, NOON + 2 * day)]
+    (one, _), (two, _) = (get_store().users_each(ranges) for _ in range(2))
+    with django_assert_num_queries(0):
+        both = one & two
+    assert set(both) == keys(1, 2)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
