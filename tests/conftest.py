@@ -69,7 +69,6 @@ SEE_ONLY_KEYS = {
     "stores",
     "test_catchup.py",
     "test_digest_souvenirs.py",
-    "test_exit.py",
     "test_folding.py",
     "test_kinds.py",
     "test_never_wrong.py",

@@ -47,7 +47,7 @@ def site(monkeypatch):
 
 
 def users_in(alias):
-    return list(Souvenir.objects.using(alias).values_list("user_id", flat=True).order_by("user"))
+    return list(Souvenir.objects.using(alias).values_list("user_id", flat=True).order_by("user_id"))
 
 
 def fail_in(alias, *numbers):
