@@ -35,16 +35,6 @@ pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def watch(stopwatch, monkeypatch):
-    """A stopwatch for the breakers; to catch up, there is always time."""
-    monkeypatch.setattr("souvenirs.recording.catchup.monotonic", lambda: stopwatch.seconds)
-    monkeypatch.setattr("souvenirs.recording.recorder.monotonic", lambda: stopwatch.seconds)
-    monkeypatch.setattr("souvenirs.recording.backlog.monotonic", lambda: stopwatch.seconds)
-    monkeypatch.setattr("souvenirs.middleware.monotonic", lambda: stopwatch.seconds)
-    return stopwatch
-
-
 @contextmanager
 def failing(*numbers, error=OperationalError):
     """The INSERT of these users fails, or that of all, however many are in it."""

@@ -16,7 +16,7 @@ from souvenirs.recording import backlog, catchup
 from souvenirs.recording.ratelimit import rate_limiter, window_now
 from souvenirs.scope import Entered, entered, forget_scopes, scope
 from tests.conftest import pk_of
-from tests.recording.test_catchup import fail, seen, watch, window_start  # noqa: F401
+from tests.recording.test_catchup import fail, seen, window_start
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "elsewhere"])
 
@@ -75,7 +75,7 @@ def keep_session(number):
 
 
 @pytest.mark.parametrize("name", ["the same", "another"])
-def test_process_that_ends_catches_up(watch, monkeypatch, name):  # noqa: F811
+def test_process_that_ends_catches_up(watch, monkeypatch, name):
     """Not in another database."""
     fail(1)
     if name == "another":
@@ -84,7 +84,7 @@ def test_process_that_ends_catches_up(watch, monkeypatch, name):  # noqa: F811
     assert seen() == ([1] if name == "the same" else [])
 
 
-def test_after_the_tests_of_a_project_nothing_is_written(watch, monkeypatch, caplog):  # noqa: F811
+def test_after_the_tests_of_a_project_nothing_is_written(watch, monkeypatch, caplog):
     """Their database may be used again."""
     monkeypatch.setattr(mail, "outbox", [], raising=False)
     fail(1)
@@ -94,7 +94,7 @@ def test_after_the_tests_of_a_project_nothing_is_written(watch, monkeypatch, cap
 
 
 def test_claim_that_may_be_of_another_process_keeps_nobody_from_being_written(
-    watch,  # noqa: F811
+    watch,
     shared_cache,
 ):
     """Two souvenirs would be no loss."""
@@ -104,7 +104,7 @@ def test_claim_that_may_be_of_another_process_keeps_nobody_from_being_written(
     assert seen() == [1]
 
 
-def test_each_database_gets_what_is_its_own(watch, settings):  # noqa: F811
+def test_each_database_gets_what_is_its_own(watch, settings):
     settings.DATABASE_ROUTERS = [f"{__name__}.ThreadRouter"]
     fail_in("default", 1, 2)
     try:
@@ -119,7 +119,7 @@ def test_each_database_gets_what_is_its_own(watch, settings):  # noqa: F811
 
 
 def test_user_of_a_session_is_not_looked_up_in_another_database(
-    watch,  # noqa: F811
+    watch,
     settings,
     caplog,
 ):
@@ -136,7 +136,7 @@ def test_user_of_a_session_is_not_looked_up_in_another_database(
 
 
 @pytest.mark.parametrize("by", ["router", "scope"])
-def test_tenant_of_a_context_variable_is_entered(watch, settings, by):  # noqa: F811
+def test_tenant_of_a_context_variable_is_entered(watch, settings, by):
     settings.DATABASE_ROUTERS = [f"{__name__}.ContextRouter"]
     if by == "scope":
         settings.SOUVENIRS_SCOPE = BY_CONTEXT.get
@@ -153,7 +153,7 @@ def test_tenant_of_a_context_variable_is_entered(watch, settings, by):  # noqa: 
 
 
 def test_tenant_that_only_the_site_can_enter_is_not_taken_for_another(
-    watch,  # noqa: F811
+    watch,
     settings,
     caplog,
 ):
@@ -167,7 +167,7 @@ def test_tenant_that_only_the_site_can_enter_is_not_taken_for_another(
     assert f"{LOST} and has not written 2." in caplog.text
 
 
-def test_failing_tenant_keeps_no_other_from_being_written(watch, settings, caplog):  # noqa: F811
+def test_failing_tenant_keeps_no_other_from_being_written(watch, settings, caplog):
     settings.DATABASE_ROUTERS = [f"{__name__}.ContextRouter"]
     fail_in("default", 1)
     backlog.keep(
@@ -183,7 +183,7 @@ def test_failing_tenant_keeps_no_other_from_being_written(watch, settings, caplo
     assert "The connection 'gone' doesn't exist" in caplog.text
 
 
-def test_tenants_share_the_time(watch, settings, monkeypatch):  # noqa: F811
+def test_tenants_share_the_time(watch, settings, monkeypatch):
     settings.DATABASE_ROUTERS = [f"{__name__}.ContextRouter"]
     turns = []
     monkeypatch.setattr(catchup._Turn, "run", lambda turn: turns.append(turn.seconds))
@@ -238,7 +238,7 @@ async def like_starlette(scope, receive, send):
 
 
 @pytest.mark.parametrize("application", [like_django, like_starlette])
-async def test_shutdown_of_an_asgi_server_catches_up(watch, application):  # noqa: F811
+async def test_shutdown_of_an_asgi_server_catches_up(watch, application):
     await sync_to_async(fail)(1)
     server = Lifespan()
     await server.run(application)
@@ -264,7 +264,7 @@ async def test_requests_are_passed_on():
     assert asked == [({"type": "http"}, None, None)]
 
 
-def test_schema_is_entered(watch, settings):  # noqa: F811
+def test_schema_is_entered(watch, settings):
     """As that of django-tenants, which tests/integrations uses for real."""
     usual = connections["default"]
 
@@ -283,7 +283,7 @@ def test_schema_is_entered(watch, settings):  # noqa: F811
         forget_scopes()
 
 
-def test_router_is_pinned_for_souvenirs_alone(watch, settings):  # noqa: F811
+def test_router_is_pinned_for_souvenirs_alone(watch, settings):
     settings.DATABASE_ROUTERS = [f"{__name__}.ThreadRouter"]
     with entered("elsewhere") as how:
         assert how is Entered.SOUVENIRS

@@ -9,9 +9,10 @@ from souvenirs.control import asouvenez, souvenez
 from souvenirs.recording import catch_up
 from souvenirs.recording.ratelimit import CLAIM_SECONDS, rate_limiter
 from tests.conftest import at, pk_of
-from tests.recording.test_catchup import fail, failing, remembered, seen, watch  # noqa: F401
+from tests.recording.test_catchup import fail, failing, remembered, seen
 
-pytestmark = pytest.mark.django_db(transaction=True)
+#: Whoever is left over is written with the next success, however slow the machine.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("watch")]
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_visits_during_a_transaction_of_the_site(client_of, path):
     assert (seen(), remembered()) == ([1, 2], 0)
 
 
-def test_transaction_of_the_site_does_not_catch_up(manual, watch):  # noqa: F811
+def test_transaction_of_the_site_does_not_catch_up(manual, watch):
     fail(1)
     Group.objects.create(name="of the site")
     assert souvenez(pk_of(2)) == "remembered"
@@ -99,7 +100,7 @@ def test_souvenir_between_transactions_of_the_site_is_committed(manual):
 
 
 @pytest.mark.parametrize("path", ["/plain/", "/user/"])
-def test_visit_between_transactions_of_the_site_is_committed(client_of, path, watch):  # noqa: F811
+def test_visit_between_transactions_of_the_site_is_committed(client_of, path):
     clients = [client_of(number) for number in (1, 2)]
     with failing():
         clients[0].get(path)
