@@ -111,8 +111,7 @@ def pytest_collection_modifyitems(config, items):
     chosen = [
         item
         for item in items
-        if item.path.suffix == ".py"
-        and item.path.name != "test_readme.py"
+        if item.path.name != "test_readme.py"
         and not (ON_A_SERVER and item.get_closest_marker("above_the_store"))
         and not (IS_BRIEF_SERVER and item.get_closest_marker("through_the_store"))
         and not (HAS_KEYS_LIKE_OTHERS and SEE_ONLY_KEYS.intersection(parts_of(item)))

@@ -1,26 +1,68 @@
-"""What the README and the docs say beyond their Python examples is so."""
+"""What the README and the docs show is so."""
 
+import doctest
 import re
 import shlex
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
 
 from demo import settings as demo
 from demo.history import commits
 from demo.management.commands.demo import Command as Demo
+from souvenirs.models import Souvenir
 from tests.conftest import at
 from tests.terminals import Terminal, run
 
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
+DOCUMENTS = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+PYTHON = Sybil([PythonCodeBlockParser(doctest_optionflags=doctest.NORMALIZE_WHITESPACE)])
 
 
 #: What was asked of the history of git, and what the document says was the answer.
 EXAMPLE = re.compile(r"^\$ python manage\.py (show_[^\n]*)\n([^`]*)```", re.MULTILINE)
+
+
+@pytest.fixture
+def people(db):
+    """Two users of January 2016 and one of February, and when they were seen."""
+
+    def user(name, *days):
+        joined = datetime(2016, *days[0], tzinfo=UTC)
+        made = get_user_model().objects.create(username=name, date_joined=joined)
+        for month, day in days:
+            Souvenir.objects.create(user=made, when=datetime(2016, month, day, 9, tzinfo=UTC))
+        return made
+
+    return {
+        "ann": user("ann", (1, 4), (1, 5), (2, 8)),
+        "bob": user("bob", (1, 20)),
+        "cleo": user("cleo", (2, 8), (2, 29)),
+    }
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_python_examples(people, document):
+    """They are one session in the interpreter, from the first of a document to its last."""
+    examples = PYTHON.parse(document)
+    examples.namespace.update(
+        INSTALLED_APPS=[],
+        MIDDLEWARE=[],
+        UTC=UTC,
+        datetime=datetime,
+        ann=people["ann"],
+        bob=people["bob"],
+    )
+    for example in examples.examples():
+        example.evaluate()
 
 
 @pytest.mark.thorough
