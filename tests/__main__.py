@@ -100,10 +100,10 @@ def rest() -> Iterator[Run]:
 
 
 def everything() -> Iterator[Run]:
-    """Both of them, with the databases of each engine made once."""
+    """Both of them, with the databases of each engine made once, and as many tests as runs."""
     yield BREAKING
     for name in servers.DATABASES:
-        yield Run(name, USER_MODEL, WHOLE, TWO_WORKERS, is_measured=True)
+        yield Run(name, USER_MODEL, WHOLE, is_measured=True)
     yield from other_runs()
 
 
