@@ -32,12 +32,9 @@ empty then.
 from __future__ import annotations
 
 import inspect
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import cache, wraps
-from itertools import accumulate
-from operator import or_
 from typing import Any, ParamSpec, TypedDict, Unpack
 
 from django.core.exceptions import ImproperlyConfigured
@@ -56,7 +53,6 @@ from .calendar import (
     calendar_boundaries,
     checked,
     checked_range,
-    earlier,
     is_known,
     label_calendar_date,
     label_calendar_year,
@@ -82,40 +78,19 @@ from .calendar import (
 )
 from .conf import conf
 from .counting import (
-    Accounts,
     ActiveUsers,
     By,
     Group,
+    Usage,
     accounts_as_of,
-    active_users_each,
-    date_joined_field,
+    base_usage_for_periods,
     group_of,
     groups_if_any,
-    new_accounts,
+    usage_read_together,
 )
 from .stores import get_store
 
 Labels = dict[str, Any]
-
-
-class Usage(dict[str, Any]):
-    """The row of a period, a dict with attributes."""
-
-    #: Whether the period is complete and known, see :class:`souvenirs.insights.Period`.
-    complete: bool
-    known: bool
-
-    def __init__(self, usage: Mapping[str, Any], *, complete: bool, known: bool) -> None:
-        super().__init__(usage)
-        self.complete = complete
-        self.known = known
-
-    @property
-    def counts(self) -> tuple[int | None, int | None, int | None]:
-        """Registered, activated and active users; None if unknown, in every report."""
-        usage = self["usage"]
-        active = usage["active_users"] if self.known else None
-        return usage["registered_users"], usage["activated_users"], active
 
 
 class Whom(TypedDict, total=False):
@@ -418,58 +393,12 @@ def _usage_of_each(periods: list[Bounds], groups: Sequence[Group]) -> Iterator[I
     """Generate the usage of the periods for each group; the first group contains the others."""
     if len(groups) > 1 and usage_reports_function() is base_usage_for_periods:
         known = [None if group is None else ActiveUsers(group) for group in groups]
-        yield from _usage_read_together(periods, known)
+        yield from usage_read_together(periods, known)
         return
     for group in groups:
         # A function written for version 1 has no parameter users.
         whom = {} if group is None else {"users": group}
         yield usage_for_periods(iter(periods), **whom)
-
-
-def _usage_read_together(
-    periods: list[Bounds], groups: Sequence[ActiveUsers | None]
-) -> Iterator[Iterable[Usage]]:
-    """Generate the same, from one reading of souvenirs and users for all groups."""
-    ranges = [_checked_period(start, end) for start, end in periods]
-    first = get_store().first()
-    sets, groups = _aligned(active_users_each(ranges, groups[0]), groups)
-    accounts = _accounts_of_each([end for _, end in ranges], groups)
-    for group, known in zip(groups, accounts, strict=True):
-        counts = [len(users) if group is None else users.count_common(group) for users in sets]
-        yield _usages(periods, counts, first, known)
-
-
-def _aligned(
-    sets: Sequence[ActiveUsers], groups: Sequence[ActiveUsers | None]
-) -> tuple[list[ActiveUsers], list[ActiveUsers | None]]:
-    """Return the sets and the groups as they can be compared many times."""
-    aligned = ActiveUsers.aligned([*sets, *(group or ActiveUsers() for group in groups)])
-    members = aligned[len(sets) :]
-    return aligned[: len(sets)], [
-        None if group is None else same for group, same in zip(groups, members, strict=True)
-    ]
-
-
-def _accounts_of_each(
-    ends: list[datetime], groups: Sequence[ActiveUsers | None]
-) -> Iterator[list[Accounts]]:
-    """Generate the accounts of each group as of each end, all from one reading of the users."""
-    if not ends or date_joined_field() is None:
-        yield from ([Accounts()] * len(ends) for _ in groups)
-        return
-    moments = sorted({utc(end) for end in ends})
-    among = groups[0]
-    new = new_accounts(moments, None if among is None else among.users())
-    by_then = [list(accumulate(kind, or_)) for kind in zip(*new, strict=True)]
-    together, groups = _aligned([users for kind in by_then for users in kind], groups)
-    by_then = [together[: len(moments)], together[len(moments) :]]
-    places = [bisect_right(moments, utc(end)) - 1 for end in ends]
-    for group in groups:
-        registered, activated = (
-            [len(users) if group is None else users.count_common(group) for users in kind]
-            for kind in by_then
-        )
-        yield [Accounts(registered[place], activated[place]) for place in places]
 
 
 def usage_for_periods(*args: Any, **kwargs: Any) -> Iterable[Usage]:
@@ -481,6 +410,10 @@ def usage_for_periods(*args: Any, **kwargs: Any) -> Iterable[Usage]:
     ImproperlyConfigured if the setting does not name a callable.
     """
     return usage_reports_function()(*args, **kwargs)
+
+
+#: The name in version 1, which projects wrap or replace.
+_usage_for_periods = base_usage_for_periods
 
 
 def usage_reports_function() -> Callable[..., Iterable[Usage]]:
@@ -500,58 +433,6 @@ def takes_users() -> bool:
     except TypeError:
         return False
     return True
-
-
-def base_usage_for_periods(periods: Iterable[Bounds], *, users: Any = None) -> Iterator[Usage]:
-    """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels.
-
-    This is the default of :func:`usage_for_periods`, which a function in
-    ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` may call. A period is incomplete if its ``end`` is in the
-    future, and empty if its ``start`` is later. ``users`` restricts the usage to a group.
-    """
-    periods = list(periods)
-    ranges = [_checked_period(start, end) for start, end in periods]
-    group = group_of(users)
-    active, first = get_store().count_each(ranges, group)
-    accounts = accounts_as_of([end for _, end in ranges], group)
-    yield from _usages(periods, active, first, accounts)
-
-
-#: The name in version 1, which projects wrap or replace.
-_usage_for_periods = base_usage_for_periods
-
-
-def _usages(
-    periods: Iterable[Bounds],
-    active: Iterable[int],
-    first_souvenir: datetime | None,
-    accounts: Iterable[Accounts],
-) -> Iterator[Usage]:
-    now = utc(checked(timezone.now(), "now"))
-    for (start, end), users, registered in zip(periods, active, accounts, strict=True):
-        until = checked(end, "end")
-        complete, known = utc(until) <= now, is_known(until, first_souvenir)
-        yield usage_row((start, end), users, registered, complete=complete, known=known)
-
-
-def usage_row(
-    period: Bounds, active: int, accounts: Accounts, *, complete: bool, known: bool
-) -> Usage:
-    """Return the row of a period, see the module, without labels."""
-    start, end = period
-    usage = {
-        "registered_users": accounts.registered,
-        "activated_users": accounts.activated,
-        "active_users": active,
-    }
-    row = {"period": {"start": start, "end": end}, "usage": usage}
-    return Usage(row, complete=complete, known=known)
-
-
-def _checked_period(start: datetime, end: datetime) -> Bounds:
-    """Return a range; an empty one if it starts later than it ends."""
-    last = checked(end, "end")
-    return earlier(checked(start, "start"), last), last
 
 
 def registered_users_as_of(date: datetime) -> tuple[int | None, int | None]:

@@ -169,7 +169,7 @@ def test_a_set_as_a_queryset(users):
 
 def test_a_queryset_of_users_in_another_database_than_the_numbers(users, monkeypatch):
     members = ActiveUsers(keys(1, 3, 4))
-    monkeypatch.setattr("souvenirs.stores.activeusers._alias", lambda: "elsewhere")
+    monkeypatch.setattr("souvenirs.stores.activeusers.numbers_alias", lambda: "elsewhere")
     monkeypatch.setattr(
         "souvenirs.stores.activeusers.keys_of", lambda numbers, _: keys_of(numbers, "default")
     )

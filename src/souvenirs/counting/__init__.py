@@ -2,12 +2,10 @@
 
 from ..stores import ActiveUsers, Group, group_of, queryset_of
 from .accounts import (
-    Accounts,
     accounts_as_of,
     date_joined_field,
     is_active_field,
     joined_each,
-    new_accounts,
 )
 from .activity import active_users, active_users_each, count_active_users
 from .expressions import WasSeen
@@ -25,3 +23,4 @@ from .segments import (
     segment_definition,
     segment_names,
 )
+from .usage import Usage, base_usage_for_periods, usage_read_together, usage_row

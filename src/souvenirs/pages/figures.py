@@ -26,7 +26,7 @@ from ..calendar import (
     utc,
 )
 from ..conf import conf
-from ..counting import ActiveUsers, accounts_as_of
+from ..counting import ActiveUsers, accounts_as_of, usage_row
 from ..insights import (
     Growth,
     Plan,
@@ -37,7 +37,7 @@ from ..insights import (
     results_of,
     trailing_counts,
 )
-from ..reports import Usage, calendar_monthly_usage, usage_row
+from ..reports import Usage, calendar_monthly_usage
 from ..stores import get_store
 from ..web import FOUR_WEEKS, WEEK, busyhours
 

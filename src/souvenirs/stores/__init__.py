@@ -1,18 +1,10 @@
 """Where souvenirs are kept and read back."""
 
 from ..models import Digest
-from .activeusers import (
-    ActiveUsers,
-    Group,
-    IsMember,
-    group_of,
-    members_among,
-    members_by,
-    primary_keys,
-    queryset_of,
-)
+from .activeusers import ActiveUsers, IsMember, primary_keys
 from .base import Sighting, Store, UserRange
 from .digesttable import Contended, DigestTable, retried
+from .groups import Group, group_of, members_among, members_by, queryset_of
 from .numbers import forget_number, give_numbers, numbers_of
 from .orm import OrmStore
 from .queries import number_undigested, undigested_in

@@ -9,10 +9,9 @@ are lent the same number in all of these sets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence, Set
-from functools import cached_property
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
 from operator import and_, or_, sub, xor
-from typing import Any, TypeAlias
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -21,65 +20,20 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import IntegerField, QuerySet
 
 from ..models import UserNumber
-from ..sets import FIRST_NUMBER, LAST_NUMBER, UserSet, is_number, one_of, primary_key
+from ..sets import FIRST_NUMBER, UserSet, is_number, one_of, primary_key
+from .loans import NO_LOAN, Loan, extended
 from .numbers import (
     KEY,
     NUMBER,
     Numbered,
     NumberSql,
-    as_it_is,
     keys_of,
     numbered,
-    numbered_by,
     numbers_of,
 )
 
-#: The users to count: a queryset of users, or a set; None for all users.
-Group: TypeAlias = "QuerySet[Any] | ActiveUsers | None"
-
 #: The numbers of users whose primary keys are their numbers.
 OWN = UserSet.from_range(0, FIRST_NUMBER)
-
-
-class Loan:
-    """Numbers lent to users who have none: the greatest there are, in the order of their keys.
-
-    ``keys`` are as stored, and become primary keys by ``convert`` when they are needed. ``loan`` is
-    one to extend: its users keep the numbers that they have been lent.
-    """
-
-    def __init__(
-        self,
-        keys: Iterable[Any] = (),
-        convert: Callable[[Any], Hashable] = as_it_is,
-        loan: Loan | None = None,
-    ) -> None:
-        self.stored, self.convert, self.loan = sorted(keys, key=str), convert, loan
-        self.first: int = (loan.first if loan else LAST_NUMBER + 1) - len(self.stored)
-
-    @cached_property
-    def number_of(self) -> dict[Hashable, int]:
-        """The numbers by primary key."""
-        own = {self.convert(key): number for key, number in self.number_of_stored.items()}
-        return {**self.loan.number_of, **own} if self.loan else own
-
-    @cached_property
-    def number_of_stored(self) -> dict[Any, int]:
-        """The numbers by key as stored, without those of the loan that this one extends."""
-        return {key: number for number, key in enumerate(self.stored, self.first)}
-
-    def keys_in(self, users: UserSet) -> dict[int, Hashable]:
-        """Return the keys of the users in a set to whom numbers are lent, by these numbers."""
-        if not users or users.max() < self.first:
-            return {}
-        end = self.first + len(self.stored)
-        lent = users & UserSet.from_range(self.first, end)
-        keys = {number: self.convert(self.stored[number - self.first]) for number in lent}
-        return {**keys, **self.loan.keys_in(users)} if self.loan else keys
-
-
-#: What sets share to whose users no number is lent.
-NO_LOAN = Loan()
 
 
 class ActiveUsers(Set[Hashable]):
@@ -132,7 +86,7 @@ class ActiveUsers(Set[Hashable]):
             return False
         if key in self._loan.number_of and self._loan.number_of[key] in self._users:
             return True
-        return numbers_of([key], _alias()).get(key) in self._users
+        return numbers_of([key], numbers_alias()).get(key) in self._users
 
     def __iter__(self) -> Iterator[Hashable]:
         return self._keys_of(self._users)
@@ -183,23 +137,23 @@ class ActiveUsers(Set[Hashable]):
     @classmethod
     def union(cls, sets: Iterable[ActiveUsers]) -> ActiveUsers:
         """Return the union of the sets, much faster than a chain of ``|``."""
-        numbers, loan = _comparable(list(sets))
+        numbers, loan = comparable(list(sets))
         return cls.of(UserSet.union(numbers), loan)
 
     @classmethod
     def aligned(cls, sets: Sequence[ActiveUsers]) -> list[ActiveUsers]:
         """Return the same sets, prepared to be combined many times, with one look-up in all."""
-        numbers, loan = _comparable(sets)
+        numbers, loan = comparable(sets)
         return [cls.of(each, loan) for each in numbers]
 
     def count_common(self, other: ActiveUsers) -> int:
         """Return ``len(self & other)`` without building that set."""
-        (one, two), _ = _comparable([self, other])
+        (one, two), _ = comparable([self, other])
         return one.count_common(two)
 
     def count_union(self, other: ActiveUsers) -> int:
         """Return ``len(self | other)`` without building that set."""
-        (one, two), _ = _comparable([self, other])
+        (one, two), _ = comparable([self, other])
         return one.count_union(two)
 
     def _combined(
@@ -207,7 +161,7 @@ class ActiveUsers(Set[Hashable]):
     ) -> ActiveUsers:
         if not isinstance(other, Iterable):
             return NotImplemented
-        (one, two), loan = _comparable([self, _set_of(other)])
+        (one, two), loan = comparable([self, _set_of(other)])
         return self.of(operator(one, two), loan)
 
     def _compared(
@@ -217,7 +171,7 @@ class ActiveUsers(Set[Hashable]):
         other: object,
     ) -> bool:
         if isinstance(other, ActiveUsers):
-            (one, two), _ = _comparable([self, other])
+            (one, two), _ = comparable([self, other])
             return of_numbers(one, two)
         return of_keys(self.pks, frozenset(other)) if isinstance(other, Set) else NotImplemented
 
@@ -247,14 +201,14 @@ class ActiveUsers(Set[Hashable]):
             yield from users
             return
         keys = self._loan.keys_in(users)
-        keys |= keys_of((number for number in users if number not in keys), _alias())
+        keys |= keys_of((number for number in users if number not in keys), numbers_alias())
         yield from (keys[number] for number in users if number in keys)
 
     def condition(self, connection: BaseDatabaseWrapper, column: str) -> tuple[str, list[Any]]:
         """Return an SQL condition, and its parameters: the primary key of a user is in the set."""
         if not self._users or self._users.max() < FIRST_NUMBER:
             return one_of(connection, column, KEY, self._users)
-        if connection.alias != _alias():
+        if connection.alias != numbers_alias():
             return one_of(connection, column, KEY, self.pks)
         lent = self._loan.keys_in(self._users)
         given = (self._users - OWN - UserSet.from_ids(lent)).shifted(-FIRST_NUMBER)
@@ -289,86 +243,13 @@ class IsMember(models.Func):
         return sql, [*column_params, *params]
 
 
-def group_of(users: Any) -> Group:
-    """Return a group, given as a queryset or an iterable; None means all users.
-
-    A queryset is evaluated where it is used. Raises ValueError for a queryset of another model and
-    for an invalid user or primary key, and TypeError for anything that is not a group.
-    """
-    if users is None:
-        return None
-    return _checked(users) if isinstance(users, QuerySet) else _set_of(users)
-
-
-def queryset_of(group: Group, *, to_count: bool = False) -> QuerySet[Any]:
-    """Return the users of a group as a queryset that has each once and can be filtered.
-
-    With ``to_count``, its rows need not be users, which is faster.
-    """
-    everyone = get_user_model()._default_manager.all()
-    if group is None:
-        return everyone
-    if isinstance(group, QuerySet):
-        query = group.query
-        is_whole = not (query.is_sliced or query.combinator or query.distinct_fields)
-        if is_whole and group.db == everyone.db:
-            group = group.order_by()
-            is_one_table = len(query.alias_map) < 2 and not query.extra_tables
-            if to_count and is_one_table and not query.distinct and query.group_by is None:
-                return group
-            return everyone.filter(pk__in=group.values("pk"))
-    return ActiveUsers(group).among(everyone)
-
-
-def members_among(
-    sets: Sequence[ActiveUsers], group: QuerySet[Any] | ActiveUsers
-) -> tuple[list[ActiveUsers], ActiveUsers]:
-    """Return the same sets, and the members of a group to compare them with.
-
-    Members who are in none of the sets may be missing. Give the sets their final form first: the
-    group is evaluated after them.
-    """
-    if not isinstance(group, QuerySet):
-        *aligned, members = ActiveUsers.aligned([*sets, group])
-        return aligned, members
-    numbers, loan = _comparable(sets)
-    members = _lent_to(numbered(group, _alias(), loan.number_of, has_others=False), loan)
-    return [ActiveUsers.of(each, loan) for each in numbers], members
-
-
-def members_by(
-    sets: Sequence[ActiveUsers],
-    users: QuerySet[Any],
-    field: models.Expression | str,
-    *,
-    has_others: bool = False,
-) -> tuple[list[ActiveUsers], dict[Any, ActiveUsers]]:
-    """Return the same for the users with each value of a field or an expression.
-
-    With ``has_others``, all of these users, whether or not they are in one of the sets.
-    """
-    numbers, loan = _comparable(sets)
-    found = numbered_by(users, field, _alias(), loan.number_of, has_others=has_others)
-    loan = _extended(loan, found.values())
-    return (
-        [ActiveUsers.of(each, loan) for each in numbers],
-        {value: _lent_to(members, loan) for value, members in found.items()},
-    )
-
-
-def _extended(loan: Loan, found: Collection[Numbered]) -> Loan:
-    """Return the loan, with numbers for those of these users who have neither one nor the other."""
-    keys = frozenset().union(*(users.stored for users in found))
-    return Loan(keys, next(iter(found)).convert, loan) if keys else loan
-
-
-def _lent_to(users: Numbered, loan: Loan) -> ActiveUsers:
+def lent_to(users: Numbered, loan: Loan) -> ActiveUsers:
     lent = [loan.number_of[key] for key in users.lent]
     lent += [loan.number_of_stored[key] for key in users.stored]
     return ActiveUsers.of(users.numbers | UserSet.from_ids(lent), loan)
 
 
-def _comparable(sets: Sequence[ActiveUsers]) -> tuple[list[UserSet], Loan]:
+def comparable(sets: Sequence[ActiveUsers]) -> tuple[list[UserSet], Loan]:
     """Return the numbers of the users of each set, with the loan that all of them share."""
     loans = {id(each._loan): each._loan for each in sets if each._users}
     if len(loans) < 2:
@@ -377,7 +258,7 @@ def _comparable(sets: Sequence[ActiveUsers]) -> tuple[list[UserSet], Loan]:
     keys = frozenset().union(*(each.values() for each in lent))
     if not keys:
         return [each._users for each in sets], NO_LOAN
-    numbers = dict(numbers_of(keys, _alias()))
+    numbers = dict(numbers_of(keys, numbers_alias()))
     loan = Loan(keys.difference(numbers))
     numbers.update(loan.number_of)
     found = []
@@ -394,13 +275,13 @@ def _set_of(users: Any) -> ActiveUsers:
     if isinstance(users, ActiveUsers):
         return users
     if isinstance(users, QuerySet):
-        found = numbered(_checked(users), _alias())
+        found = numbered(checked_users(users), numbers_alias())
     else:
         keys = primary_keys(users)
         own = frozenset(filter(is_number, keys))
         # Whoever else has a number is looked up when the set is combined with another one.
         found = Numbered(UserSet.from_ids(own), stored=keys - own)  # type: ignore[arg-type]
-    return _lent_to(found, _extended(NO_LOAN, [found]))
+    return lent_to(found, extended(NO_LOAN, [found]))
 
 
 def primary_keys(users: Any) -> frozenset[Hashable]:
@@ -408,7 +289,7 @@ def primary_keys(users: Any) -> frozenset[Hashable]:
     if isinstance(users, ActiveUsers):
         return users.pks
     if isinstance(users, QuerySet):
-        return frozenset(_checked(users).values_list("pk", flat=True))
+        return frozenset(checked_users(users).values_list("pk", flat=True))
     if isinstance(users, str | bytes) or not isinstance(users, Iterable):
         raise TypeError(
             f"users must be a queryset or an iterable of users or primary keys, not {users!r}."
@@ -420,7 +301,7 @@ def primary_keys(users: Any) -> frozenset[Hashable]:
     )
 
 
-def _checked(users: QuerySet[Any]) -> QuerySet[Any]:
+def checked_users(users: QuerySet[Any]) -> QuerySet[Any]:
     if not issubclass(users.model, get_user_model()):
         raise ValueError(
             f"users is a queryset of {users.model._meta.label}: "
@@ -429,6 +310,6 @@ def _checked(users: QuerySet[Any]) -> QuerySet[Any]:
     return users
 
 
-def _alias() -> str:
+def numbers_alias() -> str:
     """The database with the numbers: that they are given in, which knows all of them."""
     return router.db_for_write(UserNumber)

@@ -41,9 +41,11 @@ from ..calendar import (
 from ..resilience import ThrottledLogger
 from ..sets import CorruptDigest, Keys, UserSet
 from . import queries, usable
-from .activeusers import NO_LOAN, ActiveUsers, Loan, group_of, members_among
+from .activeusers import ActiveUsers
 from .base import Counted, Range
 from .digesttable import DigestTable, is_of_souvenirs
+from .groups import group_of, members_among
+from .loans import NO_LOAN, Loan
 from .numbers import numbers_of
 from .seals import Agreement, agreement, apart_sentence, missing_sentence
 from .usable import Catalog, DigestRow, UnusableDigest, joined
