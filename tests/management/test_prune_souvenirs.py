@@ -261,10 +261,10 @@ def test_without_an_age_the_option_and_the_setting_are_named():
     assert refusal()[0] == "Use --older-than DAYS, or set SOUVENIRS_KEEP_DAYS."
 
 
-@pytest.mark.parametrize("days", ["-1", "nan", "inf", "1e9"])
+@pytest.mark.parametrize("days", ["-1", "nan", "inf", "1e9", "a week", ""])
 def test_invalid_age_is_refused(days):
-    assert refusal(f"--older-than={days}")[0].startswith(
-        "--older-than must be a number of days, 0 or more, not"
+    assert refusal(f"--older-than={days}")[0] == (
+        f"--older-than must be a number of days, 0 or more, not {days!r}."
     )
 
 

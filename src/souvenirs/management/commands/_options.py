@@ -163,8 +163,13 @@ def parse_user(options: dict[str, Any]) -> Hashable:
     """Return the primary key of the user; the user need not exist, unless there is a lookup."""
     text, lookup = options["user"], options["lookup"]
     if lookup in (None, "pk"):
-        with command_errors():
+        try:
             return primary_key(text)
+        except ValueError:
+            raise CommandError(
+                f"{text!r} is not a primary key of {get_user_model()._meta.label}: add --lookup "
+                "with the field that it is a value of, such as --lookup email."
+            ) from None
     model = get_user_model()
     if lookup not in {field.name for field in model._meta.concrete_fields}:
         raise CommandError(f"{model._meta.label} has no field {lookup!r}.")

@@ -27,7 +27,6 @@ class Command(SouvenirsCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--older-than",
-            type=float,
             metavar="DAYS",
             help="delete souvenirs older than this many days (default: SOUVENIRS_KEEP_DAYS)",
         )
@@ -62,9 +61,9 @@ class Command(SouvenirsCommand):
         self.stdout.write(line.replace("\xa0", " "))  # filesizeformat() writes no-break spaces
 
 
-def _horizon(days: float | None) -> datetime:
+def _horizon(older_than: str | float | None) -> datetime:
     """Return the instant before which souvenirs are deleted."""
-    option = "--older-than"
+    option, days = "--older-than", older_than
     if days is None:
         option = "SOUVENIRS_KEEP_DAYS"
         with command_errors():
@@ -72,8 +71,9 @@ def _horizon(days: float | None) -> datetime:
     if days is None:
         raise CommandError("Use --older-than DAYS, or set SOUVENIRS_KEEP_DAYS.")
     try:
-        if days >= 0:
-            return timezone.now() - timedelta(days=days)
-    except (TypeError, OverflowError):
+        age = timedelta(days=float(days))
+        if age >= timedelta(0):
+            return timezone.now() - age
+    except (TypeError, ValueError, OverflowError):
         pass
     raise CommandError(f"{option} must be a number of days, 0 or more, not {days!r}.")
