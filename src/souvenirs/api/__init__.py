@@ -1,6 +1,7 @@
 """The API: parameters in a URL, a response in JSON or CSV."""
 
 from .endpoints import BUSY, ENDPOINTS, GROWTH, HEALTH, RETENTION, STICKINESS, USAGE, Endpoint
+from .index import index, not_found
 from .openapi import document, openapi
 
 __all__ = [
@@ -13,5 +14,7 @@ __all__ = [
     "USAGE",
     "Endpoint",
     "document",
+    "index",
+    "not_found",
     "openapi",
 ]

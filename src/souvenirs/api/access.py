@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -27,10 +27,10 @@ def user_of_api(request: HttpRequest) -> Any:
     return user if getattr(user, "is_authenticated", False) else None
 
 
-def for_api(permission: str) -> Callable[[View], View]:
-    """Decorate a read-only view of the API, for users with a permission.
+def for_api(*permissions: str) -> Callable[[View], View]:
+    """Decorate a read-only view of the API, for users with any of these permissions.
 
-    Errors are JSON: 401 without a user, 403 without the permission, 405 for methods other than
+    Errors are JSON: 401 without a user, 403 without a permission, 405 for methods other than
     GET, HEAD and OPTIONS. Responses are not cached, and requests are not recorded as activity.
     """
 
@@ -41,7 +41,7 @@ def for_api(permission: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
-                refused = _refused_by_api(request, permission)
+                refused = _refused_by_api(request, permissions)
             except PermissionDenied:
                 refused = error_response(403, "permission", "Permission denied.")
             response = view(request, *args, **kwargs) if refused is None else refused
@@ -55,13 +55,14 @@ def for_api(permission: str) -> Callable[[View], View]:
     return decorate
 
 
-def _refused_by_api(request: HttpRequest, permission: str) -> HttpResponse | None:
+def _refused_by_api(request: HttpRequest, permissions: Sequence[str]) -> HttpResponse | None:
     user = user_of_api(request)
     if user is None:
         response = error_response(401, "authorization", "Sign in or send a token.")
         # With these schemes, browsers do not ask for a password.
         response["WWW-Authenticate"] = "Bearer" if conf.API_AUTH else "Session"
         return response
-    if not may(user, permission):
-        return error_response(403, "permission", f"The permission {permission} is required.")
+    if not any(may(user, permission) for permission in permissions):
+        needed = " or ".join(permissions)
+        return error_response(403, "permission", f"The permission {needed} is required.")
     return refused_method(request)

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 
-from ..web import VIEW_USAGE, fields
+from ..web import fields
 from .access import for_api
 from .endpoints import ENDPOINTS, MAYBE_TEXT, Endpoint
+from .index import ANY_ENDPOINT
 
 ERRORS = {
     "400": "Invalid parameters.",
@@ -20,7 +21,7 @@ ERRORS = {
 }
 
 
-@for_api(VIEW_USAGE)
+@for_api(*ANY_ENDPOINT)
 def openapi(request: HttpRequest) -> JsonResponse:
     """Return the document, with the URL of this API."""
     return JsonResponse(document(request.path.removesuffix("/openapi.json")))

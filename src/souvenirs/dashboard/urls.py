@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from ..api import ENDPOINTS, openapi
+from ..api import ENDPOINTS, index, not_found, openapi
 from ..pages import ROUTES
 
 app_name = "souvenirs"
 
 api = [
+    path("", index, name="api-index"),
     *[path(each.name, each.view(), name=f"api-{each.name}") for each in ENDPOINTS],
     path("openapi.json", openapi, name="api-openapi"),
+    path("<path:path>", not_found, name="api-not-found"),
 ]
 urlpatterns = [
     *[path(route, view, name=name) for name, (route, view) in ROUTES.items()],
