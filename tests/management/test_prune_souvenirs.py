@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from souvenirs.control import PrunedSpan, active_users, count_active_users
-from souvenirs.digests import pruning
+from souvenirs.digests import comparison, pruning
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.pruning import NotInDigest, Pruner
 from souvenirs.models import Digest, Souvenir
@@ -107,6 +107,28 @@ def test_late_souvenir_of_a_pruned_hour_is_counted(leave):
 def test_only_hours_that_are_over_are_pruned(before, left):
     prune(before)
     assert Souvenir.objects.count() == left
+
+
+@pytest.mark.parametrize("at_once", [0, comparison.AT_ONCE])
+def test_large_months_are_pruned_day_by_day(leave, monkeypatch, at_once):
+    monkeypatch.setattr(comparison, "AT_ONCE", at_once)
+    rows = [(number, NINE + timedelta(days=number)) for number in range(1, 9)]
+    leave(*rows)
+    digest()
+    leave((1, rows[4][1] + MINUTE))
+    assert prune() == 7
+    assert count_active_users(NINE, rows[-1][1] + 60 * MINUTE) == 8
+
+
+def test_pruned_digest_without_souvenirs_is_not_read_again(leave):
+    """On a large site, those of a month would fill the memory; one that is read is checked."""
+    leave((1, NINE))
+    digest()
+    prune()
+    leave((2, TEN))
+    digest()
+    flip_a_bit(bucket_of(NINE))
+    assert comparison.compare(day_of(NINE).cell) == comparison.NO_DIFFERENCE
 
 
 @pytest.mark.usefixtures("morning")

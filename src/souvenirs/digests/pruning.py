@@ -26,7 +26,7 @@ from ..stores import (
     get_store,
     retried,
 )
-from .comparison import compare, is_alike
+from .comparison import compare, is_alike, is_small
 
 #: Largest number of souvenirs deleted in a transaction.
 ROWS = 5_000
@@ -69,8 +69,8 @@ class Pruner:
         """
         if not dry_run and self._souvenirs().exists():
             retried(partial(self.store.digests.seal_first, self.before))
-        for day in self._souvenirs().cells(DAY_LEVEL):
-            hours, fault = retried(partial(self._prepare, day, dry_run))
+        for cell in self._cells():
+            hours, fault = retried(partial(self._prepare, cell, dry_run))
             for hour in hours:
                 digested = self.store.souvenirs.in_cell(hour).digested()
                 if dry_run:
@@ -89,15 +89,23 @@ class Pruner:
     def _souvenirs(self) -> SouvenirQuerySet:
         return self.store.souvenirs.between(None, self.before)
 
-    def _prepare(self, day: GridCell, dry_run: bool) -> tuple[list[GridCell], Exception | None]:
-        """Mark the hours of a day that can be pruned, up to a fault; return both."""
-        digests, souvenirs = self.store.digests, self._souvenirs().in_cell(day)
+    def _cells(self) -> Iterator[GridCell]:
+        """Generate the months to prune; one with many souvenirs day by day."""
+        for month in self._souvenirs().cells(MONTH_LEVEL):
+            if is_small(month):
+                yield month
+            else:
+                yield from self._souvenirs().in_cell(month).cells(DAY_LEVEL)
+
+    def _prepare(self, cell: GridCell, dry_run: bool) -> tuple[list[GridCell], Exception | None]:
+        """Mark the hours of a day or a month that can be pruned, up to a fault; return both."""
+        digests, souvenirs = self.store.digests, self._souvenirs().in_cell(cell)
         hours: list[GridCell] = []
-        with digests.locked(day):
-            if (how := digests.agreement(day)) is not Agreement.AGREED:
-                raise NotInDigest(apart_sentence(cell_of(MONTH_LEVEL, day.start), how))
+        with digests.locked(cell):
+            if (how := digests.agreement(cell)) is not Agreement.AGREED:
+                raise NotInDigest(apart_sentence(cell_of(MONTH_LEVEL, cell.start), how))
             undigested = set(souvenirs.undigested().cells(HOUR_LEVEL))
-            fault, is_verified = None, is_alike(day)
+            fault, is_verified = None, is_alike(cell)
             for hour in souvenirs.cells(HOUR_LEVEL):
                 if hour in undigested:
                     continue
@@ -114,7 +122,8 @@ class Pruner:
         buckets = [
             GridCell(*found) for found in digests.buckets_in(span).values_list("level", "start")
         ]
-        pruned = [bucket for bucket in buckets if cell_of(HOUR_LEVEL, bucket.start) in hours]
+        marked = set(hours)
+        pruned = [bucket for bucket in buckets if cell_of(HOUR_LEVEL, bucket.start) in marked]
         digests.mark_pruned(span, [bucket.start for bucket in pruned])
         digests.seal(span, changed=pruned, apart_from=span)
 
