@@ -82,9 +82,9 @@ def parameters(names: Sequence[str]) -> str:
 
 
 def errors(names: Sequence[str]) -> str:
-    """Return the statuses other than 200."""
+    """Return the statuses of errors."""
     responses = next(iter(operations().values()))["responses"]
-    rows = [(status, each["description"]) for status, each in responses.items() if status != "200"]
+    rows = [(status, each["description"]) for status, each in responses.items() if status >= "400"]
     return table(["status", "meaning"], rows)
 
 

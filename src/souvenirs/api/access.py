@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from ..conf import conf
 from ..decorators import souvenirs_exempt
-from ..web import View, error_response, may, private, refused_method
+from ..web import error_response, may, private, refused_method
+from .validators import may_be_stored, validated
+
+ApiView: TypeAlias = Callable[..., HttpResponse]
 
 
 def user_of_api(request: HttpRequest) -> Any:
@@ -27,28 +29,31 @@ def user_of_api(request: HttpRequest) -> Any:
     return user if getattr(user, "is_authenticated", False) else None
 
 
-def for_api(*permissions: str) -> Callable[[View], View]:
+def for_api(*permissions: str) -> Callable[[ApiView], ApiView]:
     """Decorate a read-only view of the API, for users with any of these permissions.
 
     Errors are JSON: 401 without a user, 403 without a permission, 405 for methods other than
-    GET, HEAD and OPTIONS. Responses are not cached, and requests are not recorded as activity.
+    GET, HEAD and OPTIONS. Numbers have an ETag; errors and users must not be stored by anyone.
+    Requests are not recorded as activity.
     """
 
-    def decorate(view: View) -> View:
+    def decorate(view: ApiView) -> ApiView:
         # Otherwise a missing CSRF token would be reported before the method.
         @csrf_exempt
         @souvenirs_exempt
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
                 refused = _refused_by_api(request, permissions)
             except PermissionDenied:
                 refused = error_response(403, "permission", "Permission denied.")
-            response = view(request, *args, **kwargs) if refused is None else refused
-            if request.method == "HEAD" and isinstance(response, HttpResponse):
+            response = private(view(request, *args, **kwargs) if refused is None else refused)
+            if response.status_code == 200 and may_be_stored(permissions):
+                response = validated(request, response)
+            if request.method == "HEAD" and response.status_code != 304:
                 response["Content-Length"] = len(response.content)
                 response.content = b""
-            return private(response)
+            return response
 
         return guarded
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
 
 from ..checks import migrated
 from ..stores import PrunedSpan
@@ -71,7 +70,7 @@ class Endpoint:
         """Return the view of the endpoint."""
 
         @for_api(self.permission)
-        def answer(request: HttpRequest) -> HttpResponseBase:
+        def answer(request: HttpRequest) -> HttpResponse:
             try:
                 parameters = self.form.read(request.GET)
                 with migrated():

@@ -11,6 +11,12 @@ from ..web import fields
 from .access import for_api
 from .endpoints import ENDPOINTS, MAYBE_TEXT, Endpoint
 from .index import ANY_ENDPOINT
+from .validators import may_be_stored
+
+#: With answers that a client may store.
+NOT_MODIFIED = {"304": {"description": "The answer that If-None-Match names has not changed."}}
+PRECONDITION = {"412": "The answer is none of those that If-Match names."}
+ETAG = {"ETag": {"description": "Names this answer.", "schema": {"type": "string"}}}
 
 ERRORS = {
     "400": "Invalid parameters.",
@@ -54,6 +60,8 @@ def document(url: str = "/souvenirs/api") -> dict[str, Any]:
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    has_etag = may_be_stored((endpoint.permission,))
+    errors = {**ERRORS, **PRECONDITION} if has_etag else ERRORS
     return {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
@@ -62,11 +70,13 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The answer.",
+                **({"headers": ETAG} if has_etag else {}),
                 "content": {
                     "application/json": {"schema": _answer(endpoint)},
                     "text/csv": {"schema": {"type": "string"}},
                 },
             },
+            **(NOT_MODIFIED if has_etag else {}),
             **{
                 status: {
                     "description": text,
@@ -74,7 +84,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
                         "application/json": {"schema": {"$ref": "#/components/schemas/Error"}}
                     },
                 }
-                for status, text in ERRORS.items()
+                for status, text in sorted(errors.items())
             },
         },
     }

@@ -7,13 +7,15 @@ behind them. Inactive users have neither, whatever the authentication backend re
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
 VIEW_USAGE = "souvenirs.view_usage"
 VIEW_PEOPLE = "souvenirs.view_people"
+
+Response = TypeVar("Response", bound=HttpResponseBase)
 
 View: TypeAlias = Callable[..., HttpResponseBase]
 
@@ -30,7 +32,7 @@ def may(user: Any, permission: str) -> bool:
     return bool(getattr(user, "is_active", False) and has_perm and has_perm(permission))
 
 
-def private(response: HttpResponseBase) -> HttpResponseBase:
+def private(response: Response) -> Response:
     """Return a response with headers against caching and content sniffing."""
     response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"
