@@ -100,11 +100,16 @@ def rest() -> Iterator[Run]:
 
 
 def everything() -> Iterator[Run]:
-    """Both of them, with the databases of each engine made once, and as many tests as runs."""
+    """Both of them, with the databases of each engine made once, and as many tests as runs.
+
+    UUIDs on PostgreSQL are left to the run on the second newest Django, see ``.ci/session``.
+    """
     yield BREAKING
     for name in servers.DATABASES:
         yield Run(name, USER_MODEL, WHOLE, is_measured=True)
-    yield from other_runs()
+    for run in other_runs():
+        if (run.database, run.user_model) != ("postgresql", "users.UUIDUser"):
+            yield run
 
 
 def other_runs() -> Iterator[Run]:
