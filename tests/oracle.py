@@ -111,10 +111,10 @@ class Oracle:
         )
 
     def mean_dau(self, days):
-        begun = [day for day in days if day <= self.date(self.now)]
-        if not self.is_known(days) or not begun:
+        complete = [day for day in days if day < self.date(min(self.now, self.end))]
+        if not self.is_known(days) or not complete:
             return None
-        return sum(len(self.active(day, day)) for day in begun) / len(begun)
+        return sum(len(self.active(day, day)) for day in complete) / len(complete)
 
     def days_of_use(self, length):
         """For each period, how many of the last days up to its end each user was active on."""

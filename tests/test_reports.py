@@ -314,22 +314,35 @@ def test_without_souvenirs_everything_is_unknown():
 def test_only_the_unfinished_period_is_marked(report):
     rows = list(report(at(2016, 1, 24)))
     assert [row.complete for row in rows] == [True] * (len(rows) - 1) + [False]
-    assert "complete" not in rows[-1]
+    assert [row.incomplete for row in rows] == [None] * (len(rows) - 1) + ["running"]
+    assert not {"complete", "incomplete"} & set(rows[-1])
 
 
 def test_period_that_ends_now_is_finished():
     assert list(calendar_monthly_usage(at(2017, 3, 1), at(2017, 4, 1)))[-1].complete
 
 
-def test_period_cut_off_in_the_past_is_finished():
+@pytest.mark.parametrize("report", [*CALENDAR, *SUBSCRIPTION])
+def test_only_the_period_that_is_cut_off_is_marked(report):
+    rows = list(report(at(2016, 1, 24), end=at(2016, 3, 20, 12)))
+    assert [row.incomplete for row in rows] == [None] * (len(rows) - 1) + ["cut"]
+    assert rows[-1]["period"]["end"] == at(2016, 3, 20, 12)
+    assert not rows[-1].complete
+
+
+def test_period_that_is_cut_off_keeps_the_cells_of_version_1():
     [row] = calendar_monthly_usage(at(2016, 3, 1), at(2016, 3, 15))
-    assert row["period"]["end"] == at(2016, 3, 15)
-    assert row.complete
+    assert row == {
+        "period": {"start": at(2016, 3, 1), "end": at(2016, 3, 15)},
+        "labels": {"calendar_year_month": "2016-03", "calendar_year": 2016},
+        "usage": row["usage"],
+    }
 
 
 def test_period_in_the_future_is_not_finished():
     rows = list(usage_for_periods([(NOW, NOW + INSTANT), (NOW - INSTANT, NOW)]))
     assert [row.complete for row in rows] == [False, True]
+    assert [row.incomplete for row in rows] == ["running", None]
 
 
 def test_registered_users_are_those_before_the_end(make_user):

@@ -14,7 +14,7 @@ Every report is a generator of :class:`Usage`, dicts which callers may change::
 * The first two are None if the user model has no date-joined field. ``active_users`` of an unknown
   period is None, but 0 in the reports that version 1 had: those of a subscription,
   :func:`calendar_monthly_usage` and :func:`base_usage_for_periods`.
-* If ``end`` cuts a period off, the dict has that end.
+* If ``end`` cuts a period off, the dict has that end, and ``Usage.incomplete`` is ``"cut"``.
 
 Ranges are half-open, ``[start, end)``; ``end`` is now by default. ``tz``, ``users``, ``by`` and
 ``exclusive`` are those of :mod:`souvenirs.insights`. With ``by`` the periods of everyone come
@@ -386,7 +386,7 @@ def _labelled(
             known = is_known_to(usage, period.end)
             usage.update(labels=labels(period.number))
             row = {"segment": segment, **usage} if with_segment else usage
-            yield Usage(row, complete=period.complete, known=known)
+            yield Usage(row, incomplete=period.incomplete, known=known)
 
 
 def _usage_of_each(periods: list[Bounds], groups: Sequence[Group]) -> Iterator[Iterable[Usage]]:

@@ -132,16 +132,26 @@ def test_row_of_a_series(api, history):
         "start": "2016-01-01T00:00:00+09:00",
         "end": "2016-04-01T00:00:00+09:00",
         "complete": True,
+        "incomplete": None,
         "value": 4,
     }
+
+
+@pytest.mark.parametrize("name", ["usage", "series", "retention", "growth", "stickiness"])
+def test_row_of_a_period_that_the_range_cuts_off(api, history, name):
+    february, march = rows(api(name, "from=2016-02-01&to=2016-03-15&interval=month"))
+    assert (february["complete"], february["incomplete"]) == (True, None)
+    assert (march["complete"], march["incomplete"]) == (False, "cut")
+    *_, line = table(api(name, "from=2016-02-01&to=2016-03-15&interval=month&format=csv"))
+    assert (line["complete"], line["incomplete"]) == ("false", "cut")
 
 
 def test_row_of_a_period_that_is_not_over(api, leave):
     now = timezone.now()
     leave((1, now))
     last = rows(api("series", preset="7d", interval="month"))[-1]
-    assert (last["complete"], last["value"]) == (False, 1)
-    assert rows(api("usage", preset="7d", interval="month"))[-1]["complete"] is False
+    assert (last["complete"], last["incomplete"], last["value"]) == (False, "running", 1)
+    assert rows(api("usage", preset="7d", interval="month"))[-1]["incomplete"] == "running"
 
 
 def test_stickiness_is_the_stickiness(api, history):
@@ -341,7 +351,7 @@ def test_rows_for_each_segment(api, history, settings, exclusive):
     )
     assert rows(api("series", query)) == written(expected)
     [everyone, *_] = table(api("series", query + "&format=csv"))
-    assert list(everyone) == ["segment", "label", "start", "end", "complete", "value"]
+    assert list(everyone) == ["segment", "label", "start", "end", "complete", "incomplete", "value"]
     assert everyone["segment"] == ""
     cohorts = rows(api("retention", query))
     assert [(row["segment"], len(row["users"])) for row in cohorts] == [

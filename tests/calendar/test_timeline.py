@@ -65,14 +65,26 @@ def test_no_recent_periods_of_none():
     assert numbers(None, at(2015, 6, 1), NOW, recent=3) == []
 
 
-def test_last_period_is_cut_off_and_complete_only_if_all_of_it_is_over():
+def test_last_period_is_cut_off_where_the_range_ends():
     first, last = periods_in(months(), None, at(2016, 3, 1), NOW)
-    assert (first.start, first.end, first.complete) == (at(2016, 1, 15), at(2016, 2, 15), True)
-    assert (last.start, last.end, last.complete) == (at(2016, 2, 15), at(2016, 3, 1), True)
-    *_, last = periods_in(months(), None, at(2016, 3, 1), at(2016, 3, 15) - INSTANT)
-    assert (last.end, last.complete) == (at(2016, 3, 1), False)
-    *_, last = periods_in(months(), None, at(2016, 3, 1), at(2016, 3, 15))
-    assert last.complete is True
+    assert (first.start, first.end, first.incomplete) == (at(2016, 1, 15), at(2016, 2, 15), None)
+    assert (last.start, last.end, last.incomplete) == (at(2016, 2, 15), at(2016, 3, 1), "cut")
+
+
+@pytest.mark.parametrize(
+    ("end", "now", "incomplete"),
+    [
+        (at(2016, 3, 15) - INSTANT, at(2016, 3, 15), "cut"),
+        (at(2016, 3, 15) - INSTANT, at(2016, 3, 15) - INSTANT, "running"),
+        (at(2016, 3, 15), at(2016, 3, 15), None),
+        (at(2016, 3, 15), at(2016, 3, 15) - INSTANT, "running"),
+        (at(2016, 3, 1), at(2016, 3, 15), "cut"),
+        (at(2016, 3, 1), at(2016, 3, 15) - INSTANT, "running"),
+    ],
+)
+def test_period_is_incomplete_if_it_is_not_over_or_cut_off(end, now, incomplete):
+    *_, last = periods_in(months(), None, end, now)
+    assert (last.end, last.incomplete) == (end, incomplete)
 
 
 def test_too_many_periods_are_refused_at_the_call():

@@ -113,6 +113,7 @@ def test_rows(leave):
             "start": at(2017, 11, 1),
             "end": NOW,
             "complete": False,
+            "incomplete": "running",
             "active": 1,
             "new": 1,
             "retained": 0,

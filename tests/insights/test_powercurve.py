@@ -90,17 +90,18 @@ def test_yesterday_is_that_of_the_zone(leave, set_now):
 
 
 @pytest.mark.parametrize(
-    ("end", "start", "complete"),
+    ("end", "start", "incomplete"),
     [
-        (at(2017, 11, 20), at(2017, 11, 18), True),
-        (at(2017, 11, 20) + INSTANT, at(2017, 11, 19), False),
-        (at(2017, 11, 19, 12), at(2017, 11, 18), True),
-        (at(2017, 11, 21), at(2017, 11, 19), False),
+        (at(2017, 11, 20), at(2017, 11, 18), None),
+        (at(2017, 11, 20) + INSTANT, at(2017, 11, 19), "running"),
+        (at(2017, 11, 19, 12), at(2017, 11, 18), "cut"),
+        (at(2017, 11, 21), at(2017, 11, 19), "running"),
     ],
 )
-def test_last_day_holds_the_last_instant_before_the_end(leave, end, start, complete):
+def test_last_day_holds_the_last_instant_before_the_end(leave, end, start, incomplete):
     curve = power_curve(end, days=2)
-    assert (curve.start, curve.end, curve.complete) == (start, end, complete)
+    assert (curve.start, curve.end, curve.incomplete) == (start, end, incomplete)
+    assert curve.complete is (incomplete is None)
 
 
 def test_end_at_a_midnight_that_the_clock_jumps_over(leave):
@@ -152,6 +153,7 @@ def test_rows_and_users_of_the_history(leave):
             "start": start,
             "end": end,
             "complete": complete,
+            "incomplete": None if complete else "running",
             "days": days,
             "exactly": exactly,
             "at_least": at_least,
@@ -181,6 +183,7 @@ def test_curve_as_a_dict(leave):
         "start": at(2017, 11, 19),
         "end": at(2017, 11, 20),
         "complete": True,
+        "incomplete": None,
         "days": 1,
         "tz": "UTC",
         "rows": [{"days": 1, "exactly": 1, "at_least": 1}],

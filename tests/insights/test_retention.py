@@ -157,6 +157,41 @@ def test_period_is_over_at_its_end(three_months, set_now, now, cell):
     assert cells(retention(SEPTEMBER, at(2017, 11, 1)))[0] == (4, cell)
 
 
+@pytest.mark.parametrize("mode", ["in", "in_or_later"])
+def test_cells_of_a_period_that_is_cut_off_are_in_no_mean(leave, mode):
+    leave((1, SEPTEMBER), (2, SEPTEMBER), (2, OCTOBER), (3, at(2017, 10, 20)))
+    cut = retention(SEPTEMBER, at(2017, 10, 15), mode=mode)
+    assert (sizes(cut), cells(cut), cut.mean()) == ([2, 0], [(2, 1), (0,)], (1, None))
+    whole = retention(SEPTEMBER, at(2017, 11, 1), mode=mode)
+    assert whole.mean() == (1, 1 / 2)
+
+
+def test_share_of_the_last_whole_cell_is_in_the_mean(leave):
+    leave(*((1, moment) for moment in (at(2017, 8, 5), SEPTEMBER, OCTOBER)), (2, SEPTEMBER))
+    found = retention(at(2017, 8, 1), at(2017, 10, 15), reference="previous")
+    assert (cells(found), found.mean()) == ([(1, 1, 1), (1, 0), (0,)], (1, 1, None))
+
+
+def test_period_of_a_cell(three_months):
+    found = retention(SEPTEMBER)
+    assert [found.period(0, offset).label for offset in range(3)] == [
+        "2017-09",
+        "2017-10",
+        "2017-11",
+    ]
+    assert found.period("2017-10", 1).incomplete == "running"
+    with pytest.raises(IndexError, match="There is no cell at offset 1"):
+        found.period("2017-11", 1)
+
+
+def test_day_that_is_cut_off_is_counted_up_to_there(leave):
+    """As a day n, which is over; the user may have come back after the end of the range."""
+    leave((1, at(2017, 9, 4, 9)), (1, at(2017, 9, 5, 11)))
+    for end, returned in ((at(2017, 9, 5, 11), 0), (at(2017, 9, 5, 12), 1)):
+        [found] = day_n_retention(at(2017, 9, 4), end, days=[1]).days
+        assert (found.eligible, found.returned) == (1, returned)
+
+
 def test_users_who_come_back_in_the_incomplete_period_count_as_later(three_months):
     found = retention(SEPTEMBER, mode="in_or_later")
     assert cells(found)[0] == (4, 2, None)
@@ -262,10 +297,12 @@ def test_rows(three_months):
     found = retention(OCTOBER)
     october = {"label": "2017-10", "start": at(2017, 10, 1), "end": at(2017, 11, 1)}
     november = {"label": "2017-11", "start": at(2017, 11, 1), "end": NOW}
+    october |= {"complete": True, "incomplete": None}
+    november |= {"complete": False, "incomplete": "running"}
     assert found.rows() == [
-        {**october, "complete": True, "size": 1, "offset": 0, "users": 1, "share": 1},
-        {**october, "complete": True, "size": 1, "offset": 1, "users": None, "share": None},
-        {**november, "complete": False, "size": 0, "offset": 0, "users": None, "share": None},
+        {**october, "size": 1, "offset": 0, "users": 1, "share": 1},
+        {**october, "size": 1, "offset": 1, "users": None, "share": None},
+        {**november, "size": 0, "offset": 0, "users": None, "share": None},
     ]
     assert found.to_dict() == {
         "insight": "Retention",

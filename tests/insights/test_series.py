@@ -143,6 +143,7 @@ def test_rows(leave):
             "start": at(2017, 11, 13),
             "end": at(2017, 11, 20),
             "complete": True,
+            "incomplete": None,
             "value": 1,
         },
         {
@@ -150,6 +151,7 @@ def test_rows(leave):
             "start": at(2017, 11, 14),
             "end": NOW,
             "complete": False,
+            "incomplete": "running",
             "value": 1,
         },
     ]

@@ -1,6 +1,6 @@
 """Samoa had no 30 December 2011. Every insight counts days by date, that one included."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -92,6 +92,19 @@ def test_user_of_the_day_before(leave, set_now, end, cells):
     ).days
     assert (one.eligible, one.returned, one.returned_or_later) == (1, 0, 1)
     assert (two.eligible, two.returned, two.returned_or_later) == (1, 1, 1)
+
+
+def test_period_of_a_cell_on_the_day_that_was_skipped(leave, set_now):
+    set_now(END)
+    leave((1, GAP - INSTANT), (1, GAP))
+    end = GAP + timedelta(hours=12)
+    found = retention(datetime(2011, 12, 29, tzinfo=APIA), end, interval="day", tz=ZONE)
+    assert [found.period(0, offset).label for offset in range(3)] == [
+        "2011-12-29",
+        "2011-12-29",
+        "2011-12-31",
+    ]
+    assert (found.cohorts[0].cells, found.mean()) == ((1, 0, 1), (1, 0, None))
 
 
 def test_previous_period_is_the_last_day_there_was(leave, set_now):

@@ -3,7 +3,7 @@ import pytest
 from souvenirs.insights import stickiness
 from souvenirs.insights.stickiness import plan_stickiness
 from souvenirs.insights.timeline import timeline_of
-from tests.conftest import at, pk_of
+from tests.conftest import INSTANT, at, pk_of
 from tests.oracle import DAY, END, NOW, START, UNITS, ZONES, Oracle, gives_its_users, sightings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
@@ -62,17 +62,48 @@ def test_unknown_before_the_first_souvenir(leave):
 
 
 @pytest.mark.parametrize("end", [None, at(2017, 12, 1), at(2018, 1, 1)])
-def test_days_that_have_not_begun_do_not_count(leave, end):
-    """Twenty days of November have begun, and its twenty-first to thirtieth have not."""
-    leave(*((1, at(2017, 11, n)) for n in range(1, 21)))
+def test_days_that_are_not_over_do_not_count(leave, end):
+    """Nineteen days of November are over, and its twentieth to thirtieth are not."""
+    leave(*((1, at(2017, 11, n)) for n in range(1, 20)))
     november = stickiness(at(2017, 11, 1), end).periods[0]
     assert (november.mean_dau, november.mean_ratio) == (1, 1)
 
 
 def test_souvenir_of_a_day_to_come_is_in_no_mean(leave):
-    leave(*((1, at(2017, 11, n)) for n in range(1, 21)), (2, at(2017, 11, 25)))
+    leave(*((1, at(2017, 11, n)) for n in range(1, 20)), (2, at(2017, 11, 25)))
     [november] = stickiness(at(2017, 11, 1), at(2017, 12, 1)).periods
     assert (november.active, november.mean_dau) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("now", "mean"),
+    [
+        (at(2017, 11, 20) - INSTANT, 1 / 18),
+        (at(2017, 11, 20), 4 / 19),
+        (at(2017, 11, 20, 23), 4 / 19),
+    ],
+)
+def test_day_under_way_is_in_no_mean(leave, set_now, now, mean):
+    leave(*((1, at(2017, 11, n)) for n in range(18, 21)), *((n, at(2017, 11, 19)) for n in (2, 3)))
+    set_now(now)
+    [november] = stickiness(at(2017, 11, 1), at(2017, 11, 25)).periods
+    assert (november.mean_dau, november.period.incomplete) == (mean, "running")
+
+
+@pytest.mark.parametrize(
+    ("end", "mean"),
+    [(at(2017, 9, 3) - INSTANT, 1), (at(2017, 9, 3), 2), (at(2017, 9, 3) + INSTANT, 2)],
+)
+def test_day_that_is_cut_off_is_in_no_mean(leave, end, mean):
+    leave((1, at(2017, 9, 1)), *((n, at(2017, 9, 2)) for n in (1, 2, 3)), (1, at(2017, 9, 3)))
+    [found] = stickiness(at(2017, 9, 1), end).periods
+    assert (found.mean_dau, found.period.incomplete) == (mean, "cut")
+
+
+def test_first_day_has_no_mean_until_it_is_over(leave):
+    leave((1, NOW - INSTANT))
+    [found] = stickiness(interval="day").periods
+    assert (found.active, found.dau, found.mean_dau, found.mean_ratio) == (1, 1, None, None)
 
 
 def test_period_that_has_not_begun_has_no_mean(leave):
@@ -105,6 +136,7 @@ def test_rows(leave):
             "start": at(2017, 9, 1),
             "end": at(2017, 10, 1),
             "complete": True,
+            "incomplete": None,
             "active": 1,
             "mean_dau": 1 / 30,
             "mean_ratio": 1 / 30,

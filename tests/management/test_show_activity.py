@@ -183,6 +183,27 @@ def test_unfinished_period_is_marked_and_explained():
 
 
 @pytest.mark.usefixtures("_history")
+def test_period_that_is_cut_off_is_marked_and_explained():
+    out, err = run(COMMAND, "--after=2016-02-01", "--before=2016-03-16", "--interval=month")
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ["2016-02", "2016-03~"]
+    assert err == "~ cut off by the end of the range\n"
+
+
+@pytest.mark.usefixtures("_history")
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ("2016-03-31 12:00", "1 cut off, at most 1"),
+        ("2016-04-01", "2, at most 2"),
+        ("2016-04-11", "3 so far, at most 3"),
+    ],
+)
+def test_last_number_of_a_course_says_if_its_period_is_incomplete(before, words):
+    lines, _ = on_terminal(COMMAND, "--after=2016-03-01", f"--before={before}", "--interval=month")
+    assert lines[2].endswith(words)
+
+
+@pytest.mark.usefixtures("_history")
 def test_finished_periods_need_no_note():
     assert run(COMMAND, *MONTHS)[1] == ""
 
@@ -357,9 +378,9 @@ def test_hidden_columns_are_reported_once(monkeypatch):
 def test_picture_has_courses_and_bars():
     lines, _ = on_terminal(COMMAND, "--after=2016-01-01", "--before=2016-05-01", "--interval=month")
     assert lines[:4] == [
-        "dau  ▁██▁  0, at most 1",
-        "wau  ▁██▁  0, at most 1",
-        "mau  ███▅  1, at most 2",
+        "dau  ▁██▁  0 so far, at most 1",
+        "wau  ▁██▁  0 so far, at most 1",
+        "mau  ███▅  1 so far, at most 2",
         "",
     ]
     bars = [line.count("█") for line in lines if line.startswith("2016")]

@@ -47,8 +47,34 @@ def test_twelve_months_are_shown_by_default():
 
 @pytest.mark.usefixtures("_history")
 def test_net_without_change_is_0():
-    assert table(COMMAND, "--last=1y")[0][-2:] == ["+5", "-"]
-    assert table(COMMAND, "--last=1d")[0][-2:] == ["0", "-"]
+    days = table(COMMAND, "--after=2016-01-05", "--before=2016-01-08", "--interval=day")
+    assert [row[-2:] for row in days] == [["+4", "-"], ["-4", "0.00"], ["0", "-"]]
+
+
+@pytest.mark.usefixtures("_history")
+@pytest.mark.parametrize(
+    ("before", "mark", "note"),
+    [
+        ("2016-03-04", "~", "~ cut off by the end of the range\n"),
+        ("2016-05-01", "*", "* not over yet\n"),
+    ],
+)
+def test_users_have_not_churned_before_a_period_is_over(before, mark, note):
+    """In the rest of it, they may come back."""
+    out, err = run(COMMAND, "--after=2016-02-01", f"--before={before}")
+    *_, last = out.splitlines()
+    assert (last.split()[0][-1], last.split()[-3:], err) == (mark, [mark] * 3, note)
+
+
+@pytest.mark.usefixtures("_history")
+def test_picture_has_no_churned_users_before_a_period_is_over():
+    def drawn(before):
+        lines, _ = on_terminal(COMMAND, "--after=2016-02-01", f"--before={before}")
+        axis = next(position for position, line in enumerate(lines) if "─" in line)
+        return lines[axis + 1 : lines.index("")]
+
+    assert "█" not in drawn("2016-02-06")[0]
+    assert "█" in drawn("2016-03-01")[0]
 
 
 @pytest.mark.usefixtures("_history")
@@ -119,9 +145,9 @@ def test_picture_fits_the_terminal(monkeypatch, columns, arguments, colour):
 
 
 def test_site_without_souvenirs():
-    assert table(COMMAND, "--last=1m") == [["2016-04*", *"-------"]]
+    assert table(COMMAND, "--last=1m") == [["2016-04*", *"----***"]]
     lines, _ = on_terminal(COMMAND, "--last=1m")
-    assert lines[-1].split() == ["2016-04*", *"-------"]
+    assert lines[-1].split() == ["2016-04*", *"----***"]
 
 
 def test_range_without_periods():

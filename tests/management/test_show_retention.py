@@ -92,6 +92,17 @@ def test_unfinished_cells_are_marked():
 
 
 @pytest.mark.usefixtures("_history")
+def test_cells_that_are_cut_off_are_marked_and_in_no_mean():
+    out, err = run(COMMAND, "--after=2016-02-01", "--before=2016-03-20")
+    assert [line.split() for line in out.splitlines()[2:]] == [
+        ["2016-02", "1", "100%", "~"],
+        ["2016-03~", "1", "~"],
+        ["mean", "1", "100%", "-"],
+    ]
+    assert err == "~ cut off by the end of the range\n"
+
+
+@pytest.mark.usefixtures("_history")
 def test_cells_before_the_first_souvenir_are_unknown():
     out, err = run(COMMAND, "--after=2015-12-01", "--before=2016-02-01")
     assert out.splitlines()[2].split() == ["2015-12", "-", "-", "-"]

@@ -39,15 +39,15 @@ def run(*arguments):
 
 
 def rows(*arguments):
-    """Return the rows of the CSV, without whether a period is complete and known."""
+    """Return the rows of the CSV, without the state of a period."""
     out, _ = run("--csv", "--ascending", *arguments)
-    return [row[:-2] for row in csv.reader(StringIO(out))][1:]
+    return [row[:-3] for row in csv.reader(StringIO(out))][1:]
 
 
 def states(*arguments):
-    """Return whether each period of the CSV is complete and known."""
+    """Return the state of each period of the CSV."""
     out, _ = run("--csv", "--ascending", *arguments)
-    return [row[-2:] for row in csv.reader(StringIO(out))]
+    return [row[-3:] for row in csv.reader(StringIO(out))]
 
 
 @pytest.mark.usefixtures("_history")
@@ -102,6 +102,7 @@ def test_json_has_the_whole_report():
     assert march["labels"] == {"calendar_year_month": "2017-03", "calendar_year": 2017}
     assert march["usage"]["active_users"] == 0
     assert (march["complete"], april["complete"]) == (True, False)
+    assert (march["incomplete"], april["incomplete"]) == (None, "running")
 
 
 @pytest.mark.usefixtures("_history")
@@ -112,9 +113,17 @@ def test_unfinished_period_is_marked():
 
 
 @pytest.mark.usefixtures("_history")
+def test_period_that_is_cut_off_has_a_mark_of_its_own():
+    out, err = run("--calendar", "--after=2016-02-01", "--before=2016-03-15")
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ["2016-03~", "2016-02"]
+    assert err.splitlines()[0] == "~ cut off by the end of the range"
+
+
+@pytest.mark.usefixtures("_history")
 def test_finished_periods_need_no_note():
     _, err = run("--calendar", "--after=2016-03-01", "--before=2016-04-01")
     assert "not over yet" not in err
+    assert "cut off" not in err
 
 
 @pytest.mark.usefixtures("_history")
@@ -155,6 +164,13 @@ def test_periods_of_a_subscription_that_are_not_over_are_counted():
 
 
 @pytest.mark.usefixtures("_history")
+def test_period_of_a_subscription_that_is_cut_off_has_a_note():
+    out, err = run(SUBSCRIPTION, "--before=2016-03-15")
+    assert out.splitlines()[2].split()[:2] == ["Y01", "M03"]
+    assert err.splitlines()[0] == "The last period is cut off by the end of the range."
+
+
+@pytest.mark.usefixtures("_history")
 def test_terminal_shows_what_is_unfinished_and_unknown():
     class Terminal(StringIO):
         def isatty(self):
@@ -170,12 +186,13 @@ def test_terminal_shows_what_is_unfinished_and_unknown():
 @pytest.mark.usefixtures("_history")
 def test_csv_says_what_is_complete_and_known():
     assert states(SUBSCRIPTION, "--yearly") == [
-        ["complete", "known"],
-        ["true", "true"],
-        ["false", "true"],
+        ["complete", "known", "incomplete"],
+        ["true", "true", ""],
+        ["false", "true", "running"],
     ]
+    assert states(SUBSCRIPTION, "--yearly", "--before=2016-06-01")[1] == ["false", "true", "cut"]
     first = states(SUBSCRIPTION, "--daily", "--before=2016-03-02")[1]
-    assert first == ["true", "false"]
+    assert first == ["true", "false", ""]
     assert rows(SUBSCRIPTION, "--daily", "--before=2016-03-02")[0][-1] == "0"
 
 

@@ -50,7 +50,16 @@ PERIOD = {
     "label": TEXT,
     "start": MOMENT,
     "end": MOMENT,
-    "complete": {"type": "boolean", "description": "Whether the period is over."},
+    "complete": {
+        "type": "boolean",
+        "description": "Whether the period is over, and all of it is in the range.",
+    },
+    "incomplete": {
+        "type": ["string", "null"],
+        "enum": ["running", "cut", None],
+        "description": "Why it is not complete: running if it is not over yet, cut if the range "
+        "ends before it.",
+    },
 }
 
 

@@ -109,6 +109,7 @@ def usage_payload(parameters: Parameters) -> Payload:
                 "start": timestamp(usage["period"]["start"], parameters.zone),
                 "end": timestamp(usage["period"]["end"], parameters.zone),
                 "complete": usage.complete,
+                "incomplete": usage.incomplete,
                 **dict(zip(("registered", "activated", "active"), usage.counts, strict=True)),
             }
             for usage in usages
@@ -162,7 +163,17 @@ def retention_payload(parameters: Parameters) -> Payload:
     )
     everyone = found.everyone if isinstance(found, Segmented) else found
     cells = _rows(found, parameters)
-    columns = ("label", "start", "end", "complete", "size", "offset", "users", "share")
+    columns = (
+        "label",
+        "start",
+        "end",
+        "complete",
+        "incomplete",
+        "size",
+        "offset",
+        "users",
+        "share",
+    )
     return Payload(_cohorts(cells), {"mean": list(everyone.mean())}, CsvTable(columns, cells))
 
 

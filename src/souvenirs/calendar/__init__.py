@@ -77,4 +77,13 @@ from .subscriptions import (
     quarter_to_quarter,
     quarter_to_year,
 )
-from .timeline import Days, NumberedPeriod, Period, Timeline, is_known, periods_in
+from .timeline import (
+    Days,
+    Incomplete,
+    NumberedPeriod,
+    Period,
+    Timeline,
+    incomplete,
+    is_known,
+    periods_in,
+)

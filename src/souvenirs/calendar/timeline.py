@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from .instants import MICROSECOND, Bounds, checked, instant_before, local, outward, utc
 from .intervals import Interval
@@ -14,6 +14,9 @@ from .limit import MAX_PERIODS, check_period_count
 from .periods import DAY, Boundaries, calendar_boundaries, earlier
 
 T = TypeVar("T")
+
+#: Why a period is incomplete, see :class:`Period`.
+Incomplete = Literal["running", "cut"]
 
 
 class NumberedPeriod(NamedTuple):
@@ -26,7 +29,7 @@ class NumberedPeriod(NamedTuple):
     start: datetime
     end: datetime
     #: See :class:`Period`.
-    complete: bool
+    incomplete: Incomplete | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,10 @@ class Period:
 
     The terms of reports and insights:
 
-    * A period is *complete* if it was over at the time of the query. The end of the whole period
-      counts: the current month is incomplete, even in a range that ended yesterday.
+    * A period is *complete* if it was over at the time of the query, and all of it is in the range.
+      Otherwise ``incomplete`` says why: ``"running"`` if it was not over, ``"cut"`` if it was, but
+      the range ends before it. The current month is running, even in a range that ended yesterday.
+      No number of an incomplete period can be compared with that of a complete one.
     * A period is *known* if it ends after the first souvenir. Nothing was recorded before, so the
       number of users active in an unknown period is None, not 0. The time of the first souvenir
       stays the same when souvenirs are digested or pruned.
@@ -51,8 +56,13 @@ class Period:
     start: datetime
     end: datetime
     label: str
-    complete: bool
+    #: ``"running"`` or ``"cut"``; None if the period is complete.
+    incomplete: Incomplete | None
     known: bool
+
+    @property
+    def complete(self) -> bool:
+        return self.incomplete is None
 
     def row(self) -> dict[str, Any]:
         """Return the columns that every row about a period begins with."""
@@ -61,12 +71,20 @@ class Period:
             "start": self.start,
             "end": self.end,
             "complete": self.complete,
+            "incomplete": self.incomplete,
         }
 
 
 def is_known(end: datetime, first_souvenir: datetime | None) -> bool:
     """Whether a period with this end is known, see :class:`Period`; aware datetimes."""
     return first_souvenir is not None and utc(first_souvenir) < utc(end)
+
+
+def incomplete(period_end: datetime, range_end: datetime, now: datetime) -> Incomplete | None:
+    """Return why a period that ends at ``period_end`` is incomplete; aware datetimes."""
+    if utc(period_end) > utc(now):
+        return "running"
+    return "cut" if utc(period_end) > utc(range_end) else None
 
 
 def periods_in(
@@ -90,7 +108,7 @@ def periods_in(
             number,
             begin,
             local(earlier(following, end), boundaries.zone),
-            complete=utc(following) <= utc(now),
+            incomplete(following, end, now),
         )
         for number, begin, following in (boundaries.spans(numbers.start, end) if numbers else ())
     )
@@ -101,6 +119,8 @@ class Days:
     """Consecutive local days, and the positions ``[first, last)`` of each period among them."""
 
     ranges: list[Bounds]
+    #: Whether each day is complete, see :class:`Period`; False for a day that the zone skipped.
+    complete: list[bool]
     positions: list[tuple[int, int]]
 
 
@@ -141,7 +161,7 @@ class Timeline:
                 outward(period.start),
                 outward(period.end),
                 str(interval.label(boundaries.wall(period.number))),
-                period.complete,
+                period.incomplete,
                 is_known(period.end, first_souvenir),
             )
             for period in periods_in(boundaries, start, end, now)
@@ -189,11 +209,6 @@ class Timeline:
         previous = self.start_of(-1)
         return previous if previous != start else self.start_of(-2), start
 
-    def has_begun(self, day: Bounds) -> bool:
-        """Whether a day has begun; False for a day that the time zone skipped."""
-        start, end = day
-        return start != end and utc(checked(start, "start")) < utc(self.now)
-
     def days(self, before: int = 0) -> Days:
         """Return the local days of the periods and ``before`` days before them.
 
@@ -201,7 +216,7 @@ class Timeline:
         Raises ValueError for more than 100,000 days.
         """
         if not self.periods:
-            return Days([], [])
+            return Days([], [], [])
         end = checked(self.periods[-1].end, "end")
         # From the wall clock, not from the boundary: if the clock skips midnight, the day starts
         # later than midnight.
@@ -220,5 +235,9 @@ class Timeline:
                 f"The range has {count:,} days, more than {MAX_PERIODS:,}: choose a shorter range."
             )
         bounds = [days.boundary(number) for number in range(-before, count + 1)]
+        complete = [
+            start != following and incomplete(following, end, self.now) is None
+            for start, following in pairwise(bounds)
+        ]
         bounds = [outward(local(earlier(bound, end), self.zone)) for bound in bounds]
-        return Days(list(pairwise(bounds)), positions)
+        return Days(list(pairwise(bounds)), complete, positions)

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ..calendar import Bounds, checked, earlier, is_known, utc
+from ..calendar import Bounds, Incomplete, checked, earlier, incomplete, is_known, utc
 from ..stores import ActiveUsers, get_store, group_of
 from .accounts import Accounts, accounts_as_of, date_joined_field, new_accounts
 from .activity import active_users_each
@@ -20,14 +20,21 @@ from .activity import active_users_each
 class Usage(dict[str, Any]):
     """The row of a period, a dict with attributes."""
 
-    #: Whether the period is complete and known, see :class:`souvenirs.insights.Period`.
-    complete: bool
+    #: Why the period is incomplete, or None, and whether it is known, see
+    #: :class:`souvenirs.insights.Period`.
+    incomplete: Incomplete | None
     known: bool
 
-    def __init__(self, usage: Mapping[str, Any], *, complete: bool, known: bool) -> None:
+    def __init__(
+        self, usage: Mapping[str, Any], *, incomplete: Incomplete | None, known: bool
+    ) -> None:
         super().__init__(usage)
-        self.complete = complete
+        self.incomplete = incomplete
         self.known = known
+
+    @property
+    def complete(self) -> bool:
+        return self.incomplete is None
 
     @property
     def counts(self) -> tuple[int | None, int | None, int | None]:
@@ -41,7 +48,7 @@ def base_usage_for_periods(periods: Iterable[Bounds], *, users: Any = None) -> I
     """Generate the usage of each ``(start, end)`` of datetimes, in any order, without labels.
 
     This is the default of :func:`souvenirs.reports.usage_for_periods`, which a function in
-    ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` may call. A period is incomplete if its ``end`` is in the
+    ``SOUVENIRS_USAGE_REPORTS_FUNCTION`` may call. A period is running if its ``end`` is in the
     future, and empty if its ``start`` is later. ``users`` restricts the usage to a group.
     """
     periods = list(periods)
@@ -110,12 +117,17 @@ def _usages(
     now = utc(checked(timezone.now(), "now"))
     for (start, end), users, registered in zip(periods, active, accounts, strict=True):
         until = checked(end, "end")
-        complete, known = utc(until) <= now, is_known(until, first_souvenir)
-        yield usage_row((start, end), users, registered, complete=complete, known=known)
+        why, known = incomplete(until, until, now), is_known(until, first_souvenir)
+        yield usage_row((start, end), users, registered, incomplete=why, known=known)
 
 
 def usage_row(
-    period: Bounds, active: int, accounts: Accounts, *, complete: bool, known: bool
+    period: Bounds,
+    active: int,
+    accounts: Accounts,
+    *,
+    incomplete: Incomplete | None,
+    known: bool,
 ) -> Usage:
     """Return the row of a period, see the module, without labels."""
     start, end = period
@@ -125,7 +137,7 @@ def usage_row(
         "active_users": active,
     }
     row = {"period": {"start": start, "end": end}, "usage": usage}
-    return Usage(row, complete=complete, known=known)
+    return Usage(row, incomplete=incomplete, known=known)
 
 
 def _checked_period(start: datetime, end: datetime) -> Bounds:

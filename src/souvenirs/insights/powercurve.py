@@ -10,7 +10,16 @@ from typing import Any, Unpack, overload
 
 from django.utils import timezone
 
-from ..calendar import DAY, Period, Timeline, calendar_start, checked, instant_before, local
+from ..calendar import (
+    DAY,
+    Incomplete,
+    Period,
+    Timeline,
+    calendar_start,
+    checked,
+    instant_before,
+    local,
+)
 from ..counting import ActiveUsers, By, active_users_each
 from .results import Insight, Options, PeriodOptions, Segmented, segmented
 from .timeline import position_of, timeline_of
@@ -30,11 +39,15 @@ class PowerCurve(Insight):
     end: datetime
     days: int
     tz: str
-    #: Whether the period that ends with the last day is complete, see :class:`Period`.
-    complete: bool
+    #: Why the period that ends with the last day is incomplete, or None, see :class:`Period`.
+    incomplete: Incomplete | None
     #: Users active on exactly 1, 2, ... ``days`` days; None if unknown, see :class:`Period`.
     exactly: tuple[int, ...] | None
     _slices: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+
+    @property
+    def complete(self) -> bool:
+        return self.incomplete is None
 
     @property
     def at_least(self) -> tuple[int, ...] | None:
@@ -57,6 +70,7 @@ class PowerCurve(Insight):
             "start": self.start,
             "end": self.end,
             "complete": self.complete,
+            "incomplete": self.incomplete,
             "days": self.days,
             "tz": self.tz,
         }
@@ -212,7 +226,7 @@ def _curve(
         end=period.end,
         days=days,
         tz=str(timeline.zone),
-        complete=period.complete,
+        incomplete=period.incomplete,
         exactly=exactly if period.known else None,
         _slices=slices,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
@@ -30,7 +31,8 @@ class Cohort:
     #: The number of users in the cohort; None if they are first seen in an unknown period.
     size: int | None
     #: How many of them were active 0, 1, 2, ... periods later, days by date. None if that period is
-    #: incomplete or unknown, see :class:`Period`, or if the size is None.
+    #: running or unknown, see :class:`Period`, or if the size is None. If the range cuts the last
+    #: period off, its cells count those who were active up to there.
     cells: tuple[int | None, ...]
 
 
@@ -49,6 +51,23 @@ class Retention(Insight):
     #: By offset.
     _active: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
 
+    def period(self, cohort: int | str | Period, offset: int) -> Period:
+        """Return the period of a cell; for a day that the time zone skipped, the one before it.
+
+        Raises LookupError if there is no such cell.
+        """
+        position = self._position(cohort)
+        self._checked_offset(position, offset)
+        return self._period(position, offset)
+
+    def _period(self, position: int, offset: int) -> Period:
+        later = bisect_right(self._offsets, self._offsets[position] + offset) - 1
+        return self.cohorts[later].period
+
+    def _checked_offset(self, position: int, offset: int) -> None:
+        if not 0 <= offset < len(self.cohorts[position].cells):
+            raise IndexError(f"There is no cell at offset {offset!r} of that cohort.")
+
     def share(self, cohort: int | str | Period, offset: int) -> float | None:
         """Return a cell divided by the size of its cohort, or by the previous cell.
 
@@ -56,10 +75,9 @@ class Retention(Insight):
         than 1. None if the cell is None or the denominator is 0. Raises LookupError if there is no
         such cell.
         """
-        found = self.cohorts[self._position(cohort)]
-        if not 0 <= offset < len(found.cells):
-            raise IndexError(f"There is no cell at offset {offset!r} of that cohort.")
-        return self._share(found, offset)
+        position = self._position(cohort)
+        self._checked_offset(position, offset)
+        return self._share(self.cohorts[position], offset)
 
     def _share(self, cohort: Cohort, offset: int) -> float | None:
         return ratio(cohort.cells[offset], self._denominator(cohort, offset))
@@ -70,16 +88,16 @@ class Retention(Insight):
     def mean(self) -> tuple[float | None, ...]:
         """Return the mean share at each offset, weighted by the denominators of the shares.
 
-        It excludes cohorts whose cell is None or whose denominator is 0, but not shares of 0. None
-        if no cohort is left.
+        It excludes cells of incomplete periods, cells that are None and cohorts whose denominator
+        is 0, but not shares of 0. None if no cohort is left.
         """
         return tuple(self._mean(offset) for offset in range(self._columns()))
 
     def _mean(self, offset: int) -> float | None:
         pairs = [
             (cohort.cells[offset], self._denominator(cohort, offset))
-            for cohort in self.cohorts
-            if offset < len(cohort.cells)
+            for position, cohort in enumerate(self.cohorts)
+            if offset < len(cohort.cells) and self._period(position, offset).complete
         ]
         known = [(part, whole) for part, whole in pairs if part is not None and whole]
         return ratio(sum(part for part, _ in known), sum(whole for _, whole in known))
@@ -138,7 +156,7 @@ class DayN:
     """How many users came back a number of days after their first day."""
 
     days: int
-    #: Users whose first day is at least ``days`` days before the last complete one.
+    #: Users whose first day is at least ``days`` days before the last one that is over.
     eligible: int
     #: Eligible users active exactly ``days`` days after their first day.
     returned: int
@@ -310,7 +328,8 @@ def day_n_retention(
     """Return how many users came back n days, by date, after the day they were first seen on.
 
     *Bounded* retention counts users active on exactly that day, *unbounded* retention users active
-    on it or later, up to ``end``. Users whose day n is not over yet are left out. ``start`` and
+    on it or later, up to ``end``. Users whose day n is not over yet are left out; if ``end`` cuts
+    the last day off, it counts up to there. ``start`` and
     ``end`` select users by their first day, over all history.
 
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
@@ -318,7 +337,7 @@ def day_n_retention(
     lengths = _checked_days(days)
     timeline = timeline_of(start, end, "day", tz)
     seen, *active = active_users_each([(None, timeline.start_of(0)), *timeline.ranges], users)
-    over = sum(period.complete for period in timeline.with_skipped(timeline.periods, _as_before))
+    over = sum(map(_is_over, timeline.with_skipped(timeline.periods, _as_before)))
     active = timeline.with_skipped(active, _nobody)
     members = _first_seen(seen, active)[:over]
 
@@ -360,10 +379,16 @@ def _cohorts(
     for n, period, own in zip(timeline.offsets, timeline.periods, members, strict=True):
         size = len(own) if period.known or knows_size else None
         cells = tuple(
-            own.count_common(found) if size is not None and later.complete and later.known else None
+            own.count_common(found)
+            if size is not None and _is_over(later) and later.known
+            else None
             for later, found in zip(periods[n:], active[n:], strict=True)
         )
         yield Cohort(period, size, cells)
+
+
+def _is_over(period: Period) -> bool:
+    return period.incomplete != "running"
 
 
 def _nobody(_: ActiveUsers) -> ActiveUsers:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
-from typing import Any, Literal, Unpack, overload
+from typing import Any, Literal, NamedTuple, Unpack, overload
 
 from ..calendar import Bounds, Days, Period, Timeline
 from ..counting import ActiveUsers, By, active_users_each
@@ -39,7 +39,7 @@ class Series(Insight):
     _parts: tuple[tuple[ActiveUsers, ...], ...] = field(repr=False, compare=False)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return ``label``, ``start`` and ``end`` of the window, ``complete`` and ``value``."""
+        """Return ``label``, ``start`` and ``end`` of the window, and ``value``."""
         return [
             {**period.row(), "start": start, "value": value}
             for period, start, value in zip(self.periods, self.starts, self.values, strict=True)
@@ -98,7 +98,7 @@ def active_series(
     days = _days_in(window)
     timeline = timeline_of(start, end, interval, tz)
     if days is None:
-        spans = Days(timeline.ranges, [(n, n + 1) for n in range(len(timeline.periods))])
+        spans = Spans(timeline.ranges, [(n, n + 1) for n in range(len(timeline.periods))])
     else:
         spans = _windows(timeline.days(before=days - 1), days)
 
@@ -108,7 +108,14 @@ def active_series(
     return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
 
 
-def _windows(days: Days, length: int) -> Days:
+class Spans(NamedTuple):
+    """Parts of time, and the positions ``[first, last)`` of each window among them."""
+
+    ranges: list[Bounds]
+    positions: list[tuple[int, int]]
+
+
+def _windows(days: Days, length: int) -> Spans:
     """Return the windows of this many days, on the parts of time between all starts and ends.
 
     No other day is read: where its souvenirs have been pruned, it may not be countable.
@@ -123,11 +130,11 @@ def _windows(days: Days, length: int) -> Days:
         if last <= reached:
             ranges.append((days.ranges[first][0], days.ranges[last - 1][1]))
         place[last] = len(ranges)
-    return Days(ranges, [(place[first], place[last]) for first, last in windows])
+    return Spans(ranges, [(place[first], place[last]) for first, last in windows])
 
 
 def _series(
-    timeline: Timeline, days: int | None, spans: Days, sets: Sequence[ActiveUsers]
+    timeline: Timeline, days: int | None, spans: Spans, sets: Sequence[ActiveUsers]
 ) -> Series:
     counts = trailing_counts(sets, spans.positions)
     return Series(

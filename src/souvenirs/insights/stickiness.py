@@ -26,8 +26,8 @@ class StickinessOfPeriod:
     period: Period
     #: Number of users active in the period.
     active: int | None
-    #: Mean of the daily active users of its days, including days without any. None if no day has
-    #: begun.
+    #: Mean of the daily active users of its complete days, including days without any. None if no
+    #: day is complete.
     mean_dau: float | None
     #: Number of users active in the last 1, 7 and 30 local days up to the period's end.
     dau: int | None
@@ -135,8 +135,7 @@ def stickiness(
     The *mean ratio* is the mean number of daily active users in the period, divided by the number
     of users active in the period: 1 if every user was active every day. The *point ratios* DAU/WAU,
     DAU/MAU and WAU/MAU compare the last 1, 7 and 30 local days up to the period's end, as in
-    :func:`~souvenirs.insights.active_series`. In an incomplete period only days that have begun
-    count.
+    :func:`~souvenirs.insights.active_series`. Only complete days are in the mean.
 
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
@@ -158,14 +157,13 @@ def _stickiness(timeline: Timeline, days: Days, sets: Sequence[ActiveUsers]) -> 
         trailing_counts(sets, [(last - length, last) for last in ends])
         for length in TRAILING_WINDOWS.values()
     ]
-    has_begun = list(map(timeline.has_begun, days.ranges))
     unknown = len(timeline.periods) - len(days.positions)
     counted = zip(timeline.periods[unknown:], days.positions, active, *named, strict=True)
     periods = [
         *(StickinessOfPeriod(each, *[None] * 5) for each in timeline.periods[:unknown]),
         *(
             StickinessOfPeriod(
-                period, active, _mean(sets[first:last], has_begun[first:last]), *trailing
+                period, active, _mean(sets[first:last], days.complete[first:last]), *trailing
             )
             for period, (first, last), active, *trailing in counted
         ),
@@ -179,6 +177,6 @@ def _stickiness(timeline: Timeline, days: Days, sets: Sequence[ActiveUsers]) -> 
     )
 
 
-def _mean(days: Sequence[ActiveUsers], has_begun: Sequence[bool]) -> float | None:
-    """Return the mean number of users of the days that have begun."""
-    return ratio(sum(map(len, compress(days, has_begun))), sum(has_begun))
+def _mean(days: Sequence[ActiveUsers], complete: Sequence[bool]) -> float | None:
+    """Return the mean number of users of the complete days."""
+    return ratio(sum(map(len, compress(days, complete))), sum(complete))

@@ -237,7 +237,7 @@ def _plan_usage(months: Timeline, users: Any) -> Plan[list[Usage]]:
                 (period.start, period.end),
                 len(active),
                 accounts,
-                complete=period.complete,
+                incomplete=period.incomplete,
                 known=period.known,
             )
             usage["labels"] = {"calendar_year_month": period.label}

@@ -13,6 +13,7 @@ from django.utils import timezone
 from souvenirs.calendar import (
     MICROSECOND,
     START_OF_TIME,
+    Incomplete,
     calendar_boundaries,
     checked,
     interval_named,
@@ -27,9 +28,12 @@ from .._terminal import BOLD, Display, TextTable, printable
 from ._insights import InsightCommand
 from ._options import add_options, parse_length, parse_range, parse_segments, parse_zone
 
-#: Marks a period that is not over yet.
-UNFINISHED = "*"
-UNFINISHED_NOTE = f"{UNFINISHED} not over yet"
+#: Marks of incomplete periods, by why they are, and the notes on them.
+MARKS: dict[Incomplete, str] = {"running": "*", "cut": "~"}
+NOTES: dict[Incomplete, str] = {
+    "running": f"{MARKS['running']} not over yet",
+    "cut": f"{MARKS['cut']} cut off by the end of the range",
+}
 EVERYONE = "everyone"
 OVERLAP_NOTE = "Segments can overlap, so their numbers need not add up to those of everyone."
 
@@ -117,8 +121,9 @@ class PeriodCommand(InsightCommand):
     def _explain(self, insight: Any) -> None:
         """Add the notes about marks and missing numbers."""
         periods = self.periods(insight)
-        if any(not period.complete for period in periods):
-            self.note(UNFINISHED_NOTE)
+        for why, note in NOTES.items():
+            if any(period.incomplete == why for period in periods):
+                self.note(note)
         if any(not period.known for period in periods):
             self.note("Numbers are unknown before the first souvenir.")
 
@@ -159,5 +164,10 @@ def _not_before_history(start: datetime, until: datetime) -> datetime:
 
 
 def label(period: Period) -> str:
-    """Return the label of a period, marked if it is not over yet."""
-    return period.label if period.complete else f"{period.label}{UNFINISHED}"
+    """Return the label of a period, marked if the period is incomplete."""
+    return period.label + mark(period.incomplete)
+
+
+def mark(incomplete: Incomplete | None) -> str:
+    """Return the mark of an incomplete period; nothing if it is complete."""
+    return MARKS[incomplete] if incomplete else ""

@@ -45,9 +45,10 @@ class Command(PeriodCommand):
     def picture(
         self, insight: Stickiness, options: dict[str, Any], display: Display, maximum: float
     ) -> Iterable[str]:
+        state = WORDS[insight.periods[-1].period.incomplete] if insight.periods else ""
         for name in ("dau", "wau", "mau"):
             values = [getattr(each, name) for each in insight.periods]
-            yield from _summary(name, values, display)
+            yield from _summary(name, values, state, display)
         yield ""
         fitted = self.fitted(self.table(insight, options), display)
         yield from fitted.with_bars([each.active for each in insight.periods], maximum, display)
@@ -60,10 +61,14 @@ COLUMNS = {
 }
 
 
-def _summary(name: str, values: list[Value], display: Display) -> Iterable[str]:
+#: Said of the last value, by why its period is incomplete.
+WORDS = {None: "", "running": " so far", "cut": " cut off"}
+
+
+def _summary(name: str, values: list[Value], state: str, display: Display) -> Iterable[str]:
     """Generate a line with a sparkline, the last value and the maximum, unless all are None."""
     known = [value for value in values if value is not None]
     if known:
-        words = f"  {known[-1]:,}, at most {max(known):,}"
+        words = f"  {known[-1]:,}{state}, at most {max(known):,}"
         drawn = display.sparkline(resampled(values, max(1, display.width - len(words) - 5)))
         yield f"{name}  {display.painted(drawn, GREEN)}{words}"

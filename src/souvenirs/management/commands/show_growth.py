@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from souvenirs.insights import Growth, growth
+from souvenirs.insights import Growth, GrowthOfPeriod, growth
 
 from .._terminal import BOLD, CYAN, GREEN, NO_VALUE, RED, Display, TextTable, column_chart, number
-from ._periods import PeriodCommand, label
+from ._periods import PeriodCommand, label, mark
 
 
 class Command(PeriodCommand):
@@ -24,17 +24,16 @@ class Command(PeriodCommand):
         return growth(start, end, **keywords)
 
     def table(self, insight: Growth, options: dict[str, Any]) -> TextTable:
-        parts = ("active", "new", "retained", "resurrected", "churned")
+        parts = ("active", "new", "retained", "resurrected")
         rows = [
             [
                 label(each.period),
                 *[number(getattr(each, part)) for part in parts],
-                NO_VALUE if each.net is None else f"{each.net:+}" if each.net else "0",
-                NO_VALUE if each.quick_ratio is None else f"{each.quick_ratio:.2f}",
+                *_change(each),
             ]
             for each in insight.periods
         ]
-        return TextTable([insight.interval, *parts, "net", "quick ratio"], rows)
+        return TextTable([insight.interval, *parts, "churned", "net", "quick ratio"], rows)
 
     def picture(
         self, insight: Growth, options: dict[str, Any], display: Display, maximum: float
@@ -42,12 +41,28 @@ class Command(PeriodCommand):
         above = [(each.new, each.resurrected) for each in insight.periods]
         yield _legend(display)
         labels = [label(each.period) for each in insight.periods]
-        yield from column_chart(above, [each.churned for each in insight.periods], labels, display)
+        below = [each.churned if each.period.complete else None for each in insight.periods]
+        yield from column_chart(above, below, labels, display)
         yield ""
         fitted = self.fitted(self.table(insight, options), display)
         yield display.painted(fitted.header, BOLD)
         for row, each in zip(fitted.rows, insight.periods, strict=True):
-            yield _coloured(row, fitted.columns, each.net or 0, display)
+            net = each.net if each.period.complete else None
+            yield _coloured(row, fitted.columns, net or 0, display)
+
+
+def _change(each: GrowthOfPeriod) -> list[str]:
+    """Return the churned users, net and quick ratio; only marks if the period is incomplete.
+
+    They compare it with all of the previous period: in its rest, more users may have come back.
+    """
+    if not each.period.complete:
+        return [mark(each.period.incomplete)] * 3
+    return [
+        number(each.churned),
+        NO_VALUE if each.net is None else f"{each.net:+}" if each.net else "0",
+        NO_VALUE if each.quick_ratio is None else f"{each.quick_ratio:.2f}",
+    ]
 
 
 #: Position of the column ``net``.

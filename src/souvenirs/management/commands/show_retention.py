@@ -21,7 +21,7 @@ from souvenirs.insights import (
 )
 
 from .._terminal import BOLD, NO_VALUE, Display, TextTable, Value, number, percent
-from ._periods import UNFINISHED, PeriodCommand, label
+from ._periods import PeriodCommand, label, mark
 
 #: Options that cannot be combined with ``--day-n``.
 TRIANGLE_OPTIONS = ("cohort", "mode", "reference")
@@ -94,7 +94,7 @@ class Command(PeriodCommand):
         """Return the highest share outside the first column, which would make the others pale."""
         if isinstance(insight, DayNRetention):
             return max(each.share or 0 for each in insight.days)
-        shares = [row["share"] or 0 for row in insight.rows() if row["offset"]]
+        shares = [share or 0 for row in _shares(insight) for share in row[1:]]
         return max(shares, default=0) or 1
 
     def picture(
@@ -127,28 +127,37 @@ def _triangle(insight: Retention, counts: bool) -> TextTable:
         cells = [_cell(insight, position, offset, counts) for offset in range(len(cohort.cells))]
         rows.append([label(cohort.period), number(cohort.size), *cells])
     if not counts and rows:
-        sizes = [cohort.size for cohort in insight.cohorts if cohort.size is not None]
-        rows.append([MEAN, str(sum(sizes)), *map(percent, insight.mean())])
+        complete = [cohort for cohort in insight.cohorts if cohort.period.complete]
+        users = sum(cohort.size or 0 for cohort in complete)
+        rows.append([MEAN, str(users), *map(percent, insight.mean())])
     return TextTable([insight.interval, "users", *map(str, range(offsets))], rows)
 
 
 def _cell(insight: Retention, position: int, offset: int, counts: bool) -> str:
-    users = insight.cohorts[position].cells[offset]
+    users, period = insight.cohorts[position].cells[offset], insight.period(position, offset)
+    if not period.complete:
+        return mark(period.incomplete)
     if users is None:
-        over = insight.cohorts[position + offset].period.complete
-        return NO_VALUE if over else UNFINISHED
+        return NO_VALUE
     return str(users) if counts else percent(insight.share(position, offset))
 
 
 def _scaled_shares(insight: Retention, maximum: float) -> list[list[Value]]:
     """Return the shares of each cohort and the means, scaled so that the maximum is 1."""
-    rows = [
-        [insight.share(position, offset) for offset in range(len(cohort.cells))]
-        for position, cohort in enumerate(insight.cohorts)
-    ]
     return [
         [None if share is None else min(1, share / maximum) for share in row]
-        for row in [*rows, list(insight.mean())]
+        for row in [*_shares(insight), list(insight.mean())]
+    ]
+
+
+def _shares(insight: Retention) -> list[list[Value]]:
+    """Return the shares of each cohort; None for those in an incomplete period."""
+    return [
+        [
+            insight.share(position, offset) if insight.period(position, offset).complete else None
+            for offset in range(len(cohort.cells))
+        ]
+        for position, cohort in enumerate(insight.cohorts)
     ]
 
 

@@ -9,12 +9,13 @@ from django.core.management.base import CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from tabulate import tabulate
 
+from souvenirs.calendar import Incomplete
 from souvenirs.csvfiles import write_csv
 
 from .._terminal import NO_VALUE, printable
 from ._commands import ReportCommand, ReportRow
 from ._options import add_format_options, add_options
-from ._periods import EVERYONE, OVERLAP_NOTE, UNFINISHED, UNFINISHED_NOTE
+from ._periods import EVERYONE, NOTES, OVERLAP_NOTE, mark
 
 
 class Command(ReportCommand):
@@ -55,11 +56,12 @@ def _name(segment: str | None) -> str:
 
 
 def _notes(rows: list[Any], *, is_marked: bool) -> Iterator[str]:
-    """Generate notes on the periods of a table that are not over, and on unknown numbers."""
+    """Generate notes on the incomplete periods of a table, and on unknown numbers."""
     usages = [row.usage for row in rows if isinstance(row, ReportRow)]
-    unfinished = {usage["period"]["start"] for usage in usages if not usage.complete}
-    if unfinished:
-        yield UNFINISHED_NOTE if is_marked else _unfinished(len(unfinished))
+    for why, note in NOTES.items():
+        found = {usage["period"]["start"] for usage in usages if usage.incomplete == why}
+        if found:
+            yield note if is_marked else _unmarked(why, len(found))
     if not all(usage.known for usage in usages):
         shown = "" if is_marked else ", and shown as 0"
         yield f"Active users are unknown before the first souvenir{shown}."
@@ -70,14 +72,17 @@ def _notes(rows: list[Any], *, is_marked: bool) -> Iterator[str]:
         )
 
 
-def _unfinished(count: int) -> str:
+def _unmarked(why: Incomplete, count: int) -> str:
+    """Return the note on the last periods where they are not marked; only one can be cut off."""
+    if why == "cut":
+        return "The last period is cut off by the end of the range."
     if count == 1:
         return "The last period is not over yet."
     return f"The last {count} periods are not over yet."
 
 
 def _marked(row: list[Any], first: int) -> list[Any]:
-    """Return the cells of a row, with what is unknown as None and a mark if it is not over yet.
+    """Return the cells of a row, with what is unknown as None and a mark if it is incomplete.
 
     The mark is added to the cell at the position ``first``.
     """
@@ -85,16 +90,16 @@ def _marked(row: list[Any], first: int) -> list[Any]:
         return row
     cells = [*row[:-1], row.usage.counts[-1]]
     if not row.usage.complete:
-        cells[first] = f"{cells[first]}{UNFINISHED}"
+        cells[first] = f"{cells[first]}{mark(row.usage.incomplete)}"
     return cells
 
 
 def _with_state(headers: list[str], rows: list[Any]) -> tuple[list[str], list[Any]]:
-    """Return headers and rows with two more columns, unless a subclass has made the report."""
+    """Return headers and rows with three more columns, unless a subclass has made the report."""
     if not all(isinstance(row, ReportRow) for row in rows):
         return headers, rows
-    states = ([*row, row.usage.complete, row.usage.known] for row in rows)
-    return [*headers, "complete", "known"], list(states)
+    states = ([*row, row.usage.complete, row.usage.known, row.usage.incomplete] for row in rows)
+    return [*headers, "complete", "known", "incomplete"], list(states)
 
 
 def _entry(headers: list[str], row: list[Any]) -> dict[str, Any]:
@@ -102,4 +107,10 @@ def _entry(headers: list[str], row: list[Any]) -> dict[str, Any]:
         return dict(zip(headers, row, strict=True))
     usage = row.usage
     counts = {**usage["usage"], "active_users": usage.counts[-1]}
-    return {**usage, "usage": counts, "complete": usage.complete, "known": usage.known}
+    return {
+        **usage,
+        "usage": counts,
+        "complete": usage.complete,
+        "incomplete": usage.incomplete,
+        "known": usage.known,
+    }
