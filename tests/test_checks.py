@@ -121,6 +121,10 @@ def test_defaults_are_fine(settings):
         ("E022", "SOUVENIRS_SEGMENTS", {"pro": Souvenir.objects.all()}),
         ("E023", "SOUVENIRS_API_AUTH", "no.such.function"),
         ("E023", "SOUVENIRS_API_AUTH", "souvenirs.conf.PREFIX"),
+        ("E026", "SOUVENIRS_API_AUTH_PARAMETERS", "token"),
+        ("E026", "SOUVENIRS_API_AUTH_PARAMETERS", [""]),
+        ("E026", "SOUVENIRS_API_AUTH_PARAMETERS", ["a token"]),
+        ("E026", "SOUVENIRS_API_AUTH_PARAMETERS", ["t\u00f6ken"]),
     ],
 )
 def test_bad_value_is_found(settings, id, name, value):
@@ -133,6 +137,7 @@ def test_bad_value_is_found(settings, id, name, value):
     [
         ("SOUVENIRS_USER_FUNCTION", "souvenirs.userfunctions.request_auth"),
         ("SOUVENIRS_API_AUTH", lambda request: None),
+        ("SOUVENIRS_API_AUTH_PARAMETERS", ["token", "api_key", "X-Api.Key2"]),
         ("SOUVENIRS_BYPASS", lambda request, user: False),
         ("SOUVENIRS_IGNORE_PATHS", [r"^/health/$", re.compile("^/poll/")]),
         ("SOUVENIRS_IGNORE_USER_AGENTS", {"(?i)uptime"}),

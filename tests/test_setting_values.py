@@ -109,6 +109,7 @@ VALID = {
     "ON_USER_DELETE": set(),
     "SEGMENTS": {"empty dict"},
     "API_AUTH": FUNCTIONS,
+    "API_AUTH_PARAMETERS": LISTS | {"list", "set"},
     "USAGE_REPORTS_FUNCTION": FUNCTIONS,
     "DATE_JOINED_FIELD": set(),
     "IS_ACTIVE_FIELD": set(),

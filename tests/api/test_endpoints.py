@@ -746,8 +746,9 @@ def test_token_of_the_docs(client, settings, make_holder):
     if "user_permissions" not in field_names():
         pytest.skip("the example is of Django's own user model")
     holder = make_holder(VIEW_USAGE)
-    shown = re.search(r"^>>> import hashlib.*?^```$", DOCS, re.MULTILINE | re.DOTALL)[0]
-    source = "\n".join(line[4:] for line in shown.splitlines() if line[:3] in (">>>", "..."))
+    shown = re.findall(r"^```python\n(>>>.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
+    lines = "".join(shown).splitlines()
+    source = "\n".join(line[4:] for line in lines if line[:3] in (">>>", "..."))
     namespace = {}
     exec(source.replace('"ann"', repr(holder.get_username())), namespace)
     settings.SOUVENIRS_API_AUTH = namespace["user_of_token"]
@@ -760,6 +761,13 @@ def test_token_of_the_docs(client, settings, make_holder):
     assert status("people", f"Bearer {namespace['token']}") == 403
     assert status("series", "Bearer wrong") == 401
     assert status("series", f"Basic {namespace['token']}") == 401
+    assert status("series", "") == 401
+    settings.SOUVENIRS_API_AUTH = namespace["user_of_any_token"]
+    settings.SOUVENIRS_API_AUTH_PARAMETERS = ["token"]
+    assert status("series", f"Bearer {namespace['token']}") == 200
+    assert status(f"series?token={namespace['token']}", "") == 200
+    assert status(f"people?token={namespace['token']}", "") == 403
+    assert status("series?token=wrong", "") == 401
     assert status("series", "") == 401
 
 

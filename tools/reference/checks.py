@@ -63,6 +63,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "souvenirs.E023": {"SOUVENIRS_API_AUTH": "accounts.user_of_token"},
     "souvenirs.E024": {"SOUVENIRS_CACHE_PREFIX": None},
     "souvenirs.E025": {"SOUVENIRS_SCOPE": "mysite.no_such_function"},
+    "souvenirs.E026": {"SOUVENIRS_API_AUTH_PARAMETERS": "token"},
     "souvenirs.W001": {"TIME_ZONE": "Asia/Kolkata", "SOUVENIRS_RATELIMIT_SECONDS": 3600},
     "souvenirs.W002": {"SOUVENIRS_IGNORE_PATH": ["^/health/$"]},
     "souvenirs.W003": {"MIDDLEWARE": []},

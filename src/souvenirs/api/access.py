@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeAlias
 
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied, TooManyFieldsSent
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.views.decorators.csrf import csrf_exempt
 
 from ..conf import conf
@@ -21,12 +21,34 @@ ApiView: TypeAlias = Callable[..., HttpResponse]
 def user_of_api(request: HttpRequest) -> Any:
     """Return the authenticated user of a request, or None.
 
-    The function in ``SOUVENIRS_API_AUTH`` is asked first, then the session.
+    The function in ``SOUVENIRS_API_AUTH`` is asked first, then the session. The parameters of that
+    function are removed from the request, also if it raises an exception.
     """
-    user = conf.API_AUTH(request) if conf.API_AUTH else None
+    try:
+        user = conf.API_AUTH(request) if conf.API_AUTH else None
+    finally:
+        _remove_credentials(request)
     if user is None:
         user = getattr(request, "user", None)
     return user if getattr(user, "is_authenticated", False) else None
+
+
+def _remove_credentials(request: HttpRequest) -> None:
+    """Remove the parameters in ``SOUVENIRS_API_AUTH_PARAMETERS`` from the query string.
+
+    The endpoint, error reports and whatever else reads the request afterwards do not see them.
+    """
+    names = [name for name in conf.API_AUTH_PARAMETERS if name in request.GET]
+    if not names:
+        return
+    query = request.GET.copy()
+    for name in names:
+        query.pop(name, None)
+    request.META["QUERY_STRING"] = query.urlencode()
+    request.GET = QueryDict(request.META["QUERY_STRING"], encoding=query.encoding)
+    # Some servers repeat the URL here, and log it from here.
+    for name in {"RAW_URI", "REQUEST_URI"} & request.META.keys():
+        request.META[name] = request.get_full_path()
 
 
 def for_api(*permissions: str) -> Callable[[ApiView], ApiView]:
@@ -45,9 +67,10 @@ def for_api(*permissions: str) -> Callable[[ApiView], ApiView]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
                 refused = _refused_by_api(request, permissions)
-            except PermissionDenied:
-                refused = error_response(403, "permission", "Permission denied.")
-            response = private(view(request, *args, **kwargs) if refused is None else refused)
+                response = view(request, *args, **kwargs) if refused is None else refused
+            except TooManyFieldsSent:
+                response = error_response(400, "query", "Too many query parameters.")
+            private(response)
             if response.status_code == 200 and may_be_stored(permissions):
                 response = validated(request, response)
             if request.method == "HEAD" and response.status_code != 304:
@@ -61,13 +84,17 @@ def for_api(*permissions: str) -> Callable[[ApiView], ApiView]:
 
 
 def _refused_by_api(request: HttpRequest, permissions: Sequence[str]) -> HttpResponse | None:
-    user = user_of_api(request)
+    try:
+        user = user_of_api(request)
+        is_allowed = any(may(user, permission) for permission in permissions)
+    except PermissionDenied:
+        return error_response(403, "permission", "Permission denied.")
     if user is None:
         response = error_response(401, "authorization", "Sign in or send a token.")
         # With these schemes, browsers do not ask for a password.
         response["WWW-Authenticate"] = "Bearer" if conf.API_AUTH else "Session"
         return response
-    if not any(may(user, permission) for permission in permissions):
+    if not is_allowed:
         needed = " or ".join(permissions)
         return error_response(403, "permission", f"The permission {needed} is required.")
     return refused_method(request)

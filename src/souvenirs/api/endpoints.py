@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from ..checks import migrated
@@ -88,8 +87,6 @@ class Endpoint:
                 return error_response(400, error.field, error.english)
             except PrunedSpan as error:
                 return error_response(400, "from", str(error))
-            except SuspiciousOperation:
-                return error_response(400, "query", "Too many query parameters.")
             except FAULTS as fault:
                 return error_response(503, part_of(fault), sentence_of(fault))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 
+from ..conf import conf
 from ..web import fields
 from .access import for_api
 from .endpoints import ENDPOINTS, MAYBE_TEXT, Endpoint
@@ -35,6 +36,10 @@ def openapi(request: HttpRequest) -> JsonResponse:
 
 def document(url: str = "/souvenirs/api") -> dict[str, Any]:
     """Return the document of the API at a URL."""
+    parameters = {
+        f"query.{name}": {"type": "apiKey", "in": "query", "name": name}
+        for name in conf.API_AUTH_PARAMETERS
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -43,7 +48,7 @@ def document(url: str = "/souvenirs/api") -> dict[str, Any]:
             "description": "The activity of the users of the site. Ranges are half-open.",
         },
         "servers": [{"url": url}],
-        "security": [{"token": []}, {"session": []}],
+        "security": [{name: []} for name in ("token", "session", *parameters)],
         "paths": {f"/{each.name}": {"get": _operation(each)} for each in ENDPOINTS},
         "components": {
             "schemas": {"Error": _error()},
@@ -54,6 +59,7 @@ def document(url: str = "/souvenirs/api") -> dict[str, Any]:
                     "description": "Read by the function in SOUVENIRS_API_AUTH.",
                 },
                 "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
+                **parameters,
             },
         },
     }

@@ -200,6 +200,12 @@ class Conf:
         kinds.USER_OF_REQUEST,
         "souvenirs.E023",
     )
+    API_AUTH_PARAMETERS = Setting[Collection[str]](
+        (),
+        "Query parameters for that function, such as tokens. They are removed from the request.",
+        kinds.PARAMETERS,
+        "souvenirs.E026",
+    )
     USAGE_REPORTS_FUNCTION = Setting[Function](
         None,
         "Function that replaces or wraps `souvenirs.reports.base_usage_for_periods`.",

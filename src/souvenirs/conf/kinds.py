@@ -173,6 +173,11 @@ STATUS_CODES = Kind(
     "For example [404, *range(500, 600)] for missing pages and server errors.",
     _where(lambda value: _is_collection(value, int)),
 )
+PARAMETERS = Kind(
+    "a list of names of parameters",
+    'For example ["token"]; a name has letters, digits, ".", "_" and "-".',
+    _where(lambda v: _is_collection(v, str) and all(re.fullmatch(r"[\w.-]+", n, re.A) for n in v)),
+)
 SEGMENTS = Kind(
     "a dict of segments by name",
     "A segment is a Q, a queryset, or the dotted path of a function that returns one.",
