@@ -325,8 +325,9 @@ def test_unknown_is_not_nothing_in_a_report(api, history, interval, subscription
 
 
 @pytest.mark.parametrize("interval", OF_CALENDAR)
-def test_usage_of_an_empty_range(api, history, interval):
-    assert rows(api("usage", f"from=2016-03-10&to=2016-03-10&interval={interval}")) == []
+@pytest.mark.parametrize("day", ["2016-03-10", "0001-01-01"])
+def test_usage_of_an_empty_range(api, history, interval, day):
+    assert rows(api("usage", f"from={day}&to={day}&interval={interval}&tz=UTC")) == []
 
 
 def test_days_of_a_subscription_begin_with_the_start(api, history):

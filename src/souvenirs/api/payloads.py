@@ -93,13 +93,15 @@ def usage_payload(parameters: Parameters) -> Payload:
     check_report(parameters)
     groups = _groups(parameters)
     start, end = parameters.start, parameters.end
+    if start and end and utc(start) == utc(end):
+        return Payload([])
     if parameters.subscription_start is None:
         report, label = OF_CALENDAR[parameters.interval]
         usages = report(start, end, tz=parameters.zone, **groups)
     else:
         report, label = OF_SUBSCRIPTION[parameters.interval]
         usages = report(parameters.subscription_start, start, end, parameters.zone, **groups)
-    # As in version 1, days begin with the month of the start, and months before an empty range.
+    # As in version 1, days begin with the month of the start.
     usages = (usage for usage in usages if _ends_after(usage, start))
     return Payload(
         [
