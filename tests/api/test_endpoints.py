@@ -65,6 +65,16 @@ QUESTIONS = {
 }
 
 
+#: Every table in a file.
+QUERIES_IN_EXCEL = [
+    *(f"{name}?{query}" for name, query in QUESTIONS.items()),
+    f"usage?{RANGE}&subscription_start=2016-01-31&by=segment",
+    f"people?{RANGE}&per_page=2",
+    "health?table=state",
+    "health?table=checks",
+]
+
+
 @pytest.fixture
 def api(client, settings):
     """Ask as somebody who may see everything, and whom the database does not know."""
@@ -101,6 +111,11 @@ def table(response):
     assert response.status_code == 200, response.content
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     return list(csv.DictReader(io.StringIO(response.content.decode(), newline="")))
+
+
+def excel(response):
+    assert response.status_code == 200, response.content
+    return list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"), newline="")))
 
 
 def sentence(response):
@@ -301,6 +316,51 @@ def test_moments_have_offsets_that_rfc_3339_knows(api):
     """The clocks of Paris were once nine minutes and some seconds ahead."""
     [row] = rows(api("series", "from=1800-01-01&to=1800-01-02&tz=Europe/Paris"))
     assert row["start"] == "1799-12-31T23:50:39+00:00"
+
+
+@pytest.mark.parametrize("query", QUERIES_IN_EXCEL)
+def test_table_for_excel_is_the_csv_file_with_the_times_on_the_clock(api, history, settings, query):
+    settings.SOUVENIRS_SEGMENTS = {"=few": lambda: [pk_of(1)]}
+    name, _, query = query.partition("?")
+    query = f"{query}&tz=Europe/Paris"
+    answer = api(name, f"{query}&format=excel").content.decode()
+    assert answer.startswith("\ufeff")
+    assert answer.count("\ufeff") == 1
+
+    def on_the_clock(cell):
+        moment = re.fullmatch(r"(....-..-..)T(..:..:..)(\.[0-9]+)?[+-]..:..", cell)
+        return f"{moment[1]} {moment[2]}" if moment else cell
+
+    expected = csv.reader(io.StringIO(api(name, f"{query}&format=csv").content.decode()))
+    assert list(csv.reader(io.StringIO(answer[1:]))) == [
+        [on_the_clock(cell) for cell in row] for row in expected
+    ]
+    assert api(name, f"{query}&format=csv").content[:3] != "\ufeff".encode()
+
+
+def test_times_for_excel(api, leave):
+    """In winter and in summer, at midnight and with a fraction of a second."""
+    leave((1, at(2016, 3, 26)), (1, at(2016, 3, 27, 1, 0, 0, 999_999)))
+    query = "from=2016-03-26&to=2016-03-29&tz=Europe/Paris&format=excel"
+    assert [row["start"] for row in excel(api("series", query))] == [
+        "2016-03-26 00:00:00",
+        "2016-03-27 00:00:00",
+        "2016-03-28 00:00:00",
+    ]
+    [row] = excel(api("people", query))
+    assert row["last_seen"] == "2016-03-27 03:00:00"
+    state = {row["what"]: row["state"] for row in excel(api("health", "table=state&format=excel"))}
+    assert state["counted_since"] == "2016-03-26 00:00:00"
+    assert state["pruned_until"] == ""
+
+
+def test_times_for_excel_where_there_are_no_zones(api, leave, settings):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "Europe/Paris"
+    [row] = excel(
+        api("usage", "from=2016-01-01&to=2016-01-02&interval=day&tz=Asia/Tokyo&format=excel")
+    )
+    assert row["end"] == "2016-01-02 00:00:00"
 
 
 def test_unknown_is_not_nothing(api, history):
@@ -546,14 +606,15 @@ def test_corrupt_digest_is_no_number(api, history):
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-@pytest.mark.parametrize("kind", ["json", "csv"])
+@pytest.mark.parametrize("kind", ["json", "csv", "excel"])
 def test_headers(api, history, name, kind):
     response = api(name, f"{QUESTIONS[name]}&format={kind}")
     assert response.status_code == 200
     reuse = "no-store" if name == "people" else "no-cache"
     assert response["Cache-Control"] == f"private, {reuse}"
     assert response["X-Content-Type-Options"] == "nosniff"
-    if kind == "csv":
+    if kind != "json":
+        assert response["Content-Type"] == "text/csv; charset=utf-8"
         assert response["Content-Disposition"] == f'attachment; filename="souvenirs-{name}.csv"'
     else:
         assert response["Content-Type"] == "application/json"

@@ -93,10 +93,15 @@ class Endpoint:
         return answer
 
     def _response(self, parameters: Parameters, payload: Payload) -> HttpResponse:
-        if parameters.format == "csv":
+        if parameters.format != "json":
             table = payload.csv or CsvTable(tuple(self.columns), payload.rows)
             segment = () if parameters.by is None else ("segment",)
-            return csv_response(self.name, [*segment, *table.columns], table.rows)
+            return csv_response(
+                self.name,
+                [*segment, *table.columns],
+                table.rows,
+                for_excel=parameters.format == "excel",
+            )
         return JsonResponse({"question": parameters.echo(), **payload.more, "rows": payload.rows})
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from ..web import QueryForm, RangeForm, fields, shared
 
 FORMAT = fields.ChoiceField(
-    help_text="The format of the answer.", initial="json", choices=fields.plain("json", "csv")
+    help_text="The format of the answer; excel is CSV with times on the clock of tz.",
+    initial="json",
+    choices=fields.plain("json", "csv", "excel"),
 )
 
 

@@ -47,6 +47,7 @@ from ..web import (
     busyhours,
     check_groups,
     check_report,
+    clock_time,
     failed_checks,
     name_of,
     timestamp,
@@ -108,8 +109,8 @@ def usage_payload(parameters: Parameters) -> Payload:
             {
                 **{name: usage[name] for name in ("segment",) if name in usage},
                 "label": str(usage["labels"][label]),
-                "start": timestamp(usage["period"]["start"], parameters.zone),
-                "end": timestamp(usage["period"]["end"], parameters.zone),
+                "start": _written(usage["period"]["start"], parameters),
+                "end": _written(usage["period"]["end"], parameters),
                 "complete": usage.complete,
                 "incomplete": usage.incomplete,
                 **dict(zip(("registered", "activated", "active"), usage.counts, strict=True)),
@@ -214,7 +215,7 @@ def people_payload(parameters: Parameters) -> Payload:
             {
                 "id": str(key),
                 "username": name_of(users[key]) if key in users else None,
-                "last_seen": timestamp(seen[key], parameters.zone),
+                "last_seen": _written(seen[key], parameters),
             }
             for key in keys
         ],
@@ -250,7 +251,7 @@ def health_payload(parameters: Parameters) -> Payload:
         "pruned_until": known.pruned_until,
     }
     state = {
-        **{name: timestamp(moment, parameters.zone) for name, moment in moments.items()},
+        **{name: _written(moment, parameters) for name, moment in moments.items()},
         "souvenirs_waiting": known.souvenirs_waiting,
     }
     levels = [
@@ -302,8 +303,14 @@ def _members(parameters: Parameters) -> Group:
 def _rows(found: Insight, parameters: Parameters) -> list[Row]:
     return [
         {
-            name: timestamp(value, parameters.zone) if isinstance(value, datetime) else value
+            name: _written(value, parameters) if isinstance(value, datetime) else value
             for name, value in row.items()
         }
         for row in found.rows()
     ]
+
+
+def _written(moment: datetime | None, parameters: Parameters) -> str | None:
+    """Return a moment in the time zone of the parameters, in the notation of their format."""
+    write = clock_time if parameters.format == "excel" else timestamp
+    return write(moment, parameters.zone)

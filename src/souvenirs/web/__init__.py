@@ -15,7 +15,7 @@ from .permissions import (
     private,
     refused_method,
 )
-from .responses import csv_response, timestamp
+from .responses import clock_time, csv_response, timestamp
 from .users import name_of
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "check_groups",
     "check_periods",
     "check_report",
+    "clock_time",
     "csv_response",
     "error_response",
     "failed_checks",
