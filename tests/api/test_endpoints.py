@@ -46,8 +46,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
 DOCS = (Path(__file__).parents[2] / "docs/how-to/api.md").read_text()
 
-#: Endpoint, query and answer of each example.
-ANSWERS_OF_DOCS = re.findall(r'api/(\w+)\?([^"]*)"\n([^`]*)```', DOCS)
+#: Endpoint, query and answer of each example for a terminal.
+ANSWERS_OF_DOCS = re.findall(
+    r'(?<!= )"https://example.com/souvenirs/api/(\w+)\?([^"]*)"\n([^`]*)```', DOCS
+)
 
 START, END = at(2016, 1, 1), at(2016, 7, 1)
 RANGE = "from=2016-01-01&to=2016-07-01"
