@@ -25,6 +25,7 @@ COMMANDS = {
     "export_user": [str(pk_of(1))],
     "import_souvenirs": ["--from", "last_login"],
     "prune_souvenirs": ["--older-than", "1"],
+    "show_active_users": [],
     "show_activity": [],
     "show_growth": [],
     "show_inactive": [],

@@ -25,6 +25,7 @@ from ..calendar import Period
 from ..querysets import ActivityQuerySet, inactive, never_seen, recently_seen
 from .growth import Growth, GrowthOfPeriod, growth
 from .lastseen import active_days, first_seen, first_seen_many, last_seen, last_seen_many
+from .mostactive import ActiveUser, MostActive, most_active
 from .powercurve import PowerCurve, PowerCurves, power_curve, power_curves
 from .results import Insight, Segmented
 from .retention import Cohort, DayN, DayNRetention, Retention, day_n_retention, retention
@@ -43,6 +44,7 @@ from .trailing import trailing_counts as trailing_counts
 # isort: on
 
 __all__ = [
+    "ActiveUser",
     "ActivityQuerySet",
     "Cohort",
     "DayN",
@@ -50,6 +52,7 @@ __all__ = [
     "Growth",
     "GrowthOfPeriod",
     "Insight",
+    "MostActive",
     "Period",
     "PowerCurve",
     "PowerCurves",
@@ -67,6 +70,7 @@ __all__ = [
     "inactive",
     "last_seen",
     "last_seen_many",
+    "most_active",
     "never_seen",
     "power_curve",
     "power_curves",

@@ -219,7 +219,7 @@ def checked_days(days: object, most: int = MAX_DAYS) -> None:
 def _curve(
     timeline: Timeline, days: int, period: Period, start: datetime, sets: Iterable[ActiveUsers]
 ) -> PowerCurve:
-    slices = tuple(_bit_slices(sets))
+    slices = tuple(bit_slices(sets))
     exactly = tuple(len(_on_exactly(slices, n)) for n in range(1, days + 1))
     return PowerCurve(
         start=start,
@@ -232,7 +232,7 @@ def _curve(
     )
 
 
-def _bit_slices(days: Iterable[ActiveUsers]) -> list[ActiveUsers]:
+def bit_slices(days: Iterable[ActiveUsers]) -> list[ActiveUsers]:
     """Return the number of days on which each user was active, bit-sliced.
 
     The users in slice n are those whose number has bit n set. Adding a day adds 1 to the numbers of

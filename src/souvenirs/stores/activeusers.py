@@ -195,14 +195,31 @@ class ActiveUsers(Set[Hashable]):
         """Return the users of a queryset who are not in the set."""
         return queryset.exclude(IsMember("pk", self))
 
+    @classmethod
+    def first_keys(cls, sets: Iterable[ActiveUsers], limit: int) -> list[tuple[int, Hashable]]:
+        """Return the first primary keys of disjoint sets, each with the position of its set.
+
+        Up to ``limit`` in all, in the order of :meth:`page`, with one look-up.
+        """
+        numbers, loan = comparable(list(sets))
+        chosen: list[tuple[int, int]] = []
+        for place, users in enumerate(numbers):
+            chosen += [(place, number) for number in users.page(0, limit - len(chosen))]
+        keys = cls.of(UserSet.from_ids(number for _, number in chosen), loan)._key_of_each()
+        return [(place, keys[number]) for place, number in chosen if number in keys]
+
     def _keys_of(self, users: UserSet) -> Iterator[Hashable]:
         """Generate the keys of some of the users."""
         if not users or users.max() < FIRST_NUMBER:
             yield from users
             return
-        keys = self._loan.keys_in(users)
-        keys |= keys_of((number for number in users if number not in keys), numbers_alias())
-        yield from (keys[number] for number in users if number in keys)
+        yield from self.of(users, self._loan)._key_of_each().values()
+
+    def _key_of_each(self) -> dict[int, Hashable]:
+        """Return the keys of the users by their numbers, in the order of these."""
+        keys = self._loan.keys_in(self._users)
+        keys |= keys_of((number for number in self._users if number not in keys), numbers_alias())
+        return {number: keys[number] for number in self._users if number in keys}
 
     def condition(self, connection: BaseDatabaseWrapper, column: str) -> tuple[str, list[Any]]:
         """Return an SQL condition, and its parameters: the primary key of a user is in the set."""

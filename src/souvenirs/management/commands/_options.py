@@ -136,6 +136,15 @@ def parse_length(text: str, option: str) -> tuple[int, str]:
     return int(match[1]), UNITS[match[2]]
 
 
+def parse_positive(text: object, option: str, default: Any) -> Any:
+    """Return the number given for an option; CommandError unless it is a positive integer."""
+    if text is None:
+        return default
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", str(text).strip()):
+        raise CommandError(f"{option} must be a positive whole number, not {str(text)[:100]!r}.")
+    return int(str(text))
+
+
 def parse_segments(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options about segments as arguments of an insight or a report."""
     if options["exclusive"] and not options["by_segment"]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -17,7 +16,7 @@ from souvenirs.insights import Insight, inactive, last_seen_many, never_seen, re
 
 from .._terminal import NO_VALUE, TextTable, Value, pluralize, printable
 from ._insights import InsightCommand
-from ._options import UNITS_HELP, parse_length, parse_zone
+from ._options import UNITS_HELP, parse_length, parse_positive, parse_zone
 
 DEFAULT_FOR = "90d"
 DEFAULT_LIMIT = 50
@@ -78,8 +77,8 @@ class Command(InsightCommand):
             members = queryset_of(restricted(None, options["segment"]))
             users = users.filter(pk__in=members.order_by().values("pk"))
         is_data = options["csv"] or options["json"]
-        limit = _positive(options["limit"], "--limit", None if is_data else DEFAULT_LIMIT)
-        page = _positive(options["page"], "--page", 1)
+        limit = parse_positive(options["limit"], "--limit", None if is_data else DEFAULT_LIMIT)
+        page = parse_positive(options["page"], "--page", 1)
         if limit is None and page > 1:
             raise CommandError("--page requires --limit.")
         skipped = 0 if limit is None else (page - 1) * limit
@@ -150,12 +149,3 @@ def _length(text: str, option: str, zone: tzinfo) -> timedelta:
     count, interval = parse_length(text, option)
     now = checked(timezone.now(), "now")
     return utc(now) - utc(Boundaries(now, interval_named(interval).step, zone).boundary(-count))
-
-
-def _positive(text: object, option: str, default: Any) -> Any:
-    """Return the number given for an option; CommandError unless it is a positive integer."""
-    if text is None:
-        return default
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", str(text).strip()):
-        raise CommandError(f"{option} must be a positive whole number, not {str(text)[:100]!r}.")
-    return int(str(text))
