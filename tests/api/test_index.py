@@ -37,6 +37,14 @@ def test_links_of_the_index_lead_to_what_they_name(api):
         assert api.get(url).status_code == 200
 
 
+def test_index_without_its_slash(api, settings):
+    """Django's redirect would repeat the query, and a token in it."""
+    settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware", *settings.MIDDLEWARE]
+    response = api.get("/souvenirs/api?token=secret")
+    assert response.status_code == 200
+    assert response.content == api.get("/souvenirs/api/").content
+
+
 def test_links_of_the_index_are_below_the_prefix_of_the_site(api):
     set_script_prefix("/sub/")
     try:

@@ -218,7 +218,9 @@ NEEDED = {
     "api-growth": (VIEW_USAGE,),
     "api-people": (VIEW_PEOPLE,),
     "api-health": (VIEW_USAGE,),
-    **dict.fromkeys(["api-index", "api-openapi", "api-not-found"], (VIEW_USAGE, VIEW_PEOPLE)),
+    **dict.fromkeys(
+        ["api-root", "api-index", "api-openapi", "api-not-found"], (VIEW_USAGE, VIEW_PEOPLE)
+    ),
 }
 
 #: Answers that the client may store, to be told later that they have not changed: no users.

@@ -15,17 +15,18 @@ ANY_ENDPOINT = (VIEW_USAGE, VIEW_PEOPLE)
 @for_api(*ANY_ENDPOINT)
 def index(request: HttpRequest) -> HttpResponse:
     """Return the endpoints: where each is, what it answers, its permission and its parameters."""
+    below = f"{request.path.removesuffix('/')}/"
     endpoints = [
         {
             "name": each.name,
-            "url": f"{request.path}{each.name}",
+            "url": f"{below}{each.name}",
             "summary": each.summary,
             "permission": each.permission,
             "parameters": list(each.form.parameters()),
         }
         for each in ENDPOINTS
     ]
-    return JsonResponse({"endpoints": endpoints, "openapi": f"{request.path}openapi.json"})
+    return JsonResponse({"endpoints": endpoints, "openapi": f"{below}openapi.json"})
 
 
 @for_api(*ANY_ENDPOINT)

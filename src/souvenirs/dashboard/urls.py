@@ -17,5 +17,7 @@ api = [
 ]
 urlpatterns = [
     *[path(route, view, name=name) for name, (route, view) in ROUTES.items()],
+    # Without a redirect to the slash, which would repeat a token in the query.
+    path("api", index, name="api-root"),
     path("api/", include(api)),
 ]
