@@ -106,7 +106,11 @@ def shown(text, digits=0):
 
 
 def label(line):
-    return line["label"] + ("" if line["complete"] == "true" else " so far")
+    return line["label"] + {"": "", "running": " so far", "cut": " cut off"}[line["incomplete"]]
+
+
+def pending(line):
+    return {"running": "… not over yet", "cut": "… cut off"}[line["incomplete"]]
 
 
 def date(text):
@@ -130,7 +134,7 @@ def usage(found, link):
             label(line),
             date(line["start"]),
             # Where a period is not over, a page says up to when it was made.
-            date(line["end"]) if line["complete"] == "true" else None,
+            None if line["incomplete"] == "running" else date(line["end"]),
             *(shown(line[name]) for name in ("registered", "activated", "active")),
         ]
         for line in reversed(found)
@@ -138,9 +142,15 @@ def usage(found, link):
 
 
 def accounting(found, link):
-    names = ("active", "new", "retained", "resurrected", "churned", "net")
+    names = ("active", "new", "retained", "resurrected")
+
+    def change(line):
+        if line["incomplete"]:
+            return [pending(line)] * 3
+        return [shown(line["churned"]), shown(line["net"]), shown(line["quick_ratio"], 2)]
+
     return [
-        [label(line), *(shown(line[name]) for name in names), shown(line["quick_ratio"], 2)]
+        [label(line), *(shown(line[name]) for name in names), *change(line)]
         for line in reversed(found)
     ]
 
@@ -160,12 +170,13 @@ def triangle(found, link):
     width = max(map(len, cohorts), default=0)
     mean = json.loads(fetched(link["JSON"]).content)["mean"]
     rows = [["Mean", "", *map(percent, mean)]]
-    for cells in cohorts:
+    for position, cells in enumerate(cohorts):
         row = [label(cells[0]), shown(cells[0]["size"])]
-        for cell in cells:
+        for offset, cell in enumerate(cells):
+            [later, *_] = cohorts[position + offset]
             share = percent(value(cell["share"]))
-            known = cell["users"] != ""
-            row.append(f"{share} {shown(cell['users'])}" if known else "… not over yet, or unknown")
+            users = f" {cell['users']}" if cell["users"] else ""
+            row.append(pending(later) if later["incomplete"] else f"{share}{users}")
         rows.append([*row, *[""] * (width - len(cells))])
     return rows
 

@@ -1,7 +1,7 @@
 """What is on the pages is what the Python API says, to those who may see it."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
@@ -139,7 +139,7 @@ def shown(value, digits=0):
 def tiles(response):
     """The value and the change of each tile, by name."""
     pattern = (
-        r'<h3>(.*?)</h3>\s*<p class="souvenirs-value">(.*?)</p>'
+        r'<h3>(.*?)(?: <small>.*?</small>)?</h3>\s*<p class="souvenirs-value">(.*?)</p>'
         r'(?:\s*<p class="souvenirs-change[^>]*>(.*?)</p>)?'
     )
     found = re.findall(pattern, response.content.decode())
@@ -236,18 +236,114 @@ def test_tables_of_the_overview_are_the_insights(world):
     ]
     parts = ("active", "new", "retained", "resurrected", "churned", "net")
     found = growth(START, END)
-    assert rows(response, "New users were never seen before") == [
+    last, *others = rows(response, "New users were never seen before")
+    *whole, june = found.periods
+    assert last == [
+        "2025-06 so far",
+        *(shown(getattr(june, part)) for part in parts[:4]),
+        *["… not over yet"] * 3,
+    ]
+    assert others == [
         [
-            f"{each.period.label}{'' if each.period.complete else ' so far'}",
+            each.period.label,
             *(shown(getattr(each, part)) for part in parts),
             shown(each.quick_ratio, 2),
         ]
-        for each in reversed(found.periods)
+        for each in reversed(whole)
     ]
     usages = list(calendar_monthly_usage(START, END))
     assert [row[3:] for row in rows(response, "Users registered and activated")] == [
         [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "word", "spoken", "note"),
+    [
+        ({}, "so far", "not over yet", "“So far” marks a period that is not over yet."),
+        (
+            {"to": "2025-05-16"},
+            "cut off",
+            "cut off",
+            "“Cut off” marks a period that goes on after the end of the range.",
+        ),
+    ],
+)
+def test_incomplete_period_is_compared_with_no_other(world, asked, word, spoken, note):
+    asked = {"from": "2025-04-01", **asked}
+    response = get("overview", **asked)
+    last, before, *_ = rows(response, "New users were never seen before")
+    assert last[0] == f"{before[0][:5]}{int(before[0][5:]) + 1:02d} {word}"
+    assert last[5:] == [f"… {spoken}"] * 3
+    assert "…" not in " ".join(before)
+    assert note in text(response)
+    assert "Churned users are shown of complete periods only." in text(response)
+    assert not [url for url in links(response, "list=churned") if query_of(url)["of"] in last[0]]
+    [title] = re.findall(rf"<title>({last[0]}: .*?)</title>", response.content.decode())
+    assert "Churned" not in title
+    mean, *cohorts = rows(get("retention", **asked), "Users of each cohort")
+    assert cohorts[-1][0] == last[0]
+    assert [row[2:][len(cohorts) - n - 1] for n, row in enumerate(cohorts)] == [
+        f"… {spoken}"
+    ] * len(cohorts)
+    assert mean[-1] == formats.DASH
+
+
+def test_complete_range_has_no_marks(world):
+    asked = {"from": "2025-03-01", "to": "2025-05-01"}
+    for name in ("overview", "retention"):
+        html = get(name, **asked).content.decode()
+        for mark in ("so far", "cut off", "…", "Churned users are shown", "is-unfinished"):
+            assert mark not in html
+
+
+@pytest.mark.parametrize(
+    ("end", "day", "month"),
+    [
+        (None, "running", "running"),
+        (at(2025, 6, 18), None, "running"),
+        (at(2025, 6, 17, 12), "cut", "running"),
+        (at(2025, 6, 1), None, None),
+        (at(2025, 5, 31, 12), "cut", "cut"),
+        (at(2025, 5, 31), None, "cut"),
+    ],
+)
+def test_tiles_and_their_lines_say_what_is_incomplete(world, end, day, month):
+    found = {each.name: each for each in figures.overview(START, end, "month", UTC).tiles}
+    assert {name: each.incomplete for name, each in found.items()} == {
+        "day": day,
+        "week": None,
+        "weeks": None,
+        "stickiness": None,
+        "new": month,
+    }
+    assert {name: each.last for name, each in found.items()} == {
+        "day": day,
+        "week": day,
+        "weeks": day,
+        "stickiness": None,
+        "new": day,
+    }
+
+
+def test_tile_of_an_incomplete_period_is_marked(world):
+    html = get("overview", **{"from": "2025-01-01", "to": "2025-05-16T12:00"}).content.decode()
+    assert html.count(" <small>cut off</small></h3>") == 2
+    sparks = re.findall(r'<svg class="souvenirs-spark".*?</svg>', html)
+    assert ["is-unfinished" in spark for spark in sparks] == [True, True, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        ("2025-05-01", "Daily, weekly and monthly actives"),
+        ("2023-01-01", "Daily, weekly and monthly actives at the end of each week"),
+        ("2015-01-01", "Daily, weekly and monthly actives at the end of each month"),
+    ],
+)
+def test_title_of_actives_says_if_points_are_not_days(world, start, words):
+    html = get("overview", **{"from": start}).content.decode()
+    assert f">{words}</h2>" in html
 
 
 def test_all_numbers_are_about_the_segment(world, settings):
@@ -297,6 +393,13 @@ def test_busy_hours_are_means_of_four_weeks(world):
         hours = [day + timedelta(hours=hour) for day in mondays if day.isoweekday() == weekday]
         counts = [count_active_users(each, each + timedelta(hours=1)) for each in hours]
         assert busy.means[weekday][hour] == sum(counts) / 4
+
+
+@pytest.mark.parametrize("end", [NOW, at(2025, 5, 10, 12)])
+def test_busy_hours_leave_out_the_incomplete_day(world, leave, end):
+    before = busyhours.busy_hours(end, UTC)
+    leave((9, end - timedelta(minutes=30)), (9, end - timedelta(hours=3)))
+    assert busyhours.busy_hours(end, UTC) == before
 
 
 def test_week_of_busy_hours_starts_as_that_of_the_site(world, settings):
@@ -374,7 +477,7 @@ def test_retention_is_the_insight(world, mode):
         assert row[1] == shown(cohort.size)
         for offset, users in enumerate(cohort.cells):
             share = formats.percent(found.share(cohort.period.label, offset))
-            expected = "… not over yet, or unknown" if users is None else f"{share} {users}"
+            expected = "… not over yet" if users is None else f"{share} {users}"
             assert row[2 + offset] == expected
 
 
@@ -1036,10 +1139,11 @@ def test_pages_outside_of_the_admin(world, settings):
 
 
 def test_drawings_have_gaps_and_dots():
-    assert charts.path([1, None, 2, 4], 4) == "M0 75 M20 50 L30 0"
-    assert charts.path([4], 4) == "M0 0h0.01"
-    assert charts.path([], 0) == ""
-    assert charts.path([0, 0], 0) == "M0 100 L10 100"
+    assert charts.paths([1, None, 2, 4], 4, 0) == ("M0 75 M20 50 L30 0", "", "", "")
+    assert charts.paths([None, 4], 4, 0) == ("M10 0", "", "M10 0h0.01", "")
+    assert charts.paths([None, None], 4, 1) == ("", "", "", "")
+    assert charts.paths([], 0, 0) == ("", "", "", "")
+    assert charts.paths([0, 0], 0, 0) == ("M0 100 L10 100", "", "", "")
 
 
 @pytest.mark.parametrize(
@@ -1061,7 +1165,15 @@ def test_ticks_are_round_numbers(most, expected):
 
 @pytest.mark.parametrize(
     ("count", "expected"),
-    [(0, []), (1, [0]), (2, [0, 1]), (4, [0, 2, 3]), (5, [0, 1, 2, 3, 4]), (9, [0, 2, 4, 6, 8])],
+    [
+        (0, []),
+        (1, [0]),
+        (2, [0, 1]),
+        (4, [0, 1, 2, 3]),
+        (5, [0, 1, 2, 3, 4]),
+        (6, [0, 1, 2, 4, 5]),
+        (9, [0, 2, 4, 6, 8]),
+    ],
 )
 def test_labels_of_an_axis(count, expected):
     assert charts.axis([str(number) for number in range(count)]) == list(map(str, expected))
@@ -1069,45 +1181,87 @@ def test_labels_of_an_axis(count, expected):
 
 def test_chart_has_axes_and_its_last_values():
     labels = [f"2025-0{month}" for month in range(1, 4)]
-    chart = charts.Chart("id", "", labels, [charts.Line("all", [1, None, 1_500])])
+    chart = charts.Chart("id", "", labels, [charts.Line("all", [1, None, 1_500])], [None] * 3)
     html = render_to_string("souvenirs/dashboard/chart.html", {"chart": chart})
     assert re.findall("<span>(.*?)</span>", html) == ["1,500", "1,000", "500", "0", *labels]
     assert re.findall(r"<b>(.*?)</b>|at\">(.*?)<", html) == [("1,500", ""), ("", "2025-03")]
-    assert 'class="grid" d="M0 66.67H20M0 33.33H20M0 0H20"' in html
+    assert 'class="grid" d="M0 66.67h20M0 33.33h20M0 0h20"' in html
     assert 'class="line line-1" d="M0 99.93 M20 0"' in html
 
 
 @pytest.mark.parametrize(
     ("unfinished", "paths"),
     [
-        (0, ("M0 100 L10 50 L20 0", "")),
-        (1, ("M0 100 L10 50", "M10 50 L20 0")),
-        (3, ("", "M0 100 L10 50 L20 0")),
+        (0, ("M0 100 L10 50 L20 0", "", "", "")),
+        (1, ("M0 100 L10 50", "M10 50 L20 0", "", "M20 0h0.01")),
+        (3, ("", "M0 100 L10 50 L20 0", "", "M20 0h0.01")),
     ],
 )
-def test_line_is_another_one_where_periods_are_not_over(unfinished, paths):
-    chart = charts.Chart("id", "", ["a", "b", "c"], [charts.Line("", [0, 1, 2])], unfinished)
+@pytest.mark.parametrize(("why", "word"), [("running", "so far"), ("cut", "cut off")])
+def test_line_is_another_one_where_periods_are_incomplete(unfinished, paths, why, word):
+    incomplete = [None] * (3 - unfinished) + [why] * unfinished
+    lines = [charts.Line("", [0, 1, 2])]
+    chart = charts.Chart("id", "", ["a", "b", "c"], lines, incomplete)
     assert chart.paths == [paths]
-    assert [label.endswith(" so far") for label in chart.marked].count(True) == unfinished
+    assert [label.endswith(f" {word}") for label in chart.marked].count(True) == unfinished
     html = render_to_string("souvenirs/dashboard/chart.html", {"chart": chart})
     assert html.count("line-1 is-unfinished") == bool(unfinished)
-    assert ('"souvenirs-at">c so far<' in html) == bool(unfinished)
+    assert html.count("is-hole") == bool(unfinished)
+    assert (f'"souvenirs-at">c {word}<' in html) == bool(unfinished)
 
 
-def test_bars_of_a_period_that_is_not_over_are_marked():
-    drawn = charts.bars("All", ["a", "b"], [("new", "New"), ("gone", "Gone")], [[1, 1]] * 2, 1)
+@pytest.mark.parametrize(
+    ("incomplete", "paths"),
+    [(None, ("M0 50", "", "M0 50h0.01", "")), ("running", ("", "M0 50", "", "M0 50h0.01"))],
+)
+def test_single_point_is_a_dot_in_the_middle(incomplete, paths):
+    chart = charts.Chart("id", "", ["2025-01"], [charts.Line("all", [1])], [incomplete])
+    assert charts.paths([1], 2, int(incomplete is not None)) == paths
+    html = render_to_string("souvenirs/dashboard/chart.html", {"chart": chart})
+    assert 'viewBox="-5 0 10 100"' in html
+    assert 'class="grid" d="M-5 0h10"' in html
+    assert html.count("is-dot") == 1
+    assert '"souvenirs-axis is-whole"' in html
+    assert re.findall("<span>(.*?)</span>", html) == ["1", "0", "2025-01"]
+
+
+def test_chart_of_zeros_has_a_scale():
+    lines = [charts.Line("all", [0, 0])]
+    chart = charts.Chart("id", "", ["a", "b"], lines, [None] * 2)
+    assert (chart.scale, chart.paths[0].whole) == (["1", "0"], "M0 100 L10 100")
+    drawn = charts.bars("", ["a"], [("new", ""), ("gone", "")], [[0, 0]], [None])
+    assert (drawn.top, drawn.stacks[0].bars) == (1, [])
+
+
+def test_chart_of_an_empty_range_says_so():
+    chart = charts.Chart("id", "", [], [charts.Line("all", [])], [])
+    bars = charts.bars("", [], [("new", "")], [], [])
+    for name, drawn in (("chart", chart), ("bars", bars)):
+        html = render_to_string(f"souvenirs/dashboard/{name}.html", {name: drawn})
+        assert '"souvenirs-at">No data in this range.<' in html
+
+
+@pytest.mark.parametrize(("why", "word"), [("running", "so far"), ("cut", "cut off")])
+def test_bars_of_an_incomplete_period_are_marked(why, word):
+    parts, values = [("new", "New"), ("gone", "Gone")], [[1, None], [1, None]]
+    drawn = charts.bars("All", ["a", "b"], parts, values, [None, why])
     assert drawn.title == "All"
     assert [(stack.title, stack.complete) for stack in drawn.stacks] == [
-        ("a: New 1, Gone 1", True),
-        ("b so far: New 1, Gone 1", False),
+        ("a: New 1, Gone –", True),
+        (f"b {word}: New 1", False),
     ]
     html = render_to_string("souvenirs/dashboard/bars.html", {"bars": drawn})
     assert html.count("is-unfinished") == 1
+    assert '"souvenirs-axis is-whole"' in html
 
 
 def test_bars_are_stacked_above_zero_and_below():
     drawn = charts.bars(
-        "", ["a", "b"], [("new", ""), ("back", ""), ("gone", "")], [[1, 1, 4], [None] * 3]
+        "",
+        ["a", "b"],
+        [("new", ""), ("back", ""), ("gone", "")],
+        [[1, 1, 4], [None] * 3],
+        [None] * 2,
     )
     assert [(bar.kind, bar.y, bar.height) for bar in drawn.stacks[0].bars] == [
         ("new", "37.5", "12.5"),
@@ -1115,7 +1269,7 @@ def test_bars_are_stacked_above_zero_and_below():
         ("gone", "50", "50"),
     ]
     assert drawn.stacks[1].bars == []
-    assert charts.bars("", [], [("new", "")], []).axis == []
+    assert charts.bars("", [], [("new", "")], [], []).axis == []
 
 
 @pytest.mark.parametrize(

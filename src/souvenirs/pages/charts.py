@@ -5,21 +5,34 @@ No style attributes are needed: widths are attributes of SVG, and colours are cl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
 from math import ceil
 from typing import Any, NamedTuple
 
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from .formats import day, number
+from ..calendar import Incomplete
+from .formats import day, incomplete_word, number
 
 #: The height of a chart, and the width of each of its points.
 HEIGHT = 100
 STEP = 10
+
+
+class Paths(NamedTuple):
+    """The ``d`` of the SVG paths of a line; each can be empty."""
+
+    #: Through the values of complete periods.
+    whole: str
+    #: From there through those of incomplete periods.
+    unfinished: str
+    #: A point that has no line because it is the only one.
+    dot: str
+    #: The last point, if its period is incomplete.
+    ring: str
 
 
 class Line(NamedTuple):
@@ -35,17 +48,23 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over the same labels. The last ``unfinished`` of their points are not over yet."""
+    """Lines over the same labels."""
 
     id: str
     title: str
     labels: Sequence[str]
     lines: Sequence[Line]
-    unfinished: int = 0
+    #: Why the period of each label is incomplete; only the last ones can be.
+    incomplete: Sequence[Incomplete | None]
 
     @property
     def width(self) -> str:
         return str(max(len(self.labels) - 1, 1) * STEP)
+
+    @property
+    def left(self) -> int:
+        """The left edge: the first point is at 0, or in the middle if it is the only one."""
+        return -STEP // 2 if len(self.labels) == 1 else 0
 
     @property
     def ticks(self) -> list[int]:
@@ -62,26 +81,18 @@ class Chart:
         """The ``d`` of an SVG path with a line at each tick but 0."""
         top = self.ticks[-1]
         lines = (HEIGHT - _scaled(tick, top, HEIGHT) for tick in self.ticks[1:])
-        return "".join(f"M0 {y:g}H{self.width}" for y in lines)
+        return "".join(f"M{self.left} {y:g}h{self.width}" for y in lines)
 
     @property
-    def paths(self) -> list[tuple[str, str]]:
-        """The ``d`` of the paths of each line, over finished periods and from there on."""
-        whole = len(self.labels) - self.unfinished
-        joint = max(whole - 1, 0) if self.unfinished else whole
-        return [
-            (
-                path(line.values[:whole], self.ticks[-1]),
-                path([*[None] * joint, *line.values[joint:]], self.ticks[-1]),
-            )
-            for line in self.lines
-        ]
+    def paths(self) -> list[Paths]:
+        """The paths of each line."""
+        unfinished = sum(map(bool, self.incomplete))
+        return [paths(line.values, self.ticks[-1], unfinished) for line in self.lines]
 
     @property
     def marked(self) -> list[str]:
-        """The labels, with the unfinished ones marked."""
-        whole = len(self.labels) - self.unfinished
-        return [marked(label, place < whole) for place, label in enumerate(self.labels)]
+        """The labels, with those of incomplete periods marked."""
+        return list(map(marked, self.labels, self.incomplete))
 
     @property
     def axis(self) -> list[str]:
@@ -146,21 +157,25 @@ def bars(
     labels: Sequence[str],
     parts: Sequence[tuple[str, str]],
     values: Sequence[Sequence[int | None]],
-    unfinished: int = 0,
+    incomplete: Sequence[Incomplete | None],
 ) -> Bars:
     """Return stacks of the values of each period; the last part is below zero.
 
-    The last ``unfinished`` periods are not over yet.
+    ``incomplete`` is why each period is incomplete. What is None of such a period is not in its
+    title.
     """
     top = max((max(sum(v or 0 for v in each[:-1]), each[-1] or 0) for each in values), default=0)
+    # Of zeros only, the scale is still from -1 to 1.
+    top = top or 1
     stacks = []
-    for place, (label, each) in enumerate(zip(labels, values, strict=True)):
+    for place, (label, each, why) in enumerate(zip(labels, values, incomplete, strict=True)):
         said = ", ".join(
-            f"{name} {number(value)}" for (_kind, name), value in zip(parts, each, strict=True)
+            f"{name} {number(value)}"
+            for (_kind, name), value in zip(parts, each, strict=True)
+            if value is not None or why is None
         )
-        complete = place < len(labels) - unfinished
-        words = f"{marked(label, complete)}: {said}"
-        stacks.append(Stack(words, _stacked(place, parts, each, top), complete))
+        words = f"{marked(label, why)}: {said}"
+        stacks.append(Stack(words, _stacked(place, parts, each, top), why is None))
     return Bars(title, labels, parts, stacks, top)
 
 
@@ -183,9 +198,9 @@ def _scaled(value: float | None, top: float, height: float) -> float:
     return round((value or 0) / top * height, 2) if top else 0
 
 
-def marked(label: str, complete: bool) -> str:
-    """Return the label of a period, marked unless the period is complete."""
-    return label if complete else f"{label} {_('so far')}"
+def marked(label: str, incomplete: Incomplete | None) -> str:
+    """Return the label of a period, marked if the period is incomplete."""
+    return f"{label} {incomplete_word(incomplete)}" if incomplete else label
 
 
 class Day(NamedTuple):
@@ -231,23 +246,45 @@ def weeks(first: date, last: date, active: Collection[date]) -> Weeks:
     )
 
 
-def path(values: Sequence[float | None], top: float, height: int = HEIGHT) -> str:
-    """Return the ``d`` of an SVG path through the values, from 0 to ``top``, with gaps."""
+def paths(
+    values: Sequence[float | None], top: float, unfinished: int, height: int = HEIGHT
+) -> Paths:
+    """Return the paths of a line through the values, from 0 to ``top``, with gaps.
+
+    The last ``unfinished`` values are of incomplete periods.
+    """
+    points = [
+        None if value is None else f"{place * STEP} {height - _scaled(value, top, height):g}"
+        for place, value in enumerate(values)
+    ]
+    whole = len(points) - unfinished
+    rest = max(whole - 1, 0) if unfinished else whole
+    known = [point for point in points if point is not None]
+    # Nearly nothing, with round ends.
+    last = f"M{known[-1]}h0.01" if known else ""
+    return Paths(
+        _path(points[:whole]),
+        _path(points[rest:]),
+        dot=last if len(known) == 1 and not unfinished else "",
+        ring=last if unfinished else "",
+    )
+
+
+def _path(points: Iterable[str | None]) -> str:
+    """Return the ``d`` of an SVG path through the points, with gaps."""
     steps = []
     pen = "M"
-    for place, value in enumerate(values):
-        if value is None:
+    for point in points:
+        if point is None:
             pen = "M"
             continue
-        y = height - _scaled(value, top, height)
-        steps.append(f"{pen}{place * STEP} {y:g}")
+        steps.append(f"{pen}{point}")
         pen = "L"
-    # A single point is drawn as a dot.
-    return " ".join(steps) + ("h0.01" if len(steps) == 1 else "")
+    return " ".join(steps)
 
 
 def axis(labels: Sequence[str]) -> list[str]:
     """Return up to five evenly spaced labels, including the first and the last."""
-    parts = 4 if len(labels) > 4 else 2
-    places = {round((len(labels) - 1) * part / parts) for part in range(parts + 1)}
-    return [labels[place] for place in sorted(places)] if labels else []
+    if len(labels) <= 5:
+        return list(labels)
+    return [labels[round((len(labels) - 1) * part / 4)] for part in range(5)]

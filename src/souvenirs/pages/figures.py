@@ -14,10 +14,12 @@ from ..calendar import (
     HOUR_LEVEL,
     MONTH,
     Boundaries,
+    Incomplete,
     Timeline,
     calendar_start,
     checked,
     earlier,
+    incomplete,
     interval_named,
     is_known,
     local,
@@ -60,6 +62,10 @@ class Tile:
     before: float | None
     #: The number on each of the last days, oldest first.
     line: tuple[float | None, ...]
+    #: Why the day or month of the value is incomplete; None for the last N days.
+    incomplete: Incomplete | None
+    #: Why the last day of the line is incomplete.
+    last: Incomplete | None
 
     @property
     def change(self) -> float | None:
@@ -99,7 +105,7 @@ def overview(
         return Timeline.of(unit, start, moment, zone, now=now, first_souvenir=first_souvenir)
 
     plans: list[Plan[Any]] = [
-        _plan_tiles(days, moment, first_souvenir),
+        _plan_tiles(days, moment, now, first_souvenir),
         plan_stickiness(timeline(spread_over(start, moment))),
         plan_growth(timeline(interval)),
         busyhours.plan_busy_hours(days, first_souvenir),
@@ -133,7 +139,7 @@ def spread_over(start: datetime, end: datetime) -> str:
 
 
 def _plan_tiles(
-    days: Boundaries, moment: datetime, first_souvenir: datetime | None
+    days: Boundaries, moment: datetime, now: datetime, first_souvenir: datetime | None
 ) -> Plan[tuple[Tile, ...]]:
     """Plan the tiles at a moment in, or at the end of, day 0."""
     first = -2 * FOUR_WEEKS
@@ -141,6 +147,8 @@ def _plan_tiles(
     last = busyhours.just_before(moment, days.zone)
     month = calendar_start(outward(last), MONTH, days.zone)
     last_month = next_month(month, delta=-1, tz=days.zone)
+    of_day = incomplete(days.boundary(1), moment, now)
+    of_month = incomplete(next_month(month, tz=days.zone), moment, now)
     month_end = earlier(_end_of_hour(days, next_month(last, delta=-1, tz=days.zone)), month)
     ends = {
         length: _end_of_hour(days, _days_before(last, length)) for length in (1, WEEK, FOUR_WEEKS)
@@ -183,6 +191,8 @@ def _plan_tiles(
                 line[-1],
                 before if known(ends[length]) else None,
                 tuple(line),
+                incomplete=of_day if length == 1 else None,
+                last=of_day,
             )
 
         def stickiness(last: int) -> float | None:
@@ -205,6 +215,8 @@ def _plan_tiles(
                 len(this_month - seen_before_month) if known(moment) else None,
                 len(that_month - seen_before_last) if known(month_end) else None,
                 tuple(line),
+                incomplete=of_month,
+                last=of_day,
             )
 
         return (
@@ -218,6 +230,8 @@ def _plan_tiles(
                 stickiness(1),
                 stickiness(FOUR_WEEKS + 1),
                 tuple(stickiness(last) for last in range(FOUR_WEEKS, 0, -1)),
+                incomplete=None,
+                last=None,
             ),
             new(),
         )

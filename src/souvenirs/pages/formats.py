@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
+
+from ..calendar import Incomplete
 
 #: Stands for an unknown number.
 DASH = "–"  # noqa: RUF001
@@ -31,6 +34,13 @@ def signed(value: float, text: str) -> str:
     """Return the text of an absolute value with the sign of the value."""
     sign = "+" if value > 0 else "−" if value < 0 else "±"  # noqa: RUF001
     return f"{sign}{text}"
+
+
+def incomplete_word(incomplete: Incomplete | None) -> str:
+    """Return what is said of an incomplete period; nothing of a complete one."""
+    if incomplete is None:
+        return ""
+    return _("so far") if incomplete == "running" else _("cut off")
 
 
 def day(moment: date) -> str:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from .formats import number
+from ..calendar import Incomplete
+from .formats import incomplete_word, number
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,16 @@ def shade(value: float | None, top: float) -> str:
     return f"s{min(10, max(int(value > 0), round(value / top * 10)))}"
 
 
-def header(text: str, is_complete: bool = True, url: str = "") -> TableCell:
-    """Return the header of a row."""
-    note = "" if is_complete else _("so far")
-    return TableCell(text, note=note, url=url, is_header=True)
+def header(text: str, incomplete: Incomplete | None = None, url: str = "") -> TableCell:
+    """Return the header of a row, marked if it is about an incomplete period."""
+    kind = "incomplete" if incomplete else ""
+    return TableCell(text, note=incomplete_word(incomplete), url=url, kind=kind, is_header=True)
+
+
+def pending(incomplete: Incomplete) -> TableCell:
+    """Return a cell for a number that only a complete period has."""
+    spoken = _("not over yet") if incomplete == "running" else _("cut off")
+    return TableCell("…", kind="unfinished", spoken=spoken)
 
 
 def numbers(values: Iterable[float | None], digits: int = 0) -> list[TableCell]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from ...api import Endpoint
+from ...calendar import Incomplete
 from ..links import PageRequest
 from ..tables import Download
 
 
-def period_notes(complete: Iterable[bool], values: Iterable[int | None]) -> list[str]:
+def period_notes(
+    incomplete: Collection[Incomplete | None], values: Iterable[int | None]
+) -> list[str]:
     """Return the notes on incomplete periods and unknown values."""
     notes = []
-    if not all(complete):
+    if "running" in incomplete:
         notes.append(_("“So far” marks a period that is not over yet."))
+    if "cut" in incomplete:
+        notes.append(_("“Cut off” marks a period that goes on after the end of the range."))
     if any(value is None for value in values):
         notes.append(_("– means unknown: there is no data before the first souvenir."))  # noqa: RUF001
     return notes

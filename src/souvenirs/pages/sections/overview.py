@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 
 from ...api import BUSY, GROWTH, STICKINESS
 from ...calendar import checked, local
 from ...conf import conf
-from ...insights import Growth, GrowthPart, Stickiness
+from ...insights import Growth, GrowthOfPeriod, GrowthPart, Stickiness
 from ...web import busyhours
-from ..charts import Bars, Chart, Line, bars, path
+from ..charts import Bars, Chart, Line, Paths, bars, paths
 from ..figures import Tile
-from ..formats import day, number, percent, signed
+from ..formats import day, incomplete_word, number, percent, signed
 from ..links import PageRequest
-from ..tables import Column, PageTable, TableCell, header, numbers, shade
+from ..tables import Column, PageTable, TableCell, header, numbers, pending, shade
 from .common import downloads, period_notes
 
 
-def tile_shape(tile: Tile, page: PageRequest, is_now: bool) -> dict[str, str]:
-    """Return a tile as text, with the direction of its change: ``up``, ``down``, ``same`` or ""."""
+def tile_shape(tile: Tile, page: PageRequest, is_now: bool) -> dict[str, str | Paths]:
+    """Return a tile as text and paths; its direction is ``up``, ``down``, ``same`` or ""."""
     first = local(checked(tile.start, "start"), page.parameters.zone)
     names = {
         "day": _("Today") if is_now else day(first),
@@ -51,14 +49,16 @@ def tile_shape(tile: Tile, page: PageRequest, is_now: bool) -> dict[str, str]:
     elif not is_share:
         url = page.people_in(tile.start, tile.end)
     known = [value for value in tile.line if value is not None]
+    unfinished = int(tile.last is not None)
     return {
         "name": names[tile.name],
+        "note": incomplete_word(tile.incomplete),
         "about": abouts[tile.name],
         "value": percent(tile.value, 1) if is_share else number(tile.value),
         "url": url,
         "change": _change(tile, is_share),
         "direction": "" if tile.change is None else _direction(tile.change),
-        "line": path(tile.line, max(known, default=0), 30),
+        "paths": paths(tile.line, max(known, default=0), unfinished, 30),
     }
 
 
@@ -83,15 +83,25 @@ def actives_chart(chart: Stickiness) -> Chart:
     """Return the chart of daily, weekly and monthly actives."""
     return Chart(
         id="souvenirs-actives",
-        title=_("Daily, weekly and monthly actives"),
+        title=_actives_title(chart.interval),
         labels=[each.period.label for each in chart.periods],
         lines=[
             Line(_("1 day"), [each.dau for each in chart.periods]),
             Line(_("7 days"), [each.wau for each in chart.periods]),
             Line(_("30 days"), [each.mau for each in chart.periods]),
         ],
-        unfinished=sum(not each.period.complete for each in chart.periods),
+        incomplete=[each.period.incomplete for each in chart.periods],
     )
+
+
+def _actives_title(interval: str) -> str:
+    """Return the title, which says when the points are not of every day."""
+    titles = {
+        "day": _("Daily, weekly and monthly actives"),
+        "week": _("Daily, weekly and monthly actives at the end of each week"),
+        "month": _("Daily, weekly and monthly actives at the end of each month"),
+    }
+    return titles[interval]
 
 
 def actives_table(chart: Stickiness, page: PageRequest) -> PageTable:
@@ -107,7 +117,7 @@ def actives_table(chart: Stickiness, page: PageRequest) -> PageTable:
         ],
         rows=[
             [
-                header(each.period.label, each.period.complete),
+                header(each.period.label, each.period.incomplete),
                 *numbers([each.dau, each.wau, each.mau]),
                 TableCell(percent(each.dau_mau, 1)),
             ]
@@ -115,21 +125,27 @@ def actives_table(chart: Stickiness, page: PageRequest) -> PageTable:
         ],
         downloads=downloads(page, STICKINESS, interval=chart.interval),
         notes=period_notes(
-            (each.period.complete for each in chart.periods), [each.dau for each in chart.periods]
+            [each.period.incomplete for each in chart.periods], [each.dau for each in chart.periods]
         ),
     )
 
 
 def growth_bars(growth: Growth) -> Bars:
-    """Return growth accounting as bars: new and resurrected users above zero, churned below."""
+    """Return growth accounting as bars: new and resurrected users above zero, churned below.
+
+    In an incomplete period, nobody has churned yet.
+    """
     names = _parts()
     shown: list[GrowthPart] = ["new", "resurrected", "churned"]
     return bars(
         title=_("New, resurrected and churned users"),
         labels=[each.period.label for each in growth.periods],
         parts=[(part, names[part]) for part in shown],
-        values=[[getattr(each, part) for part in shown] for each in growth.periods],
-        unfinished=sum(not each.period.complete for each in growth.periods),
+        values=[
+            [each.new, each.resurrected, each.churned if each.period.complete else None]
+            for each in growth.periods
+        ],
+        incomplete=[each.period.incomplete for each in growth.periods],
     )
 
 
@@ -146,7 +162,9 @@ def _parts() -> dict[str, str]:
 def growth_table(growth: Growth, page: PageRequest) -> PageTable:
     """Return growth accounting, latest period first."""
 
-    def cell(period: Any, part: str) -> TableCell:
+    def cell(period: GrowthOfPeriod, part: str) -> TableCell:
+        if part == "churned" and period.period.incomplete:
+            return pending(period.period.incomplete)
         value = getattr(period, part)
         url = ""
         if value:
@@ -167,19 +185,30 @@ def growth_table(growth: Growth, page: PageRequest) -> PageTable:
         ],
         rows=[
             [
-                header(each.period.label, each.period.complete),
+                header(each.period.label, each.period.incomplete),
                 *(cell(each, part) for part in _parts()),
-                TableCell(number(each.net)),
-                TableCell(number(each.quick_ratio, 2)),
+                *_change_cells(each),
             ]
             for each in reversed(growth.periods)
         ],
         downloads=downloads(page, GROWTH, interval=growth.interval),
-        notes=period_notes(
-            (each.period.complete for each in growth.periods),
-            [each.active for each in growth.periods],
-        ),
+        notes=_growth_notes(growth),
     )
+
+
+def _growth_notes(growth: Growth) -> list[str]:
+    incomplete = [each.period.incomplete for each in growth.periods]
+    notes = period_notes(incomplete, [each.active for each in growth.periods])
+    if any(incomplete):
+        notes.append(_("Churned users are shown of complete periods only."))
+    return notes
+
+
+def _change_cells(period: GrowthOfPeriod) -> list[TableCell]:
+    """Return net growth and the quick ratio, which compare with all of the previous period."""
+    if period.period.incomplete:
+        return [pending(period.period.incomplete)] * 2
+    return [TableCell(number(period.net)), TableCell(number(period.quick_ratio, 2))]
 
 
 def busy_table(busy: busyhours.BusyHours, page: PageRequest) -> PageTable:

@@ -8,8 +8,8 @@ from ...api import RETENTION
 from ...insights import Retention
 from ..formats import number, percent
 from ..links import PageRequest
-from ..tables import Column, PageTable, TableCell, header, shade
-from .common import downloads
+from ..tables import Column, PageTable, TableCell, header, pending, shade
+from .common import downloads, period_notes
 
 
 def retention_table(retention: Retention, page: PageRequest) -> PageTable:
@@ -22,22 +22,24 @@ def retention_table(retention: Retention, page: PageRequest) -> PageTable:
             *(TableCell(percent(share), kind=f"share {_shade_of(share)}") for share in mean),
         ]
     ]
-    for cohort in retention.cohorts:
+    for position, cohort in enumerate(retention.cohorts):
         label = cohort.period.label
         own = {**page.range, "interval": retention.interval, "cohort": retention.cohort}
         own |= {"mode": retention.mode, "list": "cohort", "of": label}
         row = [
-            header(label, cohort.period.complete),
+            header(label, cohort.period.incomplete),
             TableCell(number(cohort.size), url=page.people(**own) if cohort.size else ""),
         ]
         for offset, users in enumerate(cohort.cells):
-            share = retention.share(label, offset)
+            incomplete = retention.period(position, offset).incomplete
+            if incomplete:
+                row.append(pending(incomplete))
+                continue
+            share = retention.share(position, offset)
             row.append(
-                TableCell("…", kind="unfinished", spoken=_("not over yet, or unknown"))
-                if users is None
-                else TableCell(
+                TableCell(
                     percent(share),
-                    note=number(users),
+                    note="" if users is None else number(users),
                     url=page.people(**own, offset=offset) if users else "",
                     kind=f"share {_shade_of(share)}",
                 )
@@ -53,12 +55,26 @@ def retention_table(retention: Retention, page: PageRequest) -> PageTable:
         ],
         rows=rows,
         downloads=downloads(page, RETENTION, interval=retention.interval),
-        notes=[
-            _("“…” marks a period that is not over yet, or before the first souvenir."),
-            _("The mean is weighted by cohort size and excludes periods that are not over yet."),
-        ],
+        notes=_notes(retention),
         kind="triangle",
     )
+
+
+def _notes(retention: Retention) -> list[str]:
+    incomplete = {cohort.period.incomplete for cohort in retention.cohorts}
+    cells = (
+        users
+        for position, cohort in enumerate(retention.cohorts)
+        for offset, users in enumerate(cohort.cells)
+        if retention.period(position, offset).complete
+    )
+    notes = period_notes(incomplete, cells)
+    notes.append(
+        _("The mean is weighted by cohort size and excludes periods that are marked “…”.")
+        if incomplete - {None}
+        else _("The mean is weighted by cohort size.")
+    )
+    return notes
 
 
 def _shade_of(share: float | None) -> str:

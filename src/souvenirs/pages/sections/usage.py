@@ -27,7 +27,7 @@ def usage_chart(usages: Sequence[Usage]) -> Chart:
             Line(name, [usage.counts[place] for usage in usages])
             for place, name in enumerate(_kinds())
         ],
-        unfinished=sum(not usage.complete for usage in usages),
+        incomplete=[usage.incomplete for usage in usages],
     )
 
 
@@ -56,7 +56,7 @@ def usage_table(
         registered, activated, active = usage.counts
         rows.append(
             [
-                header(_label_of(usage), usage.complete),
+                header(_label_of(usage), usage.incomplete),
                 TableCell(start.date().isoformat(), kind="date"),
                 TableCell(end.date().isoformat(), kind="date"),
                 *numbers([registered, activated]),
@@ -82,8 +82,8 @@ def _label_of(usage: Usage) -> str:
 
 
 def _usage_notes(usages: Sequence[Usage]) -> list[str]:
-    complete = (usage.complete for usage in usages)
-    notes = period_notes(complete, (usage.counts[-1] for usage in usages))
+    incomplete = [usage.incomplete for usage in usages]
+    notes = period_notes(incomplete, (usage.counts[-1] for usage in usages))
     if date_joined_field() is None:
         notes.append(_("The user model of this site has no date of registration."))
     return notes
