@@ -69,14 +69,17 @@ def new_accounts(
         accounts = _among(users).filter(**{f"{joined.name}__lt": upto[-1]})
         if position:
             accounts = accounts.filter(**{f"{joined.name}__gte": outward(ends[position - 1])})
-        rank = Rank(joined.name, joined, upto)
-        _, registered = members_by([], accounts, rank, has_others=True)
-        activated = registered
+        # One reading of both: the activated users of a rank have odd numbers, the others even ones.
+        is_activated: models.Expression = models.Value(1)
         if active is not None:
-            accounts = accounts.filter(**{active.name: True})
-            _, activated = members_by([], accounts, rank, has_others=True)
+            is_activated = models.Case(
+                models.When(**{active.name: True}, then=is_activated), default=models.Value(0)
+            )
+        rank = Rank(joined.name, joined, upto) * 2 + is_activated
+        _, found = members_by([], accounts, rank, has_others=True)
         for place in range(len(upto)):
-            new += [registered.get(place, NOBODY), activated.get(place, NOBODY)]
+            activated = found.get(2 * place + 1, NOBODY)
+            new += [activated | found.get(2 * place, NOBODY), activated]
     new = ActiveUsers.aligned(new)
     return list(zip(new[::2], new[1::2], strict=True))
 
