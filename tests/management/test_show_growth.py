@@ -134,6 +134,13 @@ def test_net_is_green_if_positive_and_red_if_negative():
 
 
 @pytest.mark.usefixtures("_history")
+def test_net_of_an_incomplete_period_has_no_colour():
+    out, _ = run(COMMAND, "--after=2016-03-01", "--force-color")
+    [row] = [line for line in out.splitlines() if line.startswith("2016-04*")]
+    assert "\x1b" not in row
+
+
+@pytest.mark.usefixtures("_history")
 @pytest.mark.parametrize("columns", [40, 80, 200])
 @pytest.mark.parametrize("arguments", [RANGE, ("--last=300d",), ("--last=1d",)])
 @pytest.mark.parametrize("colour", [[], ["--force-color"]])

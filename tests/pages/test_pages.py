@@ -402,6 +402,19 @@ def test_busy_hours_leave_out_the_incomplete_day(world, leave, end):
     assert busyhours.busy_hours(end, UTC) == before
 
 
+@pytest.mark.parametrize("minute", [0, 30])
+def test_busy_hours_of_a_new_site_are_means_of_the_hours_since_then(leave, minute):
+    leave((1, at(2025, 6, 16, 9, minute)), (1, at(2025, 6, 17, 9)), (2, at(2025, 6, 17, 9)))
+    means = busyhours.busy_hours(NOW, UTC).means
+    assert means[1] == (*[None] * 9, 1, *[0] * 14)
+    assert means[2] == (*[0] * 9, 2, *[0] * 14)
+    assert set(means[3]) == {None}
+    response = get("overview")
+    assert rows(response, "Users active in each hour")[0][9:12] == [formats.DASH, "1.0", "0"]
+    [*_, notes] = response.content.decode().partition("Users active in each hour")
+    assert "means unknown: there is no data before the first souvenir." in notes
+
+
 def test_week_of_busy_hours_starts_as_that_of_the_site(world, settings):
     settings.SOUVENIRS_WEEK_START = 7
     table = rows(get("overview", **RANGE), "Users active in each hour of the week")

@@ -26,7 +26,7 @@ from ..calendar import (
 )
 from ..conf import conf
 from ..counting import ActiveUsers
-from ..insights import Plan, results_of
+from ..insights import Plan, ratio, results_of
 from ..stores import get_store
 from .fields import InvalidParameter
 
@@ -48,8 +48,9 @@ class BusyHours:
     last_day: datetime
     #: Weekdays from 1 (Monday) to 7 (Sunday), in the order of the site's week.
     days: tuple[int, ...]
-    #: Means by weekday and hour; None if the four weeks are before the first souvenir.
-    means: dict[int, tuple[float, ...]] | None
+    #: Means by weekday and hour, of the hours that end after the first souvenir; None without any.
+    #: None altogether if the four weeks are before it.
+    means: dict[int, tuple[float | None, ...]] | None
 
 
 def busy_hours(end: datetime, zone: tzinfo, users: Any = None) -> BusyHours:
@@ -100,11 +101,14 @@ def plan_busy_hours(days: Boundaries, first_souvenir: datetime | None) -> Plan[B
     def make(sets: Sequence[ActiveUsers]) -> BusyHours:
         means = None
         if is_known(end, first_souvenir):
-            totals = {weekday: [0] * 24 for weekday in order}
-            for position, users in enumerate(sets):
-                totals[weekdays[position // 24]][position % 24] += len(users)
+            counts: dict[int, list[list[int]]] = {
+                weekday: [[] for _ in range(24)] for weekday in order
+            }
+            for position, (users, until) in enumerate(zip(sets, bounds[1:], strict=True)):
+                if is_known(checked(until, "end"), first_souvenir):
+                    counts[weekdays[position // 24]][position % 24].append(len(users))
             means = {
-                weekday: tuple(total / (FOUR_WEEKS // WEEK) for total in totals[weekday])
+                weekday: tuple(ratio(sum(each), len(each)) for each in counts[weekday])
                 for weekday in order
             }
         return BusyHours(start, days.boundary(-1), order, means)

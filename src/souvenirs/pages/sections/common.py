@@ -14,7 +14,7 @@ from ..tables import Download
 
 
 def period_notes(
-    incomplete: Collection[Incomplete | None], values: Iterable[int | None]
+    incomplete: Collection[Incomplete | None], values: Iterable[float | None]
 ) -> list[str]:
     """Return the notes on incomplete periods and unknown values."""
     notes = []

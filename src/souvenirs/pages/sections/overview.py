@@ -239,6 +239,7 @@ def busy_table(busy: busyhours.BusyHours, page: PageRequest) -> PageTable:
             for weekday in busy.days
         ],
         downloads=downloads(page, BUSY),
+        notes=period_notes([], (value for row in means.values() for value in row)),
         kind="heat",
     )
 
