@@ -245,3 +245,21 @@ def test_restored_table_gives_no_low_number(leave, seed, model, pruned):
         with suppress(CommandError):
             run("digest_souvenirs")
     assert wrong(rows, asked, low=True) == []
+
+
+@pytest.mark.parametrize("apart", [HOUR, 5 * DAYS])
+def test_restored_digests_lack_nobody_beside_an_hour_that_was_kept(leave, apart):
+    hours = [START - 20 * DAYS + n * apart for n in range(3)]
+    rows = [(n, hour) for n, hour in enumerate(hours, 1)]
+    leave(*rows)
+    digest()
+    backup = Table(Digest)
+    late = [(4, hours[0]), (5, hours[2])]
+    leave(*late)
+    digest()
+    undigested = (6, hours[1])
+    leave(undigested)
+    list(Pruner(START).run())
+    backup.restore()
+    asked = [(hour, hour + HOUR) for hour in hours]
+    assert wrong([*rows, *late, undigested], asked, low=True) == []

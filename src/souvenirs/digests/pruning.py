@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -113,11 +113,12 @@ class Pruner:
                     break
                 hours.append(hour)
             if hours and not dry_run:
-                self._mark(hours)
+                self._mark(hours, kept=undigested)
         self.left += sum(self.store.souvenirs.in_cell(hour).count() for hour in undigested)
         return hours, fault
 
-    def _mark(self, hours: list[GridCell]) -> None:
+    def _mark(self, hours: list[GridCell], kept: Collection[GridCell]) -> None:
+        """Mark the buckets of these hours; the seal may stay on a souvenir of the hours kept."""
         digests, span = self.store.digests, GridCell(hours[-1].end - hours[0].start, hours[0].start)
         buckets = [
             GridCell(*found) for found in digests.buckets_in(span).values_list("level", "start")
@@ -125,7 +126,7 @@ class Pruner:
         marked = set(hours)
         pruned = [bucket for bucket in buckets if cell_of(HOUR_LEVEL, bucket.start) in marked]
         digests.mark_pruned(span, [bucket.start for bucket in pruned])
-        digests.seal(span, changed=pruned, apart_from=span)
+        digests.seal(span, changed=pruned, apart_from=span, kept=kept)
 
 
 def _fault_in(hour: GridCell) -> CorruptDigest | NotInDigest | None:

@@ -363,11 +363,13 @@ class DigestTable:
         changed: Collection[GridCell] = (),
         sealed: int | None = None,
         apart_from: GridCell | None = None,
+        kept: Collection[GridCell] = (),
     ) -> None:
         """Give the month of a cell a new seal, after a change to its souvenirs or digests.
 
         ``changed`` has the buckets that were created, deleted or pruned. ``sealed`` is the id of a
-        digested souvenir of the month; without it one is found, though not in ``apart_from``.
+        digested souvenir of the month; without it one is found, though not in ``apart_from`` unless
+        it is in one of the hours ``kept``.
         """
         month = cell_of(MONTH_LEVEL, cell.start)
         inventory = self.inventory(month)
@@ -380,7 +382,7 @@ class DigestTable:
         for level, start, is_pruned in there.values_list("level", "start", "is_pruned"):
             buckets.setdefault(GridCell(level, start), is_pruned)
         if sealed is None:
-            sealed = self._to_be_sealed(month, apart_from)
+            sealed = self._to_be_sealed(month, apart_from, kept)
         seals = by_month(sealed_in(self.alias))
         if max(seals.values(), default=0) > self._newest_seal():
             self._keep_unknown(month)
@@ -428,12 +430,15 @@ class DigestTable:
             if is_there and self.agreement(month) is AGREED:
                 self.seal(month, sealed=first.pk)
 
-    def _to_be_sealed(self, month: GridCell, apart_from: GridCell | None) -> int | None:
+    def _to_be_sealed(
+        self, month: GridCell, apart_from: GridCell | None, kept: Collection[GridCell]
+    ) -> int | None:
         digested = souvenirs_in(self.alias).digested()
         spans = [(month.start, month.end)]
         if apart_from is not None:
             # Rather a later one, which is pruned later.
             spans = [(apart_from.end, month.end), (month.start, apart_from.start)]
+            spans += [(hour.start, hour.end) for hour in kept]
         for start, end in spans:
             within = digested.between(moment_of(start), moment_of(end)).order_by("when")
             if (found := within.values_list("pk", flat=True).first()) is not None:
