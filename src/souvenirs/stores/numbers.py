@@ -210,21 +210,25 @@ def _joined(
     value = compiler.select[0][0]
     if is_grouped and isinstance(value.output_field, models.CharField | models.TextField):
         grouping = BY_TEXT.get(connection.vendor, grouping)
-    numbered_rows = f"SELECT {group} AS g, {sql.number} AS k FROM q {sql.join}"
-    numbered_rows += f" WHERE NOT ({sql.missing})"
+    # Joined once, however often they are read below; a user without a number has none in ``k``.
+    joined = f"SELECT {group} AS g, {sql.number} AS k, q.k AS u FROM q {sql.join}"
+    packed = f"{pack} AS k" if pack else "k"
+    selects = [f"SELECT {group} AS g, {packed}, NULL AS u, 0 AS m FROM j WHERE k IS NOT NULL"]
     if pack:
-        numbered_rows = f"SELECT {group} AS g, {pack} AS k FROM ({numbered_rows}) d {grouping}"
-    selects = [f"SELECT g, k, NULL AS u, 0 AS m FROM ({numbered_rows}) e"]
+        selects[0] += f" {grouping}"
     params = list(params)
     if has_others:
-        selects.append(f"SELECT {group}, NULL, q.k, -1 FROM q {sql.join} WHERE {sql.missing}")
+        selects.append(f"SELECT {group}, NULL, u, -1 FROM j WHERE k IS NULL")
     if lent:
-        among, values = one_of(connection, "q.k", KEY, lent)
-        given = f"SELECT {group}, NULL, q.k, COALESCE(n.number, 0) FROM q {sql.join} WHERE {among}"
-        selects.append(given)
+        among, values = one_of(connection, "u", KEY, lent)
+        given = f"COALESCE(k - {FIRST_NUMBER}, 0)"
+        selects.append(f"SELECT {group}, NULL, u, {given} FROM j WHERE {among}")
         params += values
     with connection.cursor() as cursor:
-        cursor.execute(f"WITH q({columns}) AS ({source}) {' UNION ALL '.join(selects)}", params)
+        cursor.execute(
+            f"WITH q({columns}) AS ({source}), j AS ({joined}) {' UNION ALL '.join(selects)}",
+            params,
+        )
         rows_found = cursor.fetchall()
     # Values that differ in the database may be the same in Python.
     value_of = cache(converter(value, connection)) if is_grouped else lambda _: None
