@@ -17,7 +17,7 @@ from souvenirs.web import InvalidParameter
 from tests.pages.test_pages import RANGE, get, text
 
 PACKAGE = Path(souvenirs.__file__).parent
-CATALOG = PACKAGE / "locale/de/LC_MESSAGES/django.po"
+LANGUAGES = sorted(path.name for path in (PACKAGE / "locale").iterdir())
 CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "pgettext"}
 
 
@@ -54,23 +54,33 @@ def words_of_templates():
             yield ast.literal_eval(word)
 
 
-def written():
+def catalogue(language):
+    return PACKAGE / f"locale/{language}/LC_MESSAGES/django.po"
+
+
+def written(language):
     """What each entry of the catalogue says, by what it translates."""
     entries = {}
-    for entry in CATALOG.read_text().split("\n\n")[1:]:
+    for entry in catalogue(language).read_text().split("\n\n")[1:]:
         [word] = re.findall(r'^msgid "(.*)"$', entry, re.MULTILINE)
         entries[word] = re.findall(r'^msgstr(?:\[\d\])? "(.*)"$', entry, re.MULTILINE)
     return entries
 
 
-def test_every_word_is_translated_and_no_other():
-    entries = written()
+def test_languages():
+    assert LANGUAGES == ["de", "es", "fr"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_word_is_translated_and_no_other(language):
+    entries = written(language)
     assert set(entries) == {*words_of_code(), *words_of_templates()}
     assert [word for word, texts in entries.items() if not all(texts)] == []
 
 
-def test_translations_have_the_same_places_to_fill_in():
-    for word, texts in written().items():
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_translations_have_the_same_places_to_fill_in(language):
+    for word, texts in written(language).items():
         for each in texts:
             places = set(re.findall(r"%(?:\(\w+\))?s", each))
             # One day is not counted.
@@ -82,10 +92,12 @@ def test_everything_about_a_bad_question_is_marked_for_translation():
     assert None not in sentences()
 
 
-def test_translations_say_all_of_what_is_wrong():
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_translations_say_all_of_what_is_wrong(language):
     """The value and what is wanted, each of which is a place; the name is that of the field."""
+    entries = written(language)
     for word in (node.args[0].value for _name, node in calls("gettext_noop")):
-        [translated] = written()[word]
+        [translated] = entries[word]
         assert places(word) - {"name"} == places(translated) - {"name"}, word
 
 
@@ -93,11 +105,42 @@ def places(text):
     return set(re.findall(r"%\((\w+)\)s", text))
 
 
-def test_compiled_catalogue_is_current():
-    with CATALOG.with_suffix(".mo").open("rb") as file:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_compiled_catalogue_is_current(language):
+    with catalogue(language).with_suffix(".mo").open("rb") as file:
         compiled = gettext.GNUTranslations(file)._catalog
     texts = {text for text in compiled.values() if "Project-Id-Version" not in text}
-    assert texts == {text for texts in written().values() for text in texts}
+    assert texts == {text for texts in written(language).values() for text in texts}
+
+
+@pytest.mark.parametrize(
+    ("language", "none", "one", "many"),
+    [
+        ("de", "0 Tage", "1 Tag", "1000000 Tage"),
+        ("es", "0 días", "1 día", "1000000 días"),
+        ("fr", "0 jour", "1 jour", "1000000 jours"),
+    ],
+)
+def test_plural(language, none, one, many):
+    """Whatever rule Django's own catalogue of the language has."""
+    with translation.override(language):
+        for number, expected in ((0, none), (1, one), (1_000_000, many)):
+            text = ngettext("%(days)s day", "%(days)s days", number)
+            assert text % {"days": number} == expected
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("es", ["Activos por día, semana y mes", "Zona horaria: UTC", "Mostrar"]),
+        ("fr", ["Actifs par jour, par semaine et par mois", "Fuseau horaire : UTC", "Afficher"]),
+    ],
+)
+def test_pages_in_other_languages(language, words):
+    with translation.override(language):
+        overview = text(get("overview", **RANGE))
+    assert [word for word in words if word not in overview] == []
 
 
 @pytest.mark.django_db
