@@ -36,7 +36,7 @@ class MostActive(Insight):
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each user, with ``user``, a primary key, and ``days``."""
-        return [user._asdict() for user in self.users]
+        return [{"user": user, "days": days} for user, days in self.users]
 
     def _common(self) -> dict[str, Any]:
         return {

@@ -31,6 +31,9 @@ from ._errors import command_errors
 UNITS = {name[0]: name for name in INTERVALS}
 UNITS_HELP = "days (d), weeks (w), months (m), quarters (q) or years (y)"
 
+#: How many users a table lists.
+USERS = 50
+
 #: Each option, as ``add_argument()`` takes it.
 OPTIONS: dict[str, dict[str, Any]] = {
     "--after": {"metavar": "DATE", "help": "start of the range, inclusive"},
@@ -57,6 +60,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--csv": {"action": "store_true", "help": "output CSV instead of a table"},
     "--json": {"action": "store_true", "help": "output JSON instead of a table"},
     "--dry-run": {"action": "store_true", "help": "change nothing, only report what would be done"},
+    "--limit": {
+        "metavar": "NUM",
+        "help": f"number of users to list (default: {USERS} in a table, all in CSV and JSON)",
+    },
     "--lookup": {"metavar": "FIELD", "help": "field that identifies users, such as email"},
 }
 
@@ -143,6 +150,13 @@ def parse_positive(text: object, option: str, default: Any) -> Any:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", str(text).strip()):
         raise CommandError(f"{option} must be a positive whole number, not {str(text)[:100]!r}.")
     return int(str(text))
+
+
+def parse_limit(options: dict[str, Any]) -> int | None:
+    """Return how many users to list; None for all."""
+    is_data = options["csv"] or options["json"]
+    limit: int | None = parse_positive(options["limit"], "--limit", None if is_data else USERS)
+    return limit
 
 
 def parse_segments(options: dict[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from souvenirs.insights import Insight, MostActive, most_active
 
 from .._terminal import NO_VALUE, TextTable, number, pluralize, printable
 from ._insights import InsightCommand
-from ._options import add_options, parse_length, parse_positive, parse_range, parse_zone
+from ._options import add_options, parse_length, parse_limit, parse_range, parse_zone
 from ._periods import start_of_last
 
 DEFAULT_LAST = "28d"
-DEFAULT_LIMIT = 50
 
 
 @dataclass(frozen=True)
@@ -48,19 +47,14 @@ class Command(InsightCommand):
             "--after",
             "--before",
             "--last",
+            "--limit",
             before=" (default: now)",
             last=f" (default: {DEFAULT_LAST})",
-        )
-        parser.add_argument(
-            "--limit",
-            metavar="NUM",
-            help=f"users to list (default: {DEFAULT_LIMIT} in a table, all in CSV and JSON)",
         )
         super().add_arguments(parser)
 
     def answer(self, options: dict[str, Any]) -> Listing:
-        is_data = options["csv"] or options["json"]
-        limit = parse_positive(options["limit"], "--limit", None if is_data else DEFAULT_LIMIT)
+        limit = parse_limit(options)
         start, end = parse_range(options, parse_zone(options["tz"]))
         if start is not None and options["last"] is not None:
             raise CommandError("Cannot use --after and --last together.")

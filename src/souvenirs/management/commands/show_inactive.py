@@ -16,10 +16,16 @@ from souvenirs.insights import Insight, inactive, last_seen_many, never_seen, re
 
 from .._terminal import NO_VALUE, TextTable, Value, pluralize, printable
 from ._insights import InsightCommand
-from ._options import UNITS_HELP, parse_length, parse_positive, parse_zone
+from ._options import (
+    UNITS_HELP,
+    add_options,
+    parse_length,
+    parse_limit,
+    parse_positive,
+    parse_zone,
+)
 
 DEFAULT_FOR = "90d"
-DEFAULT_LIMIT = 50
 
 
 @dataclass(frozen=True)
@@ -63,11 +69,7 @@ class Command(InsightCommand):
             metavar="30d",
             help="list users seen within this time, units as for --for",
         )
-        parser.add_argument(
-            "--limit",
-            metavar="NUM",
-            help=f"users per page (default: {DEFAULT_LIMIT} in a table, all in CSV and JSON)",
-        )
+        add_options(parser, "--limit", limit=", on each page")
         parser.add_argument("--page", metavar="NUM", help="page to show (default: 1)")
         super().add_arguments(parser)
 
@@ -76,8 +78,7 @@ class Command(InsightCommand):
         if options["segment"] is not None:
             members = queryset_of(restricted(None, options["segment"]))
             users = users.filter(pk__in=members.order_by().values("pk"))
-        is_data = options["csv"] or options["json"]
-        limit = parse_positive(options["limit"], "--limit", None if is_data else DEFAULT_LIMIT)
+        limit = parse_limit(options)
         page = parse_positive(options["page"], "--page", 1)
         if limit is None and page > 1:
             raise CommandError("--page requires --limit.")
