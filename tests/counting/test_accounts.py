@@ -5,11 +5,11 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 
-from souvenirs.counting import accounts as accounts_module
 from souvenirs.counting.accounts import accounts_as_of, new_accounts
 from souvenirs.reports import registered_users_as_of
 from souvenirs.sql.parameters import Rank
 from tests.conftest import INSTANT, at, build_user
+from tests.servers import USER_MODEL
 
 pytestmark = pytest.mark.django_db
 
@@ -106,12 +106,8 @@ def test_without_time_zone_support(make_user, settings):
     assert registered_users_as_of(date + INSTANT) == known(1, 1)
 
 
-def test_all_new_accounts_count_as_activated_where_the_user_model_does_not_tell(
-    make_user, monkeypatch
-):
-    if get_user_model()._meta.label not in HAS_DATE:
-        pytest.skip("the user model has no registration date")
-    monkeypatch.setattr(accounts_module, "is_active_field", lambda: None)
-    user = make_user(joined=JOINED, active=False)
+@pytest.mark.skipif(USER_MODEL != "users.CharUser", reason="the user model tells who is active")
+def test_all_new_accounts_count_as_activated_where_the_user_model_does_not_tell(make_user):
+    user = make_user(joined=JOINED)
     [(registered, activated)] = new_accounts([JOINED + INSTANT])
     assert set(registered) == set(activated) == {user.pk}

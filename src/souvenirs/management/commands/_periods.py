@@ -129,11 +129,8 @@ class PeriodCommand(InsightCommand):
 
     def _range(self, options: dict[str, Any]) -> tuple[str, datetime, datetime | None]:
         """Return the interval, the start and the end."""
-        zone = None if options["tz"] is None else parse_zone(options["tz"])
-        start, end = parse_range(options, parse_zone(options["tz"]))
+        zone, start, end = parse_ends(options)
         last = options["last"]
-        if last is not None and start is not None:
-            raise CommandError("Cannot use --after and --last together.")
         count, unit = (None, self.interval) if last is None else parse_length(last, "--last")
         interval = unit if options["interval"] is None else options["interval"]
         interval = interval_named(interval).name
@@ -145,6 +142,20 @@ class PeriodCommand(InsightCommand):
             else:
                 start = start_of_last(count, unit, until, zone)
         return interval, start, end
+
+
+def parse_ends(
+    options: dict[str, Any],
+) -> tuple[tzinfo | None, datetime | None, datetime | None]:
+    """Return the time zone, the start and the end of the range; None if left out.
+
+    With ``--last`` there is no start, and none may be given.
+    """
+    zone = None if options["tz"] is None else parse_zone(options["tz"])
+    start, end = parse_range(options, parse_zone(options["tz"]))
+    if options["last"] is not None and start is not None:
+        raise CommandError("Cannot use --after and --last together.")
+    return zone, start, end
 
 
 def start_of_last(count: int, interval: str, until: datetime, zone: tzinfo | None) -> datetime:

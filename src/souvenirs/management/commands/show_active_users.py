@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from souvenirs.counting import restricted
@@ -13,8 +13,8 @@ from souvenirs.insights import Insight, MostActive, most_active
 
 from .._terminal import NO_VALUE, TextTable, number, pluralize, printable
 from ._insights import InsightCommand
-from ._options import add_options, parse_length, parse_limit, parse_range, parse_zone
-from ._periods import start_of_last
+from ._options import add_options, parse_length, parse_limit
+from ._periods import parse_ends, start_of_last
 
 DEFAULT_LAST = "28d"
 
@@ -55,11 +55,8 @@ class Command(InsightCommand):
 
     def answer(self, options: dict[str, Any]) -> Listing:
         limit = parse_limit(options)
-        start, end = parse_range(options, parse_zone(options["tz"]))
-        if start is not None and options["last"] is not None:
-            raise CommandError("Cannot use --after and --last together.")
+        zone, start, end = parse_ends(options)
         if start is None:
-            zone = None if options["tz"] is None else parse_zone(options["tz"])
             count, unit = parse_length(options["last"] or DEFAULT_LAST, "--last")
             start = start_of_last(count, unit, timezone.now() if end is None else end, zone)
         group = restricted(None, options["segment"])
