@@ -1259,6 +1259,7 @@ def test_bars_of_an_incomplete_period_are_marked(why, word):
     parts, values = [("new", "New"), ("gone", "Gone")], [[1, None], [1, None]]
     drawn = charts.bars("All", ["a", "b"], parts, values, [None, why])
     assert drawn.title == "All"
+    assert drawn.axis == ["a", f"b {word}"]
     assert [(stack.title, stack.complete) for stack in drawn.stacks] == [
         ("a: New 1, Gone –", True),
         (f"b {word}: New 1", False),

@@ -168,14 +168,14 @@ def bars(
     # Of zeros only, the scale is still from -1 to 1.
     top = top or 1
     stacks = []
+    labels = list(map(marked, labels, incomplete))
     for place, (label, each, why) in enumerate(zip(labels, values, incomplete, strict=True)):
         said = ", ".join(
             f"{name} {number(value)}"
             for (_kind, name), value in zip(parts, each, strict=True)
             if value is not None or why is None
         )
-        words = f"{marked(label, why)}: {said}"
-        stacks.append(Stack(words, _stacked(place, parts, each, top), why is None))
+        stacks.append(Stack(f"{label}: {said}", _stacked(place, parts, each, top), why is None))
     return Bars(title, labels, parts, stacks, top)
 
 
