@@ -29,7 +29,7 @@ utils           The calendar functions, at the import path of version 1.
 sql             SQL that Django does not write: many values in one statement, partial indexes.
 resilience      Slow or failing caches and databases do not hold up a request.
 sets            Sets of users: their primary keys, their numbers and the bytes they are stored as.
-models          The tables: souvenirs, digests and the numbers of users.
+models          The tables: souvenirs, digests, the numbers of users, and annotations.
 stores          Where souvenirs are kept and read back.
 recording       One request becomes one souvenir.
 counting        Active users, segments and accounts.
@@ -38,6 +38,7 @@ reports         Registered, activated and active users, period by period.
 digests         Souvenirs folded into digests, pruned, erased and verified.
 insights        Series, stickiness, power curves, growth, retention, and when users were last seen.
 importing       Import of history from files and from Django's own tables.
+annotations     Notes of the site's owner at a day, such as a release.
 control         The main functions of the app and the errors they raise.
 middleware      Record the users of requests.
 asgi            Write what a process remembers when an ASGI server shuts it down.
@@ -47,7 +48,7 @@ web             Shared by the pages and the API: permissions, parameters of URLs
 api             The API: parameters in a URL, a response in JSON or CSV.
 pages           The pages: numbers, charts and tables for people.
 dashboard       The URLs of the pages and the API, to include in a project.
-admin           The admin: the pages, stored souvenirs, and when users were last seen.
+admin           The admin: the pages, annotations, stored souvenirs, and when users were last seen.
 management      The commands.
 apps            The app, as Django loads it.
 """
@@ -185,6 +186,7 @@ def test_importing_the_package_loads_no_models():
 #: Modules whose subject the model itself is; all others ask a store.
 NAMES_A_TABLE = {
     "admin/usage.py": "shows souvenirs as they are stored",
+    "annotations.py": "has a table of its own, which is not about users",
     "counting/activity.py": "takes a queryset of souvenirs",
     "recording/catchup.py": "sends its signal as the model",
     "recording/recorder.py": "sends its signal as the model",
@@ -199,7 +201,7 @@ def test_only_stores_name_the_tables():
     }
     assert users == set(NAMES_A_TABLE)
     managers = {room_of(path) for path in MODULES if ".objects" in path.read_text()}
-    assert managers == {"stores"}
+    assert managers == {"annotations", "stores"}
 
 
 def test_only_digests_are_handed_rows_of_the_tables():

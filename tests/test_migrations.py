@@ -19,7 +19,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from souvenirs import reports
-from souvenirs.control import count_active_users, souvenez
+from souvenirs.control import annotate, count_active_users, souvenez
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.pruning import Pruner
 from souvenirs.models import Souvenir
@@ -447,6 +447,18 @@ def test_way_back_from_pruned_souvenirs_is_refused_in_words(upgraded):
         "digests still contain them. To lose them, empty the table souvenirs_digest first."
     )
     assert whole_state() == before
+
+
+def test_way_back_from_annotations_is_refused_in_words(upgraded):
+    annotation = annotate(START, "2.0 released")
+    with pytest.raises(CommandError) as refusal:
+        back()
+    assert str(refusal.value) == (
+        "Cannot go back to version 1, which has no annotations: delete these first (1 found)."
+    )
+    annotation.delete()
+    back()
+    assert applied() == ["0001_initial"]
 
 
 def test_way_back_from_digests_without_pruning_is_open(upgraded):

@@ -1,5 +1,6 @@
 """The main functions of the app and the errors they raise."""
 
+from .annotations import annotate, annotations_between
 from .counting import ActiveUsers, BySegment, active_users, count_active_users
 from .digests import erase_user, export_user
 from .recording import asouvenez, souvenez
@@ -13,6 +14,8 @@ __all__ = [
     "PrunedSpan",
     "UserSet",
     "active_users",
+    "annotate",
+    "annotations_between",
     "asouvenez",
     "count_active_users",
     "erase_user",

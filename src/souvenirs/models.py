@@ -1,4 +1,4 @@
-"""The tables: souvenirs, digests and the numbers of users."""
+"""The tables: souvenirs, digests, the numbers of users, and annotations."""
 
 from __future__ import annotations
 
@@ -153,3 +153,24 @@ class UserNumber(models.Model):
 
     def __str__(self) -> str:
         return f"user={self.user_id} number={self.number}"
+
+
+class Annotation(models.Model):
+    """A note of the site's owner at a day, such as a release."""
+
+    TEXT_LENGTH = 100
+
+    day = models.DateField(_("day"))
+    text = models.CharField(_("text"), max_length=TEXT_LENGTH)
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["day", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["day", "text"], name="souvenirs_annotation_of_day")
+        ]
+        verbose_name = _("annotation")
+        verbose_name_plural = _("annotations")
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.text}"

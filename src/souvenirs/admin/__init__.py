@@ -1,6 +1,13 @@
-"""The admin: the pages, stored souvenirs, and when users were last seen."""
+"""The admin: the pages, annotations, stored souvenirs, and when users were last seen."""
 
-from .usage import ReadOnlyAdmin, ShortPaginator, SouvenirAdmin, UsageAdmin
+from .usage import AnnotationAdmin, ReadOnlyAdmin, ShortPaginator, SouvenirAdmin, UsageAdmin
 from .users import LastSeenAdminMixin
 
-__all__ = ["LastSeenAdminMixin", "ReadOnlyAdmin", "ShortPaginator", "SouvenirAdmin", "UsageAdmin"]
+__all__ = [
+    "AnnotationAdmin",
+    "LastSeenAdminMixin",
+    "ReadOnlyAdmin",
+    "ShortPaginator",
+    "SouvenirAdmin",
+    "UsageAdmin",
+]

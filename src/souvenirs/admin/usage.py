@@ -1,4 +1,4 @@
-"""The pages in the admin, and stored souvenirs."""
+"""The pages in the admin, annotations, and stored souvenirs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from ..api import ENDPOINTS
 from ..checks import NotMigrated, migrated
-from ..models import Souvenir, Usage
+from ..models import Annotation, Souvenir, Usage
 from ..pages import ROUTES, Mount, error_message, number
 from ..web import VIEW_USAGE, may
 
@@ -63,6 +63,16 @@ class UsageAdmin(ReadOnlyAdmin):
                 for each in ENDPOINTS
             ),
         ]
+
+
+@admin.register(Annotation)
+class AnnotationAdmin(ModelAdmin):
+    """The annotations, latest day first."""
+
+    list_display = ("day", "text", "created")
+    date_hierarchy = "day"
+    ordering = ("-day", "-pk")
+    search_fields = ("text",)
 
 
 class ShortPaginator(Paginator):  # type: ignore[type-arg]

@@ -15,6 +15,7 @@ def refuse_what_version_1_lacks(apps: Apps, schema_editor: BaseDatabaseSchemaEdi
     _refuse_orphans(apps, alias)
     _refuse_large_ids(apps, alias)
     _refuse_pruned(apps, alias)
+    _refuse_annotations(apps, alias)
 
 
 def _refuse_orphans(apps: Apps, alias: str) -> None:
@@ -46,4 +47,17 @@ def _refuse_pruned(apps: Apps, alias: str) -> None:
         raise CommandError(
             "Cannot go back to version 1, which has no digests: souvenirs have been pruned, and only "
             "digests still contain them. To lose them, empty the table souvenirs_digest first."
+        )
+
+
+def _refuse_annotations(apps: Apps, alias: str) -> None:
+    try:
+        annotations = apps.get_model("souvenirs", "Annotation")._base_manager.using(alias)
+    except LookupError:  # before the migration that creates them
+        return
+    count = annotations.count()
+    if count:
+        raise CommandError(
+            "Cannot go back to version 1, which has no annotations: delete these first "
+            f"({count:,} found)."
         )
