@@ -823,9 +823,7 @@ def test_health_tells_of_checks(world, settings):
 
 @pytest.mark.parametrize("name", ROUTES)
 def test_site_without_anything(db, name):
-    response = get(name)
-    assert response.status_code == 200
-    assert name != "overview" or tiles(response)["Today"] == ("–", "no earlier data")
+    assert get(name).status_code == 200
 
 
 @pytest.mark.parametrize("name", ROUTES)

@@ -14,6 +14,7 @@ from django.utils.translation.template import templatize
 import souvenirs
 from souvenirs.pages.forms import message
 from souvenirs.web import InvalidParameter
+from tests.conftest import at
 from tests.pages.test_pages import RANGE, get, text
 
 PACKAGE = Path(souvenirs.__file__).parent
@@ -137,14 +138,16 @@ def test_plural(language, none, one, many):
         ("fr", ["Actifs par jour, par semaine et par mois", "Fuseau horaire : UTC", "Afficher"]),
     ],
 )
-def test_pages_in_other_languages(language, words):
+def test_pages_in_other_languages(leave, language, words):
+    leave((1, at(2025, 1, 1)))
     with translation.override(language):
         overview = text(get("overview", **RANGE))
     assert [word for word in words if word not in overview] == []
 
 
 @pytest.mark.django_db
-def test_pages_in_german():
+def test_pages_in_german(leave):
+    leave((1, at(2025, 1, 1)))
     with translation.override("de"):
         overview = text(get("overview", **RANGE))
         wrong = text(get("overview", tz="Atlantis"))

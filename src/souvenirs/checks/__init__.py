@@ -2,7 +2,14 @@
 
 from .migrations import NotMigrated, migrated
 from .settings import check_settings
-from .site import check_agreement, check_database, check_deployment, check_digesting, check_site
+from .site import (
+    check_agreement,
+    check_database,
+    check_deployment,
+    check_digesting,
+    check_middleware,
+    check_site,
+)
 
 __all__ = [
     "NotMigrated",
@@ -10,6 +17,7 @@ __all__ = [
     "check_database",
     "check_deployment",
     "check_digesting",
+    "check_middleware",
     "check_settings",
     "check_site",
     "migrated",

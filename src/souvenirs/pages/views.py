@@ -116,7 +116,9 @@ def page_view(
                 "presets": form.presets(name, mount, parameters),
                 "zone_options": zone_options(),
             }
-            return render(request, f"souvenirs/dashboard/{template}.html", context, status=status)
+            name_of_template = context.pop("template", template)
+            path = f"souvenirs/dashboard/{name_of_template}.html"
+            return render(request, path, context, status=status)
 
         return view
 
@@ -157,10 +159,14 @@ def _written(moment: datetime) -> str:
 
 @page_view("overview", OverviewForm, "overview")
 def overview(page: PageRequest) -> Context:
-    """Active users and their trend."""
+    """Active users and their trend; how to set the app up while nobody has been seen."""
     parameters = page.parameters
     check_periods(parameters.periods, MAX_PERIODS, "interval")
     check_report(parameters)
+    store = get_store()
+    if store.first() is None:
+        steps = sections.start.steps(has_souvenirs=False, has_digests=store.has_digests())
+        return {"template": "start", "steps": steps, "sources": sections.start.sources()}
     start, _end = _range(parameters)
     # Without an end the range is up to now, which is later than when the form was parsed.
     has_end = parameters.preset is not None or "to" in page.query
@@ -299,13 +305,15 @@ def billing(page: PageRequest) -> Context:
 @page_view("health", HealthForm, "tables")
 def health(page: PageRequest) -> Context:
     """Digesting progress and failed system checks."""
-    progress = status()
+    progress, first = status(), get_store().first()
+    steps = sections.start.steps(has_souvenirs=first is not None, has_digests=progress.has_digests)
     return {
+        "steps": [] if all(step.is_done for step in steps) else steps,
         "tables": [
-            sections.health.status_table(progress, get_store().first(), page),
+            sections.health.status_table(progress, first, page),
             sections.health.levels_table(progress.levels, page),
             sections.health.checks_table(failed_checks(progress), page),
-        ]
+        ],
     }
 
 

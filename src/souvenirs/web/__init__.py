@@ -5,7 +5,7 @@ from .busyhours import FOUR_WEEKS, WEEK
 from .faults import FAULTS, part_of, sentence_of
 from .fields import InvalidParameter
 from .forms import Parameters, QueryForm, RangeForm, check_groups, check_periods, check_report
-from .health import failed_checks
+from .health import failed_checks, recording_problems
 from .permissions import (
     VIEW_PEOPLE,
     VIEW_USAGE,
@@ -42,6 +42,7 @@ __all__ = [
     "name_of",
     "part_of",
     "private",
+    "recording_problems",
     "refused_method",
     "sentence_of",
     "shared",

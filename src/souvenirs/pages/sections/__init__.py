@@ -1,5 +1,5 @@
 """The charts and tables of each page."""
 
-from . import health, overview, retention, usage, users
+from . import health, overview, retention, start, usage, users
 
-__all__ = ["health", "overview", "retention", "usage", "users"]
+__all__ = ["health", "overview", "retention", "start", "usage", "users"]
