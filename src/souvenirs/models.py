@@ -67,7 +67,7 @@ class Usage(Souvenir):
 
 
 class Digest(models.Model):
-    """The users of a bucket, a day or a month of UTC, as one set.
+    """The users of a bucket, a day or a month of UTC, or of a local day, as one set.
 
     The ``kind`` says what these users have in common. The digest of a day or a month is stale, and
     not read, from a change to one of its buckets until it is rebuilt from its parts. ``version``
@@ -80,7 +80,7 @@ class Digest(models.Model):
     ACTIVE = "active"
 
     kind = models.CharField(max_length=16, default=ACTIVE)
-    #: The length of the cell in seconds, see :mod:`souvenirs.calendar.grid`.
+    #: The length of the cell in seconds, or a code for it, see :mod:`souvenirs.calendar.grid`.
     level = models.PositiveIntegerField()
     #: The start of the cell, in seconds since 1970-01-01T00:00Z.
     start = models.BigIntegerField()

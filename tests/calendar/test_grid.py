@@ -13,9 +13,10 @@ from souvenirs.calendar.grid import (
     GridCell,
     cell_of,
     fill,
+    is_split,
     moment_of,
     second_of,
-    split_at_hours,
+    split_at,
 )
 from tests.conftest import INSTANT, at
 
@@ -83,16 +84,16 @@ def test_inside_is_half_open(start, end, expected):
     assert GridCell(DAY_LEVEL, seconds(2016, 1, 1)).is_inside(start, end) is expected
 
 
-@given(moments, moments)
-def test_outline_is_the_range_and_nothing_else(one, other):
+@given(st.sampled_from(BUCKETS), moments, moments)
+def test_outline_is_the_range_and_nothing_else(length, one, other):
     start, end = min(one, other), max(one, other)
-    (first, last), edges = split_at_hours(start, end)
+    (first, last), edges = split_at(length, start, end)
     pieces = sorted([*edges, (moment_of(first), moment_of(last))])
     pieces = [(a, b) for a, b in pieces if a < b]
     assert sum((b - a for a, b in pieces), timedelta()) == end - start
     assert all(a[1] == b[0] for a, b in pairwise(pieces))
-    assert first % HOUR_LEVEL == last % HOUR_LEVEL == 0
-    assert all(b - a < timedelta(hours=1) for a, b in edges) or first >= last
+    assert first % length == last % length == 0
+    assert all(b - a < timedelta(seconds=length) for a, b in edges) or first >= last
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_outline_is_the_range_and_nothing_else(one, other):
     ],
 )
 def test_edges_are_what_is_no_whole_hour(start, end, hours, edges):
-    (first, last), found = split_at_hours(start, end)
+    (first, last), found = split_at(HOUR_LEVEL, start, end)
     assert last - first == hours * HOUR_LEVEL
     assert len(found) == len(edges)
 
@@ -128,3 +129,24 @@ def test_fill_without_cells_leaves_everything_free():
 
 def test_fill_of_nothing_is_nothing():
     assert fill((DAY_LEVEL, DAY_LEVEL), [GridCell(DAY_LEVEL, DAY_LEVEL)]) == ([], [])
+
+
+def test_fill_leaves_out_a_cell_that_overlaps_the_one_before():
+    cells = [GridCell(DAY_LEVEL, 0), GridCell(HOUR_LEVEL, HOUR_LEVEL), GridCell(DAY_LEVEL, 80_000)]
+    assert fill((0, DAY_LEVEL + HOUR_LEVEL), cells) == (cells[:1], [(DAY_LEVEL, 90_000)])
+
+
+@pytest.mark.parametrize(
+    ("edge", "expected"),
+    [
+        (3_600, False),
+        (5_400, True),
+        (7_200, False),
+        (9_000, True),
+        (10_800, False),
+        (12_600, False),
+    ],
+)
+def test_bucket_of_an_era_is_split_by_an_edge_inside_it(edge, expected):
+    assert is_split((edge, 360_000), HOUR_LEVEL, (3_600, 10_800)) is expected
+    assert is_split((0, edge), HOUR_LEVEL, (3_600, 10_800)) is expected

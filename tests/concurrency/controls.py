@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from souvenirs.digests import folding
-from souvenirs.stores import get_store, orm
+from souvenirs.stores import DigestTable, get_store, orm
 from souvenirs.stores.reading import Reading
 
 #: Seconds after its end from which the bucket of a control is sealed.
@@ -67,7 +67,14 @@ def marked_by_bucket():
         yield
 
 
+@contextmanager
+def local_days_unmarked():
+    """A local day whose bucket changes stays as it is, as if it were of the past for good."""
+    with patch.object(DigestTable, "_mark_local_days", lambda *arguments: None):
+        yield
+
+
 CONTROLS = {
     control.__name__.replace("_", "-"): control
-    for control in (digests_first, sealed, marked_by_bucket)
+    for control in (digests_first, sealed, marked_by_bucket, local_days_unmarked)
 }

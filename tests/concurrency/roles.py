@@ -14,10 +14,12 @@ from itertools import count
 from pathlib import Path
 
 from django.db import DatabaseError, OperationalError, transaction
+from django.utils import timezone
 
 from souvenirs.calendar.grid import (
     DAY_LEVEL,
     HOUR_LEVEL,
+    LOCAL_LEVELS,
     MONTH_LEVEL,
     cell_of,
     moment_of,
@@ -163,7 +165,12 @@ def digest(stage: Stage, number: int, tally: Counter) -> None:
         try:
             digester = Digester()
             # Now and then without waiting for all of those who record to have had their turn.
-            for _ in random.choice([digester.run, digester.refresh])():
+            if random.random() < 0.5:
+                digester.lay_out()
+                steps = digester.refresh()
+            else:
+                steps = digester.run()
+            for _ in steps:
                 pass
         except (OperationalError, Contended) as error:
             Log.note(stage.folder, f"gave up digesting: {type(error).__name__} {error}")
@@ -289,23 +296,36 @@ def ranges_of(chance: random.Random):
         (moment_of(quarter), moment_of(quarter + chance.randrange(1, 8) * GRAIN)),
         (moment_of(quarter), moment_of(other + GRAIN)),
         (None, moment_of(quarter)),
+        (local_midnight(day), local_midnight(day + DAY_LEVEL)),
+        (local_midnight(day - DAY_LEVEL), local_midnight(day + 2 * DAY_LEVEL)),
+        (local_midnight(month), local_midnight(other)),
     ]
     return chance.sample(choices, chance.choice([1, 1, 2, 5, len(choices)]))
 
 
+def local_midnight(day: int) -> datetime:
+    """The instant at which the date of a day of UTC begins where the site is."""
+    date = moment_of(day).replace(tzinfo=None)
+    return date.replace(tzinfo=timezone.get_default_timezone()).astimezone(UTC)
+
+
 def watch(tally: Counter) -> None:
-    """Count the days and months that are read instead of their parts."""
+    """Count the days, local days and months that are read instead of their parts."""
     digests_in, seen = usable.digests_in, usable.catalog
 
     def counted(connection, kind, cells, *arguments):
         for cell in cells:
-            tally["days read" if cell.level == DAY_LEVEL else "months read"] += 1
+            if cell.level in LOCAL_LEVELS:
+                tally["local days read"] += 1
+            else:
+                tally["days read" if cell.level == DAY_LEVEL else "months read"] += 1
         return digests_in(connection, kind, cells, *arguments)
 
     def counted_catalog(*arguments):
         found = seen(*arguments)
         tally["readings with a fresh month"] += bool(found.months)
         tally["readings with a fresh day"] += bool(found.days)
+        tally["readings with a fresh local day"] += bool(found.local_days)
         return found
 
     usable.digests_in, usable.catalog = counted, counted_catalog

@@ -16,6 +16,7 @@ from itertools import count, product
 
 import pytest
 from django.db import OperationalError, connections, transaction
+from django.test import override_settings
 
 from souvenirs.calendar.grid import DAY_LEVEL, INVENTORY_LEVEL, cell_of, second_of
 from souvenirs.control import souvenez
@@ -60,6 +61,8 @@ WHOLE = [
     (at(2024, 1, 11), at(2024, 1, 13)),
     (at(2024, 1, 10, 4), at(2024, 1, 10, 5)),
     (at(2024, 1, 10, 5), at(2024, 2, 4)),
+    *((at(2024, 1, day, 5), at(2024, 1, day + 1, 5)) for day in (9, 10, 11, 12)),
+    (at(2024, 1, 9, 5), at(2024, 1, 13, 5)),
 ]
 ODD = [(at(2024, 1, 10, 4, 5), at(2024, 1, 10, 5, 45)), (at(2024, 1, 12, 8, 30), None)]
 
@@ -174,7 +177,9 @@ class Script:
 @pytest.fixture(scope="module")
 def alias(django_db_setup, django_db_blocker):
     """A database that threads can share, which one in memory is not."""
-    with django_db_blocker.unblock(), own_database(settings.DATABASE):
+    # Where there are digests of local days.
+    elsewhere = override_settings(TIME_ZONE="America/New_York")
+    with django_db_blocker.unblock(), own_database(settings.DATABASE), elsewhere:
         yield "default"
 
 
@@ -193,6 +198,7 @@ class Scene:
         script.leave(*OLD)
         if state in ("stale", "fresh"):
             list(Digester().fold())
+            Digester().lay_out()
         if state == "fresh":
             list(Digester().refresh())
         script.leave(*WAITING)
@@ -259,9 +265,7 @@ def settle(script):
     for digest in Digest.objects.exclude(level=INVENTORY_LEVEL):
         cell = digest.cell
         users = {
-            user
-            for user, when in script.acknowledged
-            if cell == cell_of(cell.level, second_of(when))
+            user for user, when in script.acknowledged if cell.start <= second_of(when) < cell.end
         }
         if script.is_erased:
             users.discard(ERASED)
@@ -362,6 +366,7 @@ def test_a_day_without_any_bucket_is_counted(scene_of):
         (controls.digests_first, "stale", ("read", "digest"), "sqlite postgresql mysql"),
         (controls.sealed, "fresh", ("digest", "load"), "sqlite postgresql mysql"),
         (controls.marked_by_bucket, "fresh", ("digest", "write"), "postgresql mysql"),
+        (controls.local_days_unmarked, "fresh", ("digest", "read"), "sqlite postgresql mysql"),
     ],
 )
 def test_another_design_is_seen_to_lose(scene_of, control, state, cast, engines):

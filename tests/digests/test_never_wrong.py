@@ -24,6 +24,11 @@ pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 DAYS = timedelta(days=1)
 
+#: Days in New York.
+LOCAL_DAYS = [
+    (START + n * DAYS + 4 * HOUR, START + (n + 1) * DAYS + 4 * HOUR) for n in range(-1, 4)
+]
+
 #: Refused, rather than wrong.
 REFUSED = (CorruptDigest, PrunedSpan)
 
@@ -83,8 +88,12 @@ COLUMNS = [field.name for field in Digest._meta.fields if not field.primary_key]
 @pytest.mark.parametrize("pruned", [False, True])
 @pytest.mark.parametrize("stale", [False, True])
 @pytest.mark.parametrize("step", [pytest.param(STEP, marks=pytest.mark.thorough), 41])
+@pytest.mark.parametrize(
+    "zone", mostly_thorough(["America/New_York", "UTC"], kept=["America/New_York"])
+)
 @pytest.mark.above_the_store
-def test_any_flipped_bit_is_found_or_harmless(leave, pruned, stale, step):
+def test_any_flipped_bit_is_found_or_harmless(leave, settings, zone, pruned, stale, step):
+    settings.TIME_ZONE = zone
     rows = [(1, START + HOUR), (2, START + HOUR), (2, START + 3 * HOUR)]
     rows += [(4, START + 2 * DAYS + HOUR)]
     leave(*rows)
@@ -102,6 +111,7 @@ def test_any_flipped_bit_is_found_or_harmless(leave, pruned, stale, step):
         (START + 7 * HOUR, START + 8 * HOUR),
         (START - 40 * DAYS, START + 40 * DAYS),
         (START + 3 * HOUR, START + 49 * HOUR + 30 * MINUTE),
+        *LOCAL_DAYS,
     ]
     asked += [] if pruned else [(START + HOUR, START + HOUR + MINUTE)]
     assert wrong(rows, asked) == []
@@ -131,13 +141,14 @@ def test_any_flipped_bit_is_found_or_harmless(leave, pruned, stale, step):
 
 @pytest.mark.parametrize("pruned", mostly_thorough([False, True], kept=[True]))
 @pytest.mark.above_the_store
-def test_deleted_or_moved_row_is_found_or_harmless(leave, pruned):
+def test_deleted_or_moved_row_is_found_or_harmless(leave, settings, pruned):
+    settings.TIME_ZONE = "America/New_York"
     rows = sightings()
     leave(*rows)
     digest()
     if pruned:
         list(Pruner(START + 3 * DAYS).run())
-    asked = ranges(900 if not pruned else 3_600)
+    asked = ranges(900 if not pruned else 3_600) + LOCAL_DAYS
     assert wrong(rows, asked) == []
     stored = list(Digest.objects.values())
     for row in random.Random(3).sample(stored, 25) + stored[-8:]:
@@ -215,7 +226,8 @@ def disagreements():
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("model", [Digest, Souvenir])
 @pytest.mark.parametrize("pruned", mostly_thorough([3, None, 40], kept=[3]))
-def test_restored_table_gives_no_low_number(leave, seed, model, pruned):
+def test_restored_table_gives_no_low_number(leave, settings, seed, model, pruned):
+    settings.TIME_ZONE = "America/New_York"
     rows = sightings(seed)
     leave(*rows)
     digest()
@@ -226,7 +238,7 @@ def test_restored_table_gives_no_low_number(leave, seed, model, pruned):
     digest()
     if pruned:
         list(Pruner(START + pruned * DAYS).run())
-    asked = ranges(1_800, seed, count=25, days=80)
+    asked = ranges(1_800, seed, count=25, days=80) + LOCAL_DAYS
     assert wrong(rows, asked) == []
     backup.restore()
     assert wrong(rows, asked, low=True) == []

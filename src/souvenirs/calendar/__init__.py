@@ -6,15 +6,20 @@ from .grid import (
     EPOCH,
     HOUR_LEVEL,
     INVENTORY_LEVEL,
+    LOCAL_LEVEL,
+    LOCAL_LEVELS,
     MONTH_LEVEL,
     SECOND,
     GridCell,
+    GridSplit,
     Span,
     cell_of,
     fill,
+    is_split,
+    joined,
     moment_of,
     second_of,
-    split_at_hours,
+    split_at,
 )
 from .instants import (
     MICROSECOND,
@@ -41,6 +46,7 @@ from .intervals import (
     middle_of_week,
 )
 from .limit import TooManyPeriods
+from .localdays import local_days
 from .periods import (
     DAY,
     MONTH,

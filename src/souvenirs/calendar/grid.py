@@ -2,13 +2,15 @@
 
 Moments on the grid are whole seconds since 1970-01-01T00:00Z, independent of time zones, clock
 changes and databases. A level is identified by the length of its cells in seconds: the length of a
-bucket, 86,400 for a day and that of the longest month for a month.
+bucket, 86,400 for a day and that of the longest month for a month. A *local day* is a cell that
+starts anywhere on the grid, and whose level is a code for its length: it means the same whatever
+the time zone of the site is, or becomes.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
@@ -22,6 +24,16 @@ MONTH_LEVEL = 31 * DAY_LEVEL
 #: The level of the inventories of months. It is no length, and no flipped bit makes it another one.
 INVENTORY_LEVEL = 21_845
 
+#: The longest local day that is kept. No clock has ever been put back by more, but by whole days.
+LONGEST_LOCAL_DAY = 28 * HOUR_LEVEL
+
+#: The level of a local day is this and three times its length. All levels but that of inventories
+#: are multiples of three, so no flipped bit makes one another one.
+LOCAL_LEVEL = 3 * 2**24
+LOCAL_LEVELS = range(
+    LOCAL_LEVEL + 3 * BUCKETS[-1], LOCAL_LEVEL + 3 * LONGEST_LOCAL_DAY + 1, 3 * BUCKETS[-1]
+)
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
@@ -31,7 +43,7 @@ BEYOND = (LAST - EPOCH) // SECOND + 1
 
 
 class GridCell(NamedTuple):
-    """A bucket, a day or a month of UTC."""
+    """A bucket, a day or a month of UTC, or a local day."""
 
     level: int
     start: int
@@ -62,7 +74,7 @@ class GridCell(NamedTuple):
 
 
 def cell_of(level: int, second: int) -> GridCell:
-    """Return the cell of a level that holds a second."""
+    """Return the cell of a level that holds a second; local days have no such grid."""
     if level == MONTH_LEVEL:
         first = moment_of(second).replace(day=1, hour=0, minute=0, second=0)
         return GridCell(MONTH_LEVEL, second_of(first))
@@ -71,6 +83,8 @@ def cell_of(level: int, second: int) -> GridCell:
 
 def following(level: int, start: int) -> int:
     """Return the end of the cell that starts at ``start``."""
+    if level in LOCAL_LEVELS:
+        return start + (level - LOCAL_LEVEL) // 3
     if level == MONTH_LEVEL:
         # 31 days after the start of a month is always in the next month.
         later = start + MONTH_LEVEL
@@ -92,30 +106,35 @@ def moment_of(second: int) -> datetime:
 Span: TypeAlias = tuple[int, int]
 
 
-class HourSplit(NamedTuple):
-    """``[start, end)`` as the whole hours of UTC inside it, and what is left at its two ends.
+class GridSplit(NamedTuple):
+    """``[start, end)`` as the whole buckets inside it, and what is left at its two ends.
 
-    Each of the ``edges`` is shorter than an hour. A bucket may be only partly inside one, so that
+    Each of the ``edges`` is shorter than a bucket, and may have only a part of one in it, so that
     souvenirs have to be read there.
     """
 
-    hours: Span
+    inner: Span
     edges: list[tuple[datetime, datetime]]
 
 
-def split_at_hours(start: datetime, end: datetime) -> HourSplit:
-    """Split ``[start, end)``, two aware moments."""
-    first, last = _up(start), second_of(end) // HOUR_LEVEL * HOUR_LEVEL
+def split_at(length: int, start: datetime, end: datetime) -> GridSplit:
+    """Split ``[start, end)``, two aware moments, where buckets of a length start."""
+    first, last = _up(length, start), second_of(end) // length * length
     if first > last:
-        return HourSplit((last, last), [(start, end)] if start < end else [])
+        return GridSplit((last, last), [(start, end)] if start < end else [])
     pairs = [(start, moment_of(first)), (moment_of(last), end)]
-    return HourSplit((first, last), [(one, other) for one, other in pairs if one < other])
+    return GridSplit((first, last), [(one, other) for one, other in pairs if one < other])
+
+
+def is_split(span: Span, level: int, era: Span) -> bool:
+    """Whether a bucket of a level may be only partly inside a span; all of them are in an era."""
+    return any(edge % level and era[0] < edge < era[1] for edge in span)
 
 
 def fill(span: Span, cells: Sequence[GridCell]) -> tuple[list[GridCell], list[Span]]:
     """Return the cells that lie inside a span, and the gaps that they leave in it.
 
-    The cells are of one level and in ascending order.
+    The cells are in the order of their starts. Of two that overlap, the second is left out.
     """
     at, end = span
     inside: list[GridCell] = []
@@ -124,6 +143,8 @@ def fill(span: Span, cells: Sequence[GridCell]) -> tuple[list[GridCell], list[Sp
         cell = cells[place]
         if cell.end > end:
             break
+        if cell.start < at:
+            continue
         if at < cell.start:
             gaps.append((at, cell.start))
         inside.append(cell)
@@ -133,7 +154,18 @@ def fill(span: Span, cells: Sequence[GridCell]) -> tuple[list[GridCell], list[Sp
     return inside, gaps
 
 
-def _up(moment: datetime) -> int:
-    """Return the first whole hour at or after a moment."""
-    second = second_of(moment) // HOUR_LEVEL * HOUR_LEVEL
-    return second if moment_of(second) == moment else second + HOUR_LEVEL
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in order, those that touch or overlap as one."""
+    whole: list[Span] = []
+    for start, end in sorted(spans):
+        if whole and start <= whole[-1][1]:
+            whole[-1] = (whole[-1][0], max(end, whole[-1][1]))
+        else:
+            whole.append((start, end))
+    return whole
+
+
+def _up(length: int, moment: datetime) -> int:
+    """Return the first multiple of a length at or after a moment."""
+    second = second_of(moment) // length * length
+    return second if moment_of(second) == moment else second + length

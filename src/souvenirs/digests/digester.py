@@ -13,6 +13,7 @@ from ..calendar import DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of, moment_of
 from ..sets import CorruptDigest
 from ..stores import DigestTable, SouvenirQuerySet, get_store
 from .folding import ROWS, fold, rebuild
+from .layout import lay_out, wanted_local_days
 from .refreshing import refresh
 from .repairing import Apart, months_to_repair, repair
 
@@ -74,13 +75,15 @@ class Digester:
         return self._undigested(self.since).count()
 
     def due(self) -> list[GridCell]:
-        """Return the days and months to rebuild once all of these souvenirs are digested.
+        """Return the digests to rebuild once all of these souvenirs are digested.
 
-        Some of the days and months of undigested souvenirs may turn out not to have changed.
+        Some of those of undigested souvenirs may turn out not to have changed.
         """
         cells = {cell for digests in self._kinds for cell in self._stale(digests)}
-        for day in self._undigested(self.since).cells(DAY_LEVEL):
+        days = list(self._undigested(self.since).cells(DAY_LEVEL))
+        for day in days:
             cells.update([day, cell_of(MONTH_LEVEL, day.start)])
+        cells.update(wanted_local_days(self.store.digests, (day.start for day in days)))
         return sorted(cell for cell in cells if _is_over(cell))
 
     @cached_property
@@ -92,6 +95,7 @@ class Digester:
         """Repair, fold, then rebuild the days and months that are over and have changed."""
         yield from self.repair()
         yield from self.fold()
+        self.lay_out()
         yield from self.refresh()
 
     def repair(self, *, accept: bool = False) -> Iterator[Batch]:
@@ -134,8 +138,13 @@ class Digester:
             yield Batch(day, 0, perf_counter() - began)
         yield from self.run()
 
+    def lay_out(self) -> None:
+        """Create the digests of local days that are to be built, and delete those out of use."""
+        for digests in self._kinds:
+            lay_out(digests, self.since, self.until)
+
     def refresh(self) -> Iterator[Batch]:
-        """Rebuild stale days and months of all kinds, some days of a month at a time."""
+        """Rebuild stale days, local days and months of all kinds, some of a month at a time."""
         pace = Pace(1, DAYS)
         for digests in self._kinds:
             cells = [cell for cell in self._stale(digests) if _is_over(cell)]

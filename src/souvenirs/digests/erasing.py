@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from ..calendar import DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of, moment_of
+from ..calendar import DAY_LEVEL, LOCAL_LEVEL, MONTH_LEVEL, GridCell, cell_of, moment_of
 from ..conf import conf
 from ..recording import backlog, rate_limiter
 from ..scope import scope, scoped
@@ -27,7 +27,7 @@ from ..stores import (
 
 logger = logging.getLogger(__name__)
 
-LEVELS = {DAY_LEVEL: "day", MONTH_LEVEL: "month"}
+LEVELS = {DAY_LEVEL: "day", MONTH_LEVEL: "month", LOCAL_LEVEL: "local day"}
 
 
 class Erased(NamedTuple):
@@ -61,7 +61,7 @@ def export_user(user: Any) -> dict[str, Any]:
 
 def _exported(digest: Digest, digests: DigestTable) -> dict[str, str]:
     cell = {
-        "level": LEVELS.get(digest.level, "bucket"),
+        "level": LEVELS.get(min(digest.level, LOCAL_LEVEL), "bucket"),
         "start": moment_of(digest.start).isoformat(),
         "end": moment_of(digest.cell.end).isoformat(),
     }

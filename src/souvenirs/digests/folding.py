@@ -94,10 +94,12 @@ def fold(cell: GridCell, since: datetime | None = None, rows: int = ROWS) -> Fol
                     changed.append((digest, users))
                 ids += [ident for ident, _ in souvenirs]
             _write(changed, store)
-            store.digests.mark_stale({cell_of(DAY_LEVEL, each.start) for each, _ in changed})
+            buckets = [each.cell for each, _ in changed]
+            days = {cell_of(DAY_LEVEL, bucket.start) for bucket in buckets}
+            store.digests.mark_stale(days, buckets)
             if ids:
                 mark_digested(ids, store.alias)
-                store.digests.seal(cell, changed=[each.cell for each, _ in changed], sealed=ids[0])
+                store.digests.seal(cell, changed=buckets, sealed=ids[0])
         # A moment may have more souvenirs than a transaction takes.
         is_cut = ids and sum(map(len, found.values())) == ROWS
         return Folded(len(ids), span[0] if is_cut else span[1], unrecoverable)
@@ -170,7 +172,7 @@ def rebuild_locked(cell: GridCell, store: Store, *, keep: bool = False) -> list[
         buckets.append(digest.cell)
     for gap in _gaps(cell, buckets):
         store.souvenirs.in_cell(gap).digested().update(digested=False)
-    digests.mark_stale(days)
+    digests.mark_stale(days, [cell])
     strays = digests.strays_in(cell)
     pruned = strays.filter(is_pruned=True)
     unrecoverable += [CorruptDigest(stray_sentence(each)) for each in pruned]

@@ -1,29 +1,29 @@
-"""Rebuild the digests of days and months from their parts."""
+"""Rebuild the digests of days, local days and months from their parts."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterator
-from itertools import groupby
 
-from ..calendar import DAY_LEVEL, MONTH_LEVEL, GridCell, cell_of
+from ..calendar import DAY_LEVEL, HOUR_LEVEL, MONTH_LEVEL, GridCell, cell_of
 from ..resilience import ThrottledLogger
 from ..sets import CorruptDigest, UserSet
-from ..stores import DigestTable, missing_sentence, retried
+from ..stores import Digest, DigestTable, missing_sentence, retried
 
 logger = ThrottledLogger(__name__)
 
 
 def refresh(cells: Collection[GridCell], digests: DigestTable) -> list[GridCell]:
-    """Rebuild days of a month, and that month, from their parts.
+    """Rebuild days and local days of a month, and that month, from their parts.
 
     Returns those that could not be rebuilt because a part is corrupt; they stay stale.
     """
-    days = sorted(cell for cell in cells if cell.level == DAY_LEVEL)
+    of_buckets = [cell for cell in cells if cell.level != MONTH_LEVEL]
     month = cell_of(MONTH_LEVEL, min(cell.start for cell in cells))
 
     def work() -> list[GridCell]:
         with digests.locked(month) as digest:
-            failed = _refresh_days(days, month, digests) if days else []
+            failed = _refresh_from_buckets(of_buckets, month, digests) if of_buckets else []
             if month in cells:
                 try:
                     users = UserSet.union(parts_of(month, digests))
@@ -37,38 +37,82 @@ def refresh(cells: Collection[GridCell], digests: DigestTable) -> list[GridCell]
     return retried(work)
 
 
-def _refresh_days(days: list[GridCell], month: GridCell, digests: DigestTable) -> list[GridCell]:
-    rows = digests.days_in(month).defer("body").filter(start__range=(days[0].start, days[-1].start))
-    failed = [cell_of(DAY_LEVEL, bucket.start) for bucket in digests.missing_in(month)]
-    parts = dict.fromkeys(days, UserSet())
-    in_use = set()
-    buckets = digests.buckets_in(month).filter(start__gte=days[0].start, start__lt=days[-1].end)
-    for day, of_day in groupby(
-        buckets.iterator(chunk_size=100), key=lambda bucket: cell_of(DAY_LEVEL, bucket.start)
-    ):
-        if day in parts:
-            in_use.add(day)
-            try:
-                parts[day] = UserSet.union(bucket.users() for bucket in of_day)
-            except CorruptDigest as error:
-                logger.exception("%s Its day stays stale.", error)
-                failed.append(day)
+def _refresh_from_buckets(
+    cells: list[GridCell], month: GridCell, digests: DigestTable
+) -> list[GridCell]:
+    """Rebuild days and local days; delete a day without buckets, and a local day that splits one.
+
+    A local day without buckets stays, as an empty set: nobody would know that it need not be built.
+    """
+    sums = {cell: _Sum() for cell in cells}
+    for gone in digests.missing_in(month):
+        for cell in cells:
+            sums[cell].is_failed |= cell.meets((gone.start, gone.end))
+    first, end = min(cell.start for cell in cells), max(cell.end for cell in cells)
+    buckets = digests.buckets_in(month).filter(start__gt=first - HOUR_LEVEL, start__lt=end)
+    coming = deque(sorted(cells, key=lambda cell: cell.start))
+    current: list[GridCell] = []
+    for bucket in buckets.iterator(chunk_size=100):
+        place = bucket.cell
+        for cell in current:
+            if cell.end <= place.start:
+                sums[cell].finish()
+        while coming and coming[0].start < place.end:
+            current.append(coming.popleft())
+        current = [cell for cell in current if place.start < cell.end]
+        for cell in current:
+            sums[cell].is_split |= not cell.start <= place.start < place.end <= cell.end
+        if current:
+            _add(bucket, [sums[cell] for cell in current])
     made = []
-    for row in rows:
-        if row.cell in in_use and row.cell not in failed:
-            made.append((row, parts[row.cell]))
-        elif row.cell in parts and row.cell not in failed:
+    levels = {cell.level for cell in cells}
+    for row in digests.inside(month).filter(level__in=levels).defer("body"):
+        if row.cell not in sums or sums[row.cell].is_failed:
+            continue
+        found = sums[row.cell]
+        if found.is_split or (row.level == DAY_LEVEL and not found.has_buckets):
             digests.of(row.cell).delete()
+        else:
+            made.append((row, found.finish()))
     digests.write_many(made, is_stale=False)
-    return [day for day in dict.fromkeys(failed) if day in parts]
+    return [cell for cell in cells if sums[cell].is_failed]
+
+
+class _Sum:
+    """The union of the buckets of a cell, as they come."""
+
+    def __init__(self) -> None:
+        self.has_buckets = self.is_failed = self.is_split = False
+        self.parts: list[UserSet] = []
+
+    def add(self, users: UserSet) -> None:
+        self.has_buckets = True
+        self.parts.append(users)
+
+    def finish(self) -> UserSet:
+        users = UserSet.union(self.parts)
+        self.parts = [users]
+        return users
+
+
+def _add(bucket: Digest, sums: list[_Sum]) -> None:
+    try:
+        users = bucket.users()
+    except CorruptDigest as error:
+        logger.exception("%s Its day stays stale.", error)
+        for each in sums:
+            each.is_failed = True
+    else:
+        for each in sums:
+            each.add(users)
 
 
 def parts_of(cell: GridCell, digests: DigestTable) -> Iterator[UserSet]:
-    """Generate the sets that make up a day or a month: its buckets, or its days.
+    """Generate the sets that make up a day, a local day or a month: its buckets, or its days.
 
     A stale or corrupt day is replaced by its buckets. Raises CorruptDigest.
     """
-    if cell.level == DAY_LEVEL:
+    if cell.level != MONTH_LEVEL:
         for gone in digests.missing_in(cell):
             raise CorruptDigest(missing_sentence(gone))
         for bucket in digests.buckets_in(cell).iterator(chunk_size=100):

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 from django.db import models
 
-from ..calendar import BUCKETS, DAY_LEVEL, MONTH_LEVEL, GridCell, moment_of, stored
+from ..calendar import BUCKETS, DAY_LEVEL, LOCAL_LEVEL, MONTH_LEVEL, GridCell, moment_of, stored
 from ..stores import DigestTable, get_store
 
 NAMES = {
     **{seconds: f"bucket of {seconds} s" for seconds in BUCKETS},
     DAY_LEVEL: "day",
+    LOCAL_LEVEL: "local day",
     MONTH_LEVEL: "month",
 }
 

@@ -23,7 +23,7 @@ from .refreshing import parts_of
 
 
 class Verified(NamedTuple):
-    """A verified day or month, and a sentence for each difference found in it."""
+    """A verified day, local day or month, and a sentence for each difference found in it."""
 
     cell: GridCell
     differences: list[str]
@@ -51,8 +51,9 @@ class Verifier:
 
     def _cells_of(self, digests: DigestTable) -> list[GridCell]:
         days = digests.days_in_use(self.since, self.until)
-        months = {cell for cell in digests.months() if cell.overlaps(self.since, self.until)}
-        return sorted({*days, *months, *(cell_of(MONTH_LEVEL, day.start) for day in days)})
+        others = [*digests.months(), *(each.cell for each in digests.local_days().defer("body"))]
+        asked = {cell for cell in others if cell.overlaps(self.since, self.until)}
+        return sorted({*days, *asked, *(cell_of(MONTH_LEVEL, day.start) for day in days)})
 
     def run(self) -> Iterator[Verified]:
         """Verify each day or month in turn, under the lock of its digests."""

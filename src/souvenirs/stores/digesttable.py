@@ -2,8 +2,11 @@
 
 The lock is a row lock on the digest of the month. It is taken before reading anything that goes
 into a digest of that month, and held until the change is committed. A change to a bucket marks its
-day and its month as stale in the same transaction; rebuilding them clears the mark. So a day or a
-month that is not stale contains everything that has been committed to its buckets.
+day, its local days and its month as stale in the same transaction; rebuilding them clears the mark.
+So a digest of these that is not stale contains everything that has been committed to its buckets.
+
+Each local day lies in one month, so no change needs a second lock. Those of every time zone are
+marked that are in the table: another process may have another one.
 """
 
 from __future__ import annotations
@@ -21,9 +24,13 @@ from ..calendar import (
     BUCKETS,
     DAY_LEVEL,
     INVENTORY_LEVEL,
+    LOCAL_LEVEL,
+    LOCAL_LEVELS,
     MONTH_LEVEL,
     GridCell,
+    Span,
     cell_of,
+    joined,
     moment_of,
     second_of,
     stored,
@@ -52,6 +59,9 @@ AGREED = Agreement.AGREED
 
 #: How many times a transaction that conflicts with another one is tried.
 TRIES = 8
+
+#: The levels of all digests but the inventories.
+LEVELS = [*BUCKETS, DAY_LEVEL, MONTH_LEVEL, *LOCAL_LEVELS]
 
 #: The columns that a new version changes.
 WRITTEN = ("version", "count", "checksum", "body", "is_stale")
@@ -105,13 +115,18 @@ class DigestTable:
         """Return sums of the digests of each kind and level, those of this kind first.
 
         The keys are ``kind``, ``level``, ``rows``, ``stale`` (rows), ``members``, ``size`` in
-        bytes, and ``last`` and ``last_pruned``, the latest starts.
+        bytes, and ``last`` and ``last_pruned``, the latest starts. All local days are of the level
+        ``LOCAL_LEVEL`` here.
         """
-        levels = [*BUCKETS, DAY_LEVEL, MONTH_LEVEL]
-        digests = Digest.objects.using(self.alias).filter(level__in=levels)
+        digests = Digest.objects.using(self.alias).filter(level__in=LEVELS)
+        is_local, level = (
+            models.When(level__gte=LOCAL_LEVEL, then=LOCAL_LEVEL),
+            models.IntegerField(),
+        )
         totals = (
-            digests.order_by("kind", "level")
-            .values("kind", "level")
+            digests.annotate(group=models.Case(is_local, default="level", output_field=level))
+            .order_by("kind", "group")
+            .values("kind", "group")
             .annotate(
                 rows=models.Count("pk"),
                 stale=models.Count("pk", filter=models.Q(is_stale=True)),
@@ -121,7 +136,8 @@ class DigestTable:
                 last_pruned=models.Max("start", filter=models.Q(is_pruned=True)),
             )
         )
-        return sorted(map(dict, totals), key=lambda each: each["kind"] != self.kind)
+        found = [{**each, "level": each["group"]} for each in totals]
+        return sorted(found, key=lambda each: each["kind"] != self.kind)
 
     def describe(self, subject: GridCell | str) -> str:
         """Return the subject with the kind of these digests, unless they are of souvenirs."""
@@ -157,16 +173,28 @@ class DigestTable:
 
     def strays_in(self, cell: GridCell) -> models.QuerySet[Digest]:
         """Return the digests that start in a cell and whose level does not exist: damaged ones."""
-        return self.inside(cell).exclude(level__in=[*BUCKETS, DAY_LEVEL, MONTH_LEVEL])
+        return self.inside(cell).exclude(level__in=LEVELS)
+
+    def starts_of(self, level: int) -> list[int]:
+        return list(self.all().filter(level=level).values_list("start", flat=True))
+
+    def local_days(self) -> models.QuerySet[Digest]:
+        return self.all().filter(level__gt=LOCAL_LEVEL, level__lte=LOCAL_LEVELS[-1])
+
+    def longer_eras(self, bucket: int) -> dict[int, Span]:
+        """Return the spans from the first to the last bucket of each level longer than this."""
+        buckets = self.all().filter(level__in=[level for level in BUCKETS if level > bucket])
+        eras = buckets.values("level").annotate(models.Min("start"), models.Max("start"))
+        return {
+            level: (first, last + level)
+            for level, first, last in eras.values_list("level", "start__min", "start__max")
+        }
 
     def months(self) -> list[GridCell]:
-        return [
-            GridCell(MONTH_LEVEL, start)
-            for start in self.all().filter(level=MONTH_LEVEL).values_list("start", flat=True)
-        ]
+        return [GridCell(MONTH_LEVEL, start) for start in self.starts_of(MONTH_LEVEL)]
 
     def stale(self) -> list[GridCell]:
-        """Return the days and months to be rebuilt, in order of their starts."""
+        """Return the days, local days and months to be rebuilt, in order of their starts."""
         stale = self.all().filter(level__gte=DAY_LEVEL, is_stale=True).order_by("start")
         return [GridCell(level, start) for level, start in stale.values_list("level", "start")]
 
@@ -256,7 +284,8 @@ class DigestTable:
 
     def days_in_use(self, since: datetime | None, until: datetime | None) -> list[GridCell]:
         """Return the days with a digest or digested souvenirs that overlap ``[since, until)``."""
-        starts = self.all().exclude(level=MONTH_LEVEL).values_list("start", flat=True)
+        others = self.all().exclude(level__in=[MONTH_LEVEL, *LOCAL_LEVELS])
+        starts = others.values_list("start", flat=True)
         days = {cell_of(DAY_LEVEL, start) for start in starts}
         if self.is_of_souvenirs:
             days.update(souvenirs_in(self.alias).digested().cells(DAY_LEVEL))
@@ -264,7 +293,7 @@ class DigestTable:
 
     @contextmanager
     def locked(self, cell: GridCell) -> Iterator[Digest]:
-        """Lock all digests in the month of a day or a month, in a transaction of its own.
+        """Lock all digests in the month of a cell, in a transaction of its own.
 
         Yields the digest of the cell, a new one if there is none. Raises RuntimeError inside
         another transaction, because the lock would last until that one ends.
@@ -272,7 +301,7 @@ class DigestTable:
         month = cell_of(MONTH_LEVEL, cell.start)
         rows = self.of(month)
         if not rows.exists():
-            Digest.objects.using(self.alias).bulk_create([self.new(month)], ignore_conflicts=True)
+            self.create_missing([self.new(month)])
         connection = connections[self.alias]
         # Only a TestCase of the site can have begun a transaction already.
         is_within = connection.in_atomic_block
@@ -302,6 +331,10 @@ class DigestTable:
         there = self.all().filter(level=first.level, start__range=(first.start, last.start))
         known = {digest.cell: digest for digest in there.iterator()}
         return {cell: known.get(cell) or self.new(cell) for cell in cells}
+
+    def create_missing(self, digests: Collection[Digest]) -> None:
+        """Create digests unless another process just has. Needs no lock."""
+        Digest.objects.using(self.alias).bulk_create(digests, ignore_conflicts=True)
 
     def create(self, digests: Collection[Digest]) -> None:
         Digest.objects.using(self.alias).bulk_create(digests)
@@ -336,8 +369,13 @@ class DigestTable:
             if cursor.rowcount != len(rows):
                 raise Contended(f"{len(rows) - cursor.rowcount} of {len(rows)} digests")
 
-    def mark_stale(self, days: Collection[GridCell]) -> None:
-        """Mark these days of a month, and the month, so that they are not read until rebuilt."""
+    def mark_stale(
+        self, days: Collection[GridCell], changed: Collection[GridCell] | None = None
+    ) -> None:
+        """Mark these days of a month, and the month, so that they are not read until rebuilt.
+
+        So are the local days of which a part is in the cells ``changed``, by default in the days.
+        """
         starts = {day.start for day in days}
         digests = self.all().filter(level=DAY_LEVEL, start__in=starts)
         missing = starts.difference(digests.values_list("start", flat=True))
@@ -345,6 +383,16 @@ class DigestTable:
         self.create([self.new(GridCell(DAY_LEVEL, start)) for start in sorted(missing)])
         for month in {cell_of(MONTH_LEVEL, start) for start in starts}:
             self.of(month).update(is_stale=True, checksum=0)
+        self._mark_local_days(days if changed is None else changed)
+
+    def _mark_local_days(self, changed: Collection[GridCell]) -> None:
+        spans = joined((cell.start, cell.end) for cell in changed)
+        for month in {cell_of(MONTH_LEVEL, start) for start, _ in spans}:
+            within = self.local_days().filter(start__gte=month.start, start__lt=month.end)
+            there = within.values_list("pk", "level", "start")
+            marked = [pk for pk, *place in there if any(map(GridCell(*place).meets, spans))]
+            if marked:
+                self.all().filter(pk__in=marked).update(is_stale=True, checksum=0)
 
     def mark_pruned(self, cell: GridCell, starts: Collection[int] | None = None) -> None:
         """Mark the buckets of a cell permanently: their souvenirs may be deleted.

@@ -20,6 +20,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..calendar import (
@@ -27,17 +28,22 @@ from ..calendar import (
     DAY_LEVEL,
     HOUR_LEVEL,
     INVENTORY_LEVEL,
+    LOCAL_LEVELS,
     MONTH_LEVEL,
     Bounds,
     GridCell,
+    GridSplit,
     Span,
     cell_of,
     fill,
+    is_split,
+    joined,
     moment_of,
     second_of,
-    split_at_hours,
+    split_at,
     utc,
 )
+from ..conf import conf
 from ..resilience import ThrottledLogger
 from ..sets import CorruptDigest, Keys, UserSet
 from . import queries, usable
@@ -48,7 +54,7 @@ from .groups import group_of, members_among
 from .loans import NO_LOAN, Loan
 from .numbers import numbers_of
 from .seals import Agreement, agreement, apart_sentence, missing_sentence
-from .usable import Catalog, DigestRow, UnusableDigest, joined
+from .usable import Catalog, DigestRow, UnusableDigest
 
 logger = ThrottledLogger(__name__)
 
@@ -71,6 +77,10 @@ class MonthsApart(Exception):
         self.months = months
 
 
+class ReadAgain(Exception):
+    """What has been read is not what is needed, and it is known now what is."""
+
+
 class SouvenirUsers(NamedTuple):
     """Users found in souvenirs, and the positions of the ranges that they belong to."""
 
@@ -79,10 +89,26 @@ class SouvenirUsers(NamedTuple):
 
 
 class Cover(NamedTuple):
-    """What covers the whole hours of a range: days and months, and the gaps left to buckets."""
+    """What covers the whole buckets of a range: larger cells, and the gaps left to buckets."""
 
     cells: list[GridCell]
     gaps: list[Span]
+
+    @property
+    def cost(self) -> int:
+        """About how many digests have to be read."""
+        return len(self.cells) + sum(end - start for start, end in self.gaps) // HOUR_LEVEL
+
+    def filled(self, cells: Sequence[GridCell]) -> Cover:
+        """Return the cover with those of these cells that lie in a gap."""
+        if not self.gaps:
+            return self
+        found, gaps = list(self.cells), []
+        for gap in self.gaps:
+            inside, left = fill(gap, cells)
+            found += inside
+            gaps += left
+        return Cover(found, gaps)
 
 
 class BucketRequest(NamedTuple):
@@ -118,7 +144,10 @@ class Reading:
         self.ranges = [
             (utc(start or FIRST_MOMENT), utc(end or LAST_MOMENT)) for start, end in ranges
         ]
-        self.splits = [split_at_hours(*each) for each in self.ranges]
+        self.bucket = _bucket()
+        #: The spans of buckets longer than this, by their levels, as far as is known.
+        self.eras: dict[int, Span] = {}
+        self.splits = [self._split(*each) for each in self.ranges]
         self.among = group_of(among)
         self.unusable: set[GridCell] = set()
         #: Months whose digests and souvenirs do not belong together.
@@ -136,6 +165,8 @@ class Reading:
         while True:
             try:
                 return answer()
+            except ReadAgain:
+                self.splits = [self._split(*each) for each in self.ranges]
             except MonthsApart as found:
                 self._consider(found.months)
             except UnusableDigest as found:
@@ -143,6 +174,12 @@ class Reading:
                     raise CorruptDigest(str(found)) from found
                 logger.exception("%s Until digest_souvenirs --rebuild, it is not used.", found)
                 self.unusable.add(found.cell)
+
+    def _split(self, start: datetime, end: datetime) -> GridSplit:
+        """Split a range where no bucket can be only partly inside, as far as is known."""
+        span = second_of(start), second_of(end)
+        longer = (level for level, era in self.eras.items() if is_split(span, level, era))
+        return split_at(max(longer, default=self.bucket), start, end)
 
     def _consider(self, months: list[GridCell]) -> None:
         """Find out how to read months apart; raises CorruptDigest if a range cannot be read."""
@@ -223,12 +260,14 @@ class Reading:
         return how is not Agreement.DIGESTS_OLDER and how is not Agreement.UNKNOWN
 
     def _catalog(self) -> Catalog:
-        hours = [each.hours for each in self.splits]
+        inner = [each.inner for each in self.splits]
         span = (
-            min((start for start, _ in hours), default=0),
-            max((end for _, end in hours), default=0),
+            min((start for start, _ in inner), default=0),
+            max((end for _, end in inner), default=0),
         )
-        catalog = usable.catalog(self.connection, self.kind, span)
+        has_local = any(edge % DAY_LEVEL for each in inner for edge in each)
+        catalog = usable.catalog(self.connection, self.kind, span, has_local)
+        self._check_split(catalog)
         if self.has_souvenirs:
             months = [
                 month
@@ -241,20 +280,25 @@ class Reading:
                 raise MonthsApart(months)
         return catalog
 
+    def _check_split(self, catalog: Catalog) -> None:
+        """Raise ReadAgain if souvenirs have not been read where a longer bucket is split."""
+        self.eras = {level: era for level, era in catalog.levels.items() if level > self.bucket}
+        if self.eras and self.splits != [self._split(*each) for each in self.ranges]:
+            raise ReadAgain
+
     def _covers(self, catalog: Catalog) -> list[Cover]:
-        months, days = (
+        months, days, local_days = (
             [cell for cell in cells if cell not in self.unusable and self._is_trusted(cell)]
-            for cells in (catalog.months, catalog.days)
+            for cells in (catalog.months, catalog.days, catalog.local_days)
         )
         covers = []
         for each in self.splits:
-            cells, without_months = fill(each.hours, months)
-            gaps: list[Span] = []
-            for gap in without_months:
-                inside, left = fill(gap, days)
-                cells += inside
-                gaps += left
-            covers.append(Cover(cells, gaps))
+            of_months = Cover([], [each.inner]).filled(months)
+            cover = of_months.filled(days)
+            if cover.gaps and local_days:
+                others = cover.filled(local_days), of_months.filled(local_days).filled(days)
+                cover = min(others, key=lambda other: other.cost)
+            covers.append(cover)
         for cell in {cell for cover in covers for cell in cover.cells}:
             catalog.count_of(cell)  # verified
         return covers
@@ -310,6 +354,7 @@ class Reading:
                 positions_of.setdefault(cell, []).append(position)
             requests += [BucketRequest(*gap, position) for gap in cover.gaps]
             for start, _ in self.splits[position].edges:
+                # The longest bucket that may have a part in the edge.
                 hour = cell_of(HOUR_LEVEL, second_of(start))
                 requests.append(BucketRequest(hour.start, hour.end, position))
         spans = joined((start, end) for start, end, _ in requests)
@@ -344,6 +389,10 @@ class Reading:
                 yield row.users(), positions
         missing.update(self._lost(buckets, spans))
         for cell in missing:
+            if cell.level in LOCAL_LEVELS:
+                # The time zone of the site has just been changed.
+                self.unusable.add(cell)
+                raise ReadAgain
             raise UnusableDigest(cell, missing_sentence(cell))
 
     def _lost(self, buckets: dict[GridCell, bool], spans: list[Span]) -> Iterator[GridCell]:
@@ -353,7 +402,7 @@ class Reading:
         """
         for bucket, is_pruned in buckets.items():
             if is_pruned or bucket not in self.unusable:
-                place = bisect_right(spans, bucket.start, key=itemgetter(0)) - 1
+                place = bisect_right(spans, bucket.end - 1, key=itemgetter(0)) - 1
                 if place >= 0 and bucket.start < spans[place][1]:
                     yield bucket
 
@@ -394,6 +443,17 @@ class Reading:
             return True
         [users], members = members_among([ActiveUsers.of(row.users())], self.among)
         return bool(users.count_common(members))
+
+
+def _bucket() -> int:
+    """Return the length of new buckets or, if the setting is invalid, of the longest.
+
+    Digesting refuses such a setting; a reading does not need it.
+    """
+    try:
+        return conf.BUCKET_SECONDS
+    except ImproperlyConfigured:
+        return HOUR_LEVEL
 
 
 class SweepLine:

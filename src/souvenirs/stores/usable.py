@@ -1,7 +1,7 @@
 """Which digests a reading may use: those that are not stale, not corrupt and not missing.
 
-A stale digest of a day or month is not in the catalog. A corrupt one raises UnusableDigest, and so
-does one that is missing when it is read.
+A stale digest of a day, local day or month is not in the catalog. A corrupt one raises
+UnusableDigest, and so does one that is missing when it is read.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from ..calendar import (
     BUCKETS,
     DAY_LEVEL,
     INVENTORY_LEVEL,
+    LOCAL_LEVEL,
+    LOCAL_LEVELS,
     MONTH_LEVEL,
     GridCell,
     Span,
+    joined,
     moment_of,
     second_of,
     stored,
@@ -54,21 +57,23 @@ class Catalog(NamedTuple):
 
     kind: str
     first: datetime | None
-    #: The lengths of buckets that have a digest.
-    levels: list[int]
-    #: Days and months that are not stale.
+    #: The lengths of buckets that have a digest, with the span from the first of them to the last.
+    levels: dict[int, Span]
+    #: Days, local days and months that are not stale.
     days: dict[GridCell, DigestCount]
+    local_days: dict[GridCell, DigestCount]
     months: dict[GridCell, DigestCount]
     #: The seal of each month, in its inventory and in a souvenir; neither has been verified.
     inventories: dict[GridCell, int]
     seals: dict[GridCell, int]
 
     def count_of(self, cell: GridCell) -> int:
-        """Return the number of users in a day or month.
+        """Return the number of users in a day, local day or month.
 
         Raises UnusableDigest if it is corrupt, or if the digest is stale in spite of its mark.
         """
-        known = (self.days if cell.level == DAY_LEVEL else self.months)[cell]
+        of_level = {DAY_LEVEL: self.days, MONTH_LEVEL: self.months}
+        known = of_level.get(cell.level, self.local_days)[cell]
         if known.checksum != checksum_of(label_of(self.kind, cell, known.version), known.users):
             raise UnusableDigest(cell, f"The stored count of {cell} is corrupt.")
         return known.users
@@ -99,8 +104,12 @@ class DigestRow(NamedTuple):
             return Inventory(0, {})
 
 
-def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> Catalog:
+def catalog(
+    connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0), has_local: bool = False
+) -> Catalog:
     """Return the digests of a kind that can be read, and the days and months that start in a span.
+
+    With ``has_local``, the local days too.
 
     The earliest moment is that of the first souvenir. If that has been pruned, or if the kind is
     not folded from souvenirs, it is the start of the first bucket.
@@ -119,22 +128,33 @@ def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> 
     selects += [
         # If the first bucket is not pruned, its souvenirs are the earliest.
         *(
-            "SELECT NULL, b.level, b.start, CASE WHEN b.is_pruned THEN 1 ELSE 0 END, 0, 0"
+            "SELECT NULL, b.level, b.start, CASE WHEN b.is_pruned THEN 1 ELSE 0 END,"
+            f" (SELECT MAX(start) {digests} = {level}), 0"
             f" FROM (SELECT level, start, is_pruned {digests} = {level} ORDER BY start LIMIT 1) b"
             for level in BUCKETS
         ),
-        f"SELECT NULL, level, start, version, {names.count}, checksum {digests}"
-        f" IN ({DAY_LEVEL}, {MONTH_LEVEL}) AND start >= %s AND start < %s AND NOT is_stale"
-        " ORDER BY 2, 3",
     ]
-    params += [kind] * (len(BUCKETS) + 1) + list(span)
-    levels: list[int] = []
+    params += [kind] * 2 * len(BUCKETS)
+    wanted = [f"IN ({DAY_LEVEL}, {MONTH_LEVEL})"]
+    wanted += [f"BETWEEN {LOCAL_LEVELS[0]} AND {LOCAL_LEVELS[-1]}"] * has_local
+    for among in wanted:
+        selects.append(
+            f"SELECT NULL, level, start, version, {names.count}, checksum {digests} {among}"
+            " AND start >= %s AND start < %s AND NOT is_stale"
+        )
+        params += [kind, *span]
+    sql = " UNION ALL ".join(selects) + " ORDER BY 3, 2"
+    levels: dict[int, Span] = {}
     firsts: list[datetime] = []
     seals: list[tuple[int, int]] = []
     inventories: dict[GridCell, int] = {}
-    fresh: dict[int, dict[GridCell, DigestCount]] = {DAY_LEVEL: {}, MONTH_LEVEL: {}}
+    fresh: dict[int, dict[GridCell, DigestCount]] = {
+        DAY_LEVEL: {},
+        MONTH_LEVEL: {},
+        LOCAL_LEVEL: {},
+    }
     convert = converter(WHEN, connection)
-    for moment, level, start, *count in fetch(connection, " UNION ALL ".join(selects), params):
+    for moment, level, start, *count in fetch(connection, sql, params):
         if start is None:
             firsts += [] if moment is None else [stored(convert(moment))]
         elif moment is not None:
@@ -142,17 +162,19 @@ def catalog(connection: BaseDatabaseWrapper, kind: str, span: Span = (0, 0)) -> 
         elif level == INVENTORY_LEVEL:
             inventories[GridCell(MONTH_LEVEL, int(start))] = int(count[0])
         elif level in BUCKETS:
-            levels.append(int(level))
+            levels[int(level)] = int(start), int(count[1]) + int(level)
             if count[0] or not is_of_souvenirs(kind):
                 firsts.append(moment_of(int(start)))
         else:
             # Some drivers make decimals of numbers that come beside a NULL.
-            fresh[int(level)][GridCell(int(level), int(start))] = DigestCount(*map(int, count))
+            cell = GridCell(int(level), int(start))
+            fresh[min(cell.level, LOCAL_LEVEL)][cell] = DigestCount(*map(int, count))
     return Catalog(
         kind,
         min(firsts, default=None),
         levels,
         fresh[DAY_LEVEL],
+        {cell: count for cell, count in fresh[LOCAL_LEVEL].items() if cell.level in LOCAL_LEVELS},
         fresh[MONTH_LEVEL],
         inventories,
         by_month(seals),
@@ -166,16 +188,18 @@ def digests_in(
     levels: Iterable[int],
     buckets: Sequence[Span],
 ) -> Iterator[DigestRow]:
-    """Generate these days, months and inventories, and the buckets that start in these spans.
+    """Generate these days, local days, months and inventories, and the buckets that start in spans.
 
     Buckets are of these lengths. All come in the order of their starts, an inventory before the
     buckets of its month.
     """
     names = Names(connection)
     wanted = [(level, start, end) for level in levels for start, end in joined(buckets)]
-    for level in (DAY_LEVEL, MONTH_LEVEL, INVENTORY_LEVEL):
-        spans = ((cell.start, cell.end) for cell in cells if cell.level == level)
-        wanted += [(level, start, end) for start, end in joined(spans)]
+    spans: dict[int, list[Span]] = {}
+    for cell in cells:
+        spans.setdefault(cell.level, []).append((cell.start, cell.end))
+    for level, of_level in spans.items():
+        wanted += [(level, start, end) for start, end in joined(of_level)]
     table, params = values_table(connection, [NUMBER, NUMBER, NUMBER], wanted)
     columns = "s.level, s.start, s.version, s.is_pruned, s.body"
     conditions = ["s.kind = %s", "s.level = v.c0", "s.start >= v.c1", "s.start < v.c2"]
@@ -183,17 +207,6 @@ def digests_in(
     sql += " ORDER BY s.start, s.level DESC"
     for level, start, *rest in fetch(connection, sql, [*params, kind], is_binary=True):
         yield DigestRow(kind, GridCell(level, start), *rest)
-
-
-def joined(spans: Iterable[Span]) -> list[Span]:
-    """Return spans in order, those that touch or overlap as one."""
-    whole: list[Span] = []
-    for start, end in sorted(spans):
-        if whole and start <= whole[-1][1]:
-            whole[-1] = (whole[-1][0], max(end, whole[-1][1]))
-        else:
-            whole.append((start, end))
-    return whole
 
 
 def label_of(kind: str, cell: GridCell, version: int) -> Label:

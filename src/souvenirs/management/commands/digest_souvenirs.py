@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.core.management.base import CommandError, CommandParser
 from tabulate import tabulate
 
-from souvenirs.calendar import DAY_LEVEL, GridCell
+from souvenirs.calendar import DAY_LEVEL, LOCAL_LEVELS, GridCell
 from souvenirs.digests import Batch, Digester, Level, Verifier, faults, status
 
 from .._terminal import Progress, pluralize
@@ -173,7 +173,9 @@ def _line(level: Level) -> list[Any]:
 
 def _digests(cells: Collection[GridCell]) -> str:
     days = sum(cell.level == DAY_LEVEL for cell in cells)
-    daily, monthly = f"{days:,} daily", pluralize(len(cells) - days, "monthly digest")
+    local = sum(cell.level in LOCAL_LEVELS for cell in cells)
+    monthly = pluralize(len(cells) - days - local, "monthly digest")
+    daily = f"{days:,} daily, {local:,} local daily" if local else f"{days:,} daily"
     return f"{daily} and {monthly}"
 
 

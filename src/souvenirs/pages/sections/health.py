@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage
 from django.utils.translation import gettext as _
 
 from ...api import HEALTH
-from ...calendar import DAY_LEVEL, MONTH_LEVEL, checked, local
+from ...calendar import DAY_LEVEL, LOCAL_LEVEL, MONTH_LEVEL, checked, local
 from ...digests import Level, Status
 from ..formats import minute, number, stretched
 from ..links import PageRequest
@@ -67,7 +67,7 @@ def _downloads(page: PageRequest, table: str) -> list[Download]:
 
 
 def _described(level: Level) -> str:
-    names = {DAY_LEVEL: _("Day"), MONTH_LEVEL: _("Month")}
+    names = {DAY_LEVEL: _("Day"), LOCAL_LEVEL: _("Local day"), MONTH_LEVEL: _("Month")}
     name = names.get(level.level) or _("Bucket of %s minutes") % number(level.level / 60)
     return name if level.kind is None else f"{name} ({level.kind})"
 
