@@ -1,5 +1,6 @@
 """What is on the pages is what the Python API says, to those who may see it."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -18,7 +19,15 @@ from django.urls import reverse
 from django.utils import translation
 
 from souvenirs.control import active_users, count_active_users
-from souvenirs.insights import active_series, growth, last_seen_many, retention, stickiness
+from souvenirs.digests.pruning import Pruner
+from souvenirs.insights import (
+    active_series,
+    growth,
+    last_seen_many,
+    most_active,
+    retention,
+    stickiness,
+)
 from souvenirs.models import Digest, Souvenir
 from souvenirs.pages import ROUTES, charts, figures, formats, tables, userlists, views
 from souvenirs.reports import (
@@ -699,6 +708,183 @@ def test_users_are_registered_from_that_moment_on(
     assert [row[1] for row in rows(get("people", list="never"), "never seen")] == [shown]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [RANGE, {"list": "recent", "days": "1"}, {"list": "inactive", "days": "1"}, {"list": "never"}],
+)
+def test_search_finds_everyone_unless_told_otherwise(world, query):
+    for number in (3, 9):
+        name = name_of(number)
+        found = get("people", **query, q=name)
+        assert names_in(found) == {name}
+        assert f"Search for “{name}” among all users" in text(found)
+        assert "1 user." in text(found)
+    listed = names_in(get("people", **query))
+    for number in (3, 9):
+        name = name_of(number)
+        assert names_in(get("people", **query, q=name, among="list")) == {name} & listed
+
+
+def test_search_says_in_which_list_it_was_made(world):
+    found = text(get("people", list="inactive", days="12", q="user", among="list"))
+    assert "Search for “user”: Users who were seen, but not in the last 12 days" in found
+
+
+def test_search_stays_in_the_segment(world, settings):
+    settings.SOUVENIRS_SEGMENTS = {"some": Q(pk=pk_of(9))}
+    assert names_in(get("people", q="user", segment="some")) == {name_of(9)}
+
+
+@pytest.mark.parametrize("order", ["name", "seen", "days"])
+def test_search_in_any_order_is_counted(world, order):
+    found = get("people", **RANGE, q="user", order=order)
+    assert len(names_in(found)) == 9
+    assert "9 users." in text(found)
+
+
+def days_in(response):
+    return {row[0]: int(row[-1]) for row in rows(response, "<caption") if row[0] != "No users."}
+
+
+@pytest.mark.parametrize("is_digested", [False, True])
+def test_active_days_are_those_of_the_insight(world, is_digested):
+    if is_digested:
+        digest()
+    by_key = dict(most_active(START, END, limit=None).users)
+    expected = {
+        user.get_username(): by_key.get(user.pk, 0)
+        for user in get_user_model()._default_manager.all()
+    }
+    active = {name: days for name, days in expected.items() if days}
+    for order in ("name", "seen", "days", "-days"):
+        assert days_in(get("people", **RANGE, order=order)) == active, order
+        assert days_in(get("people", **RANGE, order=order, q="user")) == expected, order
+
+
+@pytest.mark.parametrize("more", [{}, {"q": "user"}])
+def test_list_is_sorted_by_active_days_page_by_page(world, monkeypatch, more):
+    whole = {
+        sign: days_in(get("people", **RANGE, **more, order=f"{sign}days")) for sign in ("", "-")
+    }
+    for sign, found in whole.items():
+        assert list(found.values()) == sorted(found.values(), reverse=sign == "-")
+    monkeypatch.setattr(userlists, "PER_PAGE", 2)
+    monkeypatch.setattr(views, "PER_PAGE", 2)
+    for sign, found in whole.items():
+        pages = [
+            get("people", **RANGE, **more, order=f"{sign}days", page=str(number))
+            for number in range(1, 6)
+        ]
+        assert [item for page in pages for item in days_in(page).items()] == list(found.items())
+
+
+def test_most_active_users_are_asked_for_first(world):
+    orders = {query_of(url)["order"] for url in links(get("people", **RANGE), "days&")}
+    orders |= {query_of(url)["order"] for url in links(get("people", **RANGE), "order=-days")}
+    assert orders == {"-days"}
+    again = links(get("people", **RANGE, order="-days"), "order=days")
+    assert {query_of(url)["order"] for url in again} == {"days"}
+
+
+@pytest.mark.parametrize("name", ["recent", "inactive", "never"])
+def test_lists_without_a_range_have_no_active_days(world, name):
+    assert "Active days" not in text(get("people", list=name))
+    response = get("people", list=name, order="days")
+    assert response.status_code == 400
+    assert f"does not apply to the list {name}" in text(response)
+
+
+def test_active_days_of_long_ranges_are_not_counted(world):
+    longest = {"from": "2024-05-14", "to": "2025-06-18"}
+    assert days_in(get("people", **longest))
+    longer = {**longest, "from": "2024-05-13"}
+    assert "Active days are only counted in ranges of up to 400 days." in text(
+        get("people", **longer)
+    )
+    refused = get("people", **longer, order="-days")
+    assert refused.status_code == 400
+    assert "counted in up to 400 days, not in 401" in text(refused)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_list_is_shown_where_active_days_are_unknown(world):
+    digest()
+    list(Pruner(NOW).run())
+    query = {"from": "2025-03-01T00:00:00Z", "to": "2025-04-01T00:00:00Z", "tz": "Asia/Kolkata"}
+    response = get("people", **query)
+    assert names_in(response)
+    assert "The active days are unknown in this time zone" in text(response)
+    assert get("people", **query, order="-days").status_code == 400
+
+
+def test_totals_of_the_lists_of_the_last_days(world):
+    cutoff = NOW - timedelta(days=12)
+    recent = active_users(cutoff, None)
+    gone = active_users(None, cutoff) - recent
+    for order in ("name", "-seen"):
+        for name, users in {"recent": recent, "inactive": gone}.items():
+            found = text(get("people", list=name, days="12", order=order))
+            assert f"{len(users)} user" in found
+            assert "Deleted users are counted" in found
+    assert "1 user." in text(get("people", list="never"))
+    assert "Deleted users" not in text(get("people", list="never"))
+
+
+def test_totals_end_with_the_last_page(world, monkeypatch):
+    monkeypatch.setattr(userlists, "MAX_ROWS", 8)
+    assert "9 users" not in text(get("people", q="user"))
+    monkeypatch.setattr("souvenirs.pages.sections.users.MAX_ROWS", 8)
+    assert "More than 8 users." in text(get("people", q="user"))
+    monkeypatch.setattr(userlists, "MAX_ROWS", 9)
+    assert "9 users." in text(get("people", q="user"))
+
+
+def test_inactive_users_come_newest_first(world, leave):
+    leave((8, NOW - timedelta(days=2)))
+    newest = get("people", list="inactive", days="1")
+    explicit = get("people", list="inactive", days="1", order="-seen")
+    assert len(names_in(newest)) > 2
+    assert rows(newest, "<caption") == rows(explicit, "<caption")
+    assert 'aria-sort="descending"' in newest.content.decode()
+    assert rows(get("people", list="inactive", days="1", order="name"), "<caption") != rows(
+        newest, "<caption"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ({"from": "2025-06-01", "to": "2025-06-18"}, None),
+        ({"from": "2025-06-01", "to": "2025-06-19"}, "so far"),
+        ({"from": "2025-06-01", "to": "2025-06-18", "list": "churned", "of": "2025-06"}, "so far"),
+        ({"from": "2025-04-01", "to": "2025-05-10", "list": "churned", "of": "2025-05"}, "cut off"),
+        ({"from": "2025-04-01", "to": "2025-06-01", "list": "churned", "of": "2025-05"}, None),
+        ({**RANGE, "list": "cohort", "of": "2025-02"}, None),
+        ({**RANGE, "list": "cohort", "of": "2025-06"}, "so far"),
+        ({**RANGE, "list": "cohort", "of": "2025-02", "offset": "3"}, None),
+        (
+            {"from": "2025-01-01", "to": "2025-05-10", "list": "cohort", "of": "2025-02"}
+            | {"offset": "3"},
+            "cut off",
+        ),
+    ],
+)
+def test_captions_say_what_is_incomplete(world, query, word):
+    [caption, *_] = re.findall(
+        r"<caption[^>]*>(.*?)</caption>", get("people", **query).content.decode()
+    )
+    assert (re.findall(r"\((so far|cut off)\)$", caption) or [None]) == [word]
+
+
+def test_files_have_totals_and_active_days(world):
+    [row] = json.loads(get("people", **RANGE, q=name_of(9), format="json").content)["rows"]
+    assert row["active_days"] == 0
+    found = json.loads(get("people", list="inactive", days="12", format="json").content)
+    assert found["total"] == len(found["rows"])
+    assert "active_days" not in found["rows"][0]
+    assert "active_days" not in get("people", list="never", format="csv").content.decode()
+
+
 @pytest.mark.parametrize("query", [{"list": "cohort"}, {"list": "new", "of": "1999-01"}])
 def test_no_such_number(world, query):
     response = get("people", **RANGE, **query)
@@ -711,7 +897,7 @@ def test_people_as_files(world):
     expected = growth(START, END).users("2025-01", "new")
     lines = csv.content.decode().splitlines()
     registered = "registered," if userlists.orders().get("joined") else ""
-    assert lines[0] == f"id,username,{registered}last_seen"
+    assert lines[0] == f"id,username,{registered}last_seen,active_days"
     assert {line.split(",")[0] for line in lines[1:]} == {str(key) for key in expected}
     response = get("people", **RANGE, list="new", of="2025-01", format="json")
     assert f'"total": {len(expected)}' in response.content.decode()
@@ -1002,7 +1188,7 @@ def test_queries_do_not_grow_with_the_range(
     ranges = [RANGE, {"from": "2024-01-01", "to": "2025-06-18"}] if name != "health" else [{}]
     most = 8 if HAS_DJANGOS_USER else 12
     for each in ranges:
-        more = {"people": 1, "health": 1}.get(name, 0)
+        more = {"people": 6, "health": 1}.get(name, 0)
         with django_assert_max_num_queries(most + more):
             assert get(name, **each, **query).status_code == 200
 
@@ -1067,7 +1253,7 @@ def test_admin_is_for_staff_with_the_permission(world, client):
 
 @with_the_admin
 @pytest.mark.parametrize("is_digested", [False, True])
-def test_whole_page_takes_twelve_queries_and_health_ten(
+def test_whole_page_takes_twelve_queries_and_people_eighteen(
     world, client, settings, is_digested, django_assert_max_num_queries
 ):
     settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[1, 5])}
@@ -1085,7 +1271,8 @@ def test_whole_page_takes_twelve_queries_and_health_ten(
         if name not in ("billing", "health"):
             queries = [*queries, *({**query, "segment": "few"} for query in queries)]
         for query in queries:
-            with django_assert_max_num_queries(10 if name == "health" else 12):
+            most = {"health": 10, "people": 18}.get(name, 12)
+            with django_assert_max_num_queries(most):
                 response = client.get(reverse(f"admin:souvenirs_{name}"), query)
             assert response.status_code == 200
 

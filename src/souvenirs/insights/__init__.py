@@ -34,6 +34,8 @@ from .stickiness import Stickiness, StickinessOfPeriod, stickiness
 
 # isort: off
 # Names that are not in ``__all__`` are for the pages, the API and the commands, not public.
+from .daysorder import count_active_days as count_active_days
+from .daysorder import page_by_active_days as page_by_active_days
 from .growth import GrowthPart as GrowthPart, plan_growth as plan_growth
 from .results import Plan as Plan, ratio as ratio, results_of as results_of
 from .retention import CohortBy as CohortBy, Mode as Mode, Reference as Reference

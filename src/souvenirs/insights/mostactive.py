@@ -97,7 +97,7 @@ def most_active(
         active = ActiveUsers.union(slices)
         wanted = len(active) if limit is None else min(limit, len(active))
         found: list[tuple[int, ActiveUsers]] = []
-        for days, among in _descending(slices, active):
+        for days, among in by_days(slices, active, is_descending=True):
             found.append((days, among))
             if sum(len(each) for _, each in found) >= wanted:
                 break
@@ -114,10 +114,10 @@ def most_active(
     return segmented(make, active_users_each(timeline.ranges, users), by, exclusive)
 
 
-def _descending(
-    slices: Sequence[ActiveUsers], among: ActiveUsers, days: int = 0
+def by_days(
+    slices: Sequence[ActiveUsers], among: ActiveUsers, is_descending: bool, days: int = 0
 ) -> Iterator[tuple[int, ActiveUsers]]:
-    """Generate the users with each number in the slices, the greatest number first.
+    """Generate the users with each number in the slices, in the order of the numbers.
 
     ``among`` are those whose greater digits make up ``days``. Only the users generated so far have
     been told apart from the others.
@@ -128,5 +128,6 @@ def _descending(
         yield days, among
         return
     *lower, digit = slices
-    yield from _descending(lower, among & digit, days | 1 << len(lower))
-    yield from _descending(lower, among - digit, days)
+    parts = [(among - digit, days), (among & digit, days | 1 << len(lower))]
+    for users, number in reversed(parts) if is_descending else parts:
+        yield from by_days(lower, users, is_descending, number)

@@ -19,7 +19,7 @@ from ..counting import segment_names
 from ..web import InvalidParameter, Parameters, QueryForm, RangeForm, fields, shared
 from .formats import number
 from .links import Mount
-from .userlists import MAX_ROWS, PER_PAGE
+from .userlists import DAYS, MAX_ROWS, PER_PAGE, SEEN
 
 #: The maximum number of periods on a page, and of cohorts.
 MAX_PERIODS = 400
@@ -195,8 +195,16 @@ class PeopleForm(PageForm, RangeForm):
     q = fields.TextField(
         label=gettext_lazy("Search names"), widget=forms.TextInput({"type": "search"}), strip=False
     )
+    among = fields.ChoiceField(
+        label=gettext_lazy("Search in"),
+        initial="everyone",
+        choices=[("everyone", gettext_lazy("All users")), ("list", gettext_lazy("This list"))],
+    )
     order = fields.ChoiceField(
-        initial="name", choices=fields.plain("name", "-name", "joined", "-joined", "seen", "-seen")
+        initial="name",
+        choices=fields.plain(
+            *(f"{sign}{name}" for name in ("name", "joined", SEEN, DAYS) for sign in ("", "-"))
+        ),
     )
     interval = shared.interval("month")
     cohort = shared.COHORT
@@ -207,6 +215,13 @@ class PeopleForm(PageForm, RangeForm):
     segment = shared.SEGMENT
     page = fields.IntegerField(initial=1, min_value=1, max_value=MAX_ROWS // PER_PAGE)
     format = fields.ChoiceField(initial="html", choices=fields.plain("html", "csv", "json"))
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if not self.errors and "order" not in self.data and data["list"] == "inactive":
+            # Those who have only just stopped coming can still be won back.
+            data["order"] = f"-{SEEN}"
+        return data
 
 
 class BillingForm(PageForm):

@@ -1,12 +1,14 @@
-"""Lists of the users behind a number, page by page.
+"""Lists of the users behind a number, and searches, page by page.
 
-A list is neither counted nor read completely: there is a next page if that page has a row. Lists
-are sorted by username, by the date of registration, or by the time users were last seen.
+Lists are sorted by username, by the date of registration, by the time users were last seen, or by
+the number of days on which they were active in the range. A list is a set of users, which is
+counted without reading their rows; users who were never seen are counted by the database, and
+those found by a search up to the last row of the last page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -15,10 +17,28 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from ..calendar import checked, outward
-from ..counting import ActiveUsers, Group, active_users, date_joined_field, queryset_of, restricted
-from ..insights import GrowthPart, growth, last_seen_many, page_by_last_seen, retention
-from ..querysets import inactive, never_seen, recently_seen
+from ..calendar import Incomplete, checked, outward, utc
+from ..counting import (
+    ActiveUsers,
+    Group,
+    active_users,
+    active_users_each,
+    date_joined_field,
+    queryset_of,
+    restricted,
+)
+from ..insights import (
+    Cohort,
+    GrowthOfPeriod,
+    GrowthPart,
+    count_active_days,
+    growth,
+    last_seen_many,
+    page_by_active_days,
+    page_by_last_seen,
+    retention,
+)
+from ..stores import PrunedSpan
 from ..web import InvalidParameter, Parameters, shared
 
 PER_PAGE = 50
@@ -26,8 +46,11 @@ PER_PAGE = 50
 #: The maximum number of rows on all pages; to find a user, search.
 MAX_ROWS = 10_000
 
-#: The order by the time users were last seen.
-SEEN = "seen"
+#: The maximum length of a range in which active days are counted.
+MAX_DAYS = 400
+
+#: The order by the time users were last seen, and by the number of their active days.
+SEEN, DAYS = "seen", "days"
 
 
 class UserPage(NamedTuple):
@@ -36,78 +59,198 @@ class UserPage(NamedTuple):
     users: list[Any]
     #: By primary key.
     last_seen: Mapping[Hashable, datetime | None]
-    #: The number of users, including deleted ones; None if unknown.
+    #: By primary key, without users who were not active; None if unknown or not of a range.
+    active_days: Mapping[Hashable, int] | None
+    #: The number of users; None if a search found more than ``MAX_ROWS``.
     total: int | None
+    #: Whether deleted users are included in the total.
+    counts_deleted: bool
     has_next: bool
+    #: Why the period that the list is about is incomplete.
+    incomplete: Incomplete | None
+
+
+class Members(NamedTuple):
+    """The users of a list, as a queryset, and as a set if they need not be read to have one."""
+
+    users: QuerySet[Any]
+    known: ActiveUsers | None
+    incomplete: Incomplete | None
+
+    def all(self) -> ActiveUsers:
+        return ActiveUsers(self.users) if self.known is None else self.known
+
+
+def has_days(parameters: Parameters) -> bool:
+    """Whether a list is about a range in which active days can be counted."""
+    return parameters.list not in shared.OF_DAYS and _length(parameters) <= MAX_DAYS
+
+
+def searches_everyone(parameters: Parameters) -> bool:
+    return bool(parameters.q) and parameters.among == "everyone"
 
 
 def list_users(parameters: Parameters, first: int, last: int) -> UserPage:
     """Return the users ``[first, last)`` of a list. Raises InvalidParameter."""
-    members = restricted(None, parameters.segment)
-    found = None if parameters.list in shared.OF_DAYS else _set(parameters, members)
-    if parameters.order.removeprefix("-") == SEEN and parameters.list != "never":
-        return _by_last_seen(parameters, first, last, members, found)
-    users, total = _users(parameters, members, found), None if found is None else len(found)
+    listed = _listed(parameters, restricted(None, parameters.segment))
+    order = parameters.order.removeprefix("-")
+    active_days: Mapping[Hashable, int] | None = None
+    last_seen: Mapping[Hashable, datetime | None] | None = None
+    if order == DAYS:
+        among = listed.all()
+        active_days = dict(_page_by_days(parameters, first, last + 1, among))
+        keys = list(active_days)
+    elif order == SEEN and (parameters.list != "never" or searches_everyone(parameters)):
+        among = listed.all()
+        last_seen = dict(_page_by_last_seen(parameters, first, last + 1, among))
+        keys = list(last_seen)
+    else:
+        return _page_by_field(parameters, first, last, listed)
+    shown = keys[: last - first]
+    users = _named(shown)
+    return UserPage(
+        users=users,
+        last_seen=last_seen_many(users) if last_seen is None else last_seen,
+        active_days=_active_days(parameters, users) if active_days is None else active_days,
+        total=len(among),
+        counts_deleted=listed.known is not None,
+        has_next=len(keys) > len(shown),
+        incomplete=listed.incomplete,
+    )
+
+
+def _page_by_field(parameters: Parameters, first: int, last: int, listed: Members) -> UserPage:
+    ordered = _ordered(listed.users, parameters.order)
     if parameters.q:
-        users, total = _searched(users, parameters.q), None
-    rows = list(_ordered(users, parameters.order)[first : last + 1])
-    shown = rows[: last - first]
-    return UserPage(shown, last_seen_many(shown), total, len(rows) > len(shown))
+        # One scan of the table of users answers both.
+        keys = list(ordered.values_list("pk", flat=True)[: MAX_ROWS + 1])
+        count, users, has_next = len(keys), _named(keys[first:last]), len(keys) > last
+    else:
+        rows = list(ordered[first : last + 1])
+        users, has_next = rows[: last - first], len(rows) > last - first
+        count = listed.users.count() if listed.known is None else len(listed.known)
+    total = None if parameters.q and count > MAX_ROWS else count
+    return UserPage(
+        users=users,
+        last_seen=last_seen_many(users),
+        active_days=_active_days(parameters, users),
+        total=total,
+        counts_deleted=listed.known is not None,
+        has_next=has_next,
+        incomplete=listed.incomplete,
+    )
 
 
-def _by_last_seen(
-    parameters: Parameters,
-    first: int,
-    last: int,
-    members: Group,
-    found: ActiveUsers | None,
-) -> UserPage:
-    among, total = found, None if found is None else len(found)
-    if found is None and members is not None:
-        among = ActiveUsers(members)
+def _named(keys: Sequence[Hashable]) -> list[Any]:
+    """Return the users with these keys, without those who have been deleted."""
+    named = {user.pk: user for user in ActiveUsers(keys).users()}
+    return [named[key] for key in keys if key in named]
+
+
+def _page_by_days(
+    parameters: Parameters, first: int, last: int, among: ActiveUsers
+) -> Sequence[tuple[Hashable, int]]:
+    if parameters.list in shared.OF_DAYS:
+        raise InvalidParameter(
+            "order",
+            gettext_noop("%(name)s does not apply to the list %(list)s."),
+            list=parameters.list,
+        )
+    if not has_days(parameters):
+        raise InvalidParameter(
+            "order",
+            gettext_noop(
+                "Active days are counted in up to %(most)s days, not in %(days)s: choose a shorter "
+                "range."
+            ),
+            days=_length(parameters),
+            most=MAX_DAYS,
+        )
+    return page_by_active_days(
+        first,
+        last,
+        *_range(parameters),
+        tz=parameters.zone,
+        among=among,
+        is_descending=parameters.order.startswith("-"),
+    )
+
+
+def _page_by_last_seen(
+    parameters: Parameters, first: int, last: int, among: ActiveUsers
+) -> Sequence[tuple[Hashable, datetime | None]]:
     bounds: dict[str, datetime] = {}
     if parameters.q:
-        # All of them: digests have no names.
-        users = _searched(_users(parameters, members, found), parameters.q)
-        among, total = ActiveUsers(users), None
+        pass  # digests have no names
     elif parameters.list in shared.OF_DAYS:
-        cutoff = checked(timezone.now(), "now") - timedelta(days=parameters.days)
-        bounds = {"before" if parameters.list == "inactive" else "since": cutoff}
+        bounds = {"before" if parameters.list == "inactive" else "since": _cutoff(parameters)}
     elif parameters.list == "active" and parameters.start is not None:
         # All of them were seen then, or later.
         bounds = {"since": parameters.start}
-    listed = page_by_last_seen(
+    return page_by_last_seen(
         first,
-        last + 1,
+        last,
         among=among,
-        has_never=parameters.list == "cohort",
+        has_never=parameters.list == "cohort" or searches_everyone(parameters),
         is_descending=parameters.order.startswith("-"),
         **bounds,
     )
-    shown = dict(listed[: last - first])
-    named = {user.pk: user for user in ActiveUsers(shown).users()}
-    rows = [named[key] for key in shown if key in named]
-    return UserPage(rows, shown, total, len(listed) > len(shown))
 
 
-def _users(parameters: Parameters, members: Group, found: ActiveUsers | None) -> QuerySet[Any]:
-    """Return the users of a list; lists over the last N days have no set of their own."""
-    if found is not None:
-        return found.users()
+def _active_days(parameters: Parameters, users: Sequence[Any]) -> Mapping[Hashable, int] | None:
+    if not has_days(parameters):
+        return None
+    try:
+        return count_active_days(users, *_range(parameters), tz=parameters.zone)
+    except PrunedSpan:
+        return None
+
+
+def _length(parameters: Parameters) -> int:
+    """Return the length of the range in days, rounded up."""
+    start, end = _range(parameters)
+    return -((checked(start, "start") - checked(end, "end")) // timedelta(days=1))
+
+
+def _range(parameters: Parameters) -> tuple[datetime, datetime]:
+    return outward(cast(datetime, parameters.start)), outward(cast(datetime, parameters.end))
+
+
+def _cutoff(parameters: Parameters) -> datetime:
+    return checked(timezone.now(), "now") - timedelta(days=parameters.days)
+
+
+def _listed(parameters: Parameters, members: Group) -> Members:
+    """Return the users of a list, or those found by a search."""
+    if searches_everyone(parameters):
+        return Members(_searched(queryset_of(members), parameters.q), None, None)
     if parameters.list == "never":
-        return never_seen(queryset_of(members))
-    of_list = recently_seen if parameters.list == "recent" else inactive
-    return of_list(timedelta(days=parameters.days), queryset_of(members))
+        listed = Members(active_users().without(queryset_of(members)), None, None)
+    else:
+        known, incomplete = _set(parameters, members)
+        listed = Members(known.users(), known, incomplete)
+    if parameters.q:
+        return listed._replace(users=_searched(listed.users, parameters.q), known=None)
+    return listed
 
 
 def _searched(users: QuerySet[Any], words: str) -> QuerySet[Any]:
     return users.filter(**{f"{get_user_model().USERNAME_FIELD}__icontains": words})
 
 
-def _set(parameters: Parameters, members: Group) -> ActiveUsers:
-    start, end = _outward(parameters.start), _outward(parameters.end)
+def _set(parameters: Parameters, members: Group) -> tuple[ActiveUsers, Incomplete | None]:
+    """Return the users of a list, and why its period is incomplete."""
+    if parameters.list in shared.OF_DAYS:
+        cutoff = outward(_cutoff(parameters))
+        bounds = [(cutoff, None), (None, cutoff)]
+        # Like the querysets of these names, which count users of pruned souvenirs as seen earlier.
+        recent, earlier = active_users_each(bounds, members, rounded=True)
+        return (recent, None) if parameters.list == "recent" else (earlier - recent, None)
+    start, end = _range(parameters)
     if parameters.list == "active":
-        return active_users(start, end, members)
+        is_running = utc(checked(end, "end")) > utc(checked(timezone.now(), "now"))
+        return active_users(start, end, members), "running" if is_running else None
+    label = parameters.of or ""
     try:
         if parameters.list == "cohort":
             cohorts = retention(
@@ -119,23 +262,27 @@ def _set(parameters: Parameters, members: Group) -> ActiveUsers:
                 tz=parameters.zone,
                 users=members,
             )
-            return cohorts.users(parameters.of or "", parameters.offset)
+            users = cohorts.users(label, parameters.offset)
+            if parameters.offset is not None:
+                return users, cohorts.period(label, parameters.offset).incomplete
+            return users, _incomplete(cohorts.cohorts, label)
         periods = growth(
             start, end, interval=parameters.interval, tz=parameters.zone, users=members
         )
-        return periods.users(parameters.of or "", cast(GrowthPart, parameters.list))
+        users = periods.users(label, cast(GrowthPart, parameters.list))
     except LookupError:
         raise InvalidParameter(
             "of", gettext_noop("No such number: follow a link from a table.")
         ) from None
+    return users, _incomplete(periods.periods, label)
 
 
-def _outward(moment: datetime | None) -> datetime | None:
-    return None if moment is None else outward(moment)
+def _incomplete(rows: Sequence[Cohort | GrowthOfPeriod], label: str) -> Incomplete | None:
+    return next(row.period.incomplete for row in rows if row.period.label == label)
 
 
 def orders() -> dict[str, str]:
-    """Return the database field of each order, except the order of last seen."""
+    """Return the database field of each order that has one."""
     fields = {"name": get_user_model().USERNAME_FIELD}
     joined = date_joined_field()
     if joined is not None:

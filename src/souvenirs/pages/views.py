@@ -61,7 +61,7 @@ from .forms import (
     zone_options,
 )
 from .links import PAGES, Mount, PageRequest
-from .userlists import MAX_ROWS, PER_PAGE, list_users, orders
+from .userlists import MAX_ROWS, PER_PAGE, UserPage, list_users, orders
 
 OUTSIDE = Mount()
 
@@ -261,13 +261,20 @@ def _people_file(parameters: Parameters) -> HttpResponse:
             "username": name_of(user),
             **({"registered": timestamp(getattr(user, joined), parameters.zone)} if joined else {}),
             "last_seen": timestamp(found.last_seen[user.pk], parameters.zone),
+            **_days_of(found, user),
         }
         for user in found.users
     ]
     if parameters.format == "csv":
         registered = ["registered"] if joined else []
-        return csv_response("people", ["id", "username", *registered, "last_seen"], rows)
-    return JsonResponse({"total": found.total, "rows": rows})
+        days = ["active_days"] if found.active_days is not None else []
+        columns = ["id", "username", *registered, "last_seen", *days]
+        return csv_response("people", columns, rows)
+    return JsonResponse({"total": found.total, "incomplete": found.incomplete, "rows": rows})
+
+
+def _days_of(found: UserPage, user: Any) -> dict[str, int]:
+    return {} if found.active_days is None else {"active_days": found.active_days.get(user.pk, 0)}
 
 
 REPORTS = {

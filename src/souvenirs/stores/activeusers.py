@@ -196,15 +196,20 @@ class ActiveUsers(Set[Hashable]):
         return queryset.exclude(IsMember("pk", self))
 
     @classmethod
-    def first_keys(cls, sets: Iterable[ActiveUsers], limit: int) -> list[tuple[int, Hashable]]:
+    def first_keys(
+        cls, sets: Iterable[ActiveUsers], limit: int, skip: int = 0
+    ) -> list[tuple[int, Hashable]]:
         """Return the first primary keys of disjoint sets, each with the position of its set.
 
-        Up to ``limit`` in all, in the order of :meth:`page`, with one look-up.
+        Up to ``limit`` in all, in the order of :meth:`page`, with one look-up. The first ``skip``
+        users of the first set are left out.
         """
         numbers, loan = comparable(list(sets))
         chosen: list[tuple[int, int]] = []
         for place, users in enumerate(numbers):
-            chosen += [(place, number) for number in users.page(0, limit - len(chosen))]
+            passed = skip if place == 0 else 0
+            page = users.page(passed, passed + limit - len(chosen))
+            chosen += [(place, number) for number in page]
         keys = cls.of(UserSet.from_ids(number for _, number in chosen), loan)._key_of_each()
         return [(place, keys[number]) for place, number in chosen if number in keys]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from django.utils import timezone
@@ -10,25 +10,37 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ...calendar import checked, local
-from ...web import Parameters, name_of
-from ..formats import DASH, minute, number
+from ...web import Parameters, name_of, shared
+from ..formats import DASH, incomplete_word, minute, number
 from ..links import PageRequest
 from ..tables import Column, Download, PageTable, TableCell
-from ..userlists import SEEN, UserPage, orders
+from ..userlists import (
+    DAYS,
+    MAX_DAYS,
+    MAX_ROWS,
+    SEEN,
+    UserPage,
+    has_days,
+    orders,
+    searches_everyone,
+)
 
 
 def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) -> PageTable:
     """Return a page of a list; ``own`` are the parameters to keep in its links."""
     parameters, mount = page.parameters, page.mount
     has_joined, now = "joined" in orders(), timezone.now()
+    days = people.active_days
 
-    def column(name: str, label: str) -> Column:
+    def column(name: str, label: str, *, is_number: bool = False) -> Column:
         is_current = parameters.order.removeprefix("-") == name
         is_reverse = parameters.order.startswith("-")
         order = ("descending" if is_reverse else "ascending") if is_current else ""
-        following = f"-{name}" if is_current and not is_reverse else name
+        # The greatest number of days is asked for first.
+        is_next_reverse = not is_reverse if is_current else name == DAYS
+        following = f"-{name}" if is_next_reverse else name
         url = mount.url("people", {**own, "order": following})
-        return Column(label, is_number=False, url=url, order=order)
+        return Column(label, is_number=is_number, url=url, order=order)
 
     def word(text: str) -> TableCell:
         return TableCell(text, kind="word")
@@ -50,28 +62,20 @@ def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) ->
             TableCell(name_of(user), is_header=True, url=page.user_url(user)),
             *([word(registered(getattr(user, orders()["joined"])))] if has_joined else []),
             word(seen(people.last_seen[user.pk])),
+            *([] if days is None else [TableCell(number(days.get(user.pk, 0)))]),
         ]
         for user in people.users
     ]
-    notes = []
-    if people.total is not None:
-        notes.append(
-            ngettext(
-                "%(users)s user. Deleted users are counted, but not listed.",
-                "%(users)s users. Deleted users are counted, but not listed.",
-                people.total,
-            )
-            % {"users": number(people.total)}
-        )
     return PageTable(
-        caption=_caption(parameters),
+        caption=_caption(parameters, people),
         columns=[
             column("name", _("User")),
             *([column("joined", _("Registered"))] if has_joined else []),
             column(SEEN, _("Last seen")),
+            *([] if days is None else [column(DAYS, _("Active days"), is_number=True)]),
         ],
         rows=rows,
-        notes=notes,
+        notes=list(_notes(parameters, people)),
         downloads=[
             Download(name, mount.url("people", {**own, "format": name.lower()}))
             for name in ("CSV", "JSON")
@@ -80,7 +84,33 @@ def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) ->
     )
 
 
-def _caption(parameters: Parameters) -> str:
+def _notes(parameters: Parameters, people: UserPage) -> Iterator[str]:
+    if people.total is None:
+        yield _("More than %(users)s users.") % {"users": number(MAX_ROWS)}
+    else:
+        counted = ngettext("%(users)s user.", "%(users)s users.", people.total)
+        if people.counts_deleted:
+            counted = ngettext(
+                "%(users)s user. Deleted users are counted, but not listed.",
+                "%(users)s users. Deleted users are counted, but not listed.",
+                people.total,
+            )
+        yield counted % {"users": number(people.total)}
+    if people.active_days is None and parameters.list not in shared.OF_DAYS:
+        if has_days(parameters):
+            yield _(
+                "The active days are unknown in this time zone: a digest of pruned souvenirs spans "
+                "midnight."
+            )
+        else:
+            yield _("Active days are only counted in ranges of up to %(most)s days.") % {
+                "most": number(MAX_DAYS)
+            }
+
+
+def _caption(parameters: Parameters, people: UserPage) -> str:
+    if searches_everyone(parameters):
+        return _("Search for “%(words)s” among all users") % {"words": parameters.q}
     days = ngettext("in the last day", "in the last %(days)s days", parameters.days) % {
         "days": number(parameters.days)
     }
@@ -102,4 +132,9 @@ def _caption(parameters: Parameters) -> str:
             "Users of the cohort %(period)s who were active %(offset)s periods later",
             parameters.offset,
         )
-    return caption % {"days": days, "period": parameters.of, "offset": parameters.offset}
+    caption %= {"days": days, "period": parameters.of, "offset": parameters.offset}
+    if people.incomplete:
+        caption = f"{caption} ({incomplete_word(people.incomplete)})"
+    if parameters.q:
+        return _("Search for “%(words)s”: %(list)s") % {"words": parameters.q, "list": caption}
+    return caption
