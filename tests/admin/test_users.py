@@ -446,3 +446,12 @@ def test_search_and_sorting_go_together(boss, monkeypatch):
     order = -place(boss.get(url()))
     response = boss.get(url(), {"q": "user", "o": order, "last-seen": "30"})
     assert listed(response) == [pk_of(number) for number in (4, 5, 6, 7)]
+
+
+def test_page_of_a_user_leads_back_to_the_list_of_people(world, settings):
+    user = MODEL._default_manager.get(pk=pk_of(1))
+    settings.ROOT_URLCONF = "tests.urls"
+    link = f'href="{reverse("admin:souvenirs_people")}"'
+    assert link in Admin(MODEL, admin.site).active_year(user)
+    settings.ROOT_URLCONF = type("WithoutPages", (), {"urlpatterns": []})
+    assert "href" not in Admin(MODEL, admin.site).active_year(user)

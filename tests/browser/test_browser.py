@@ -1,6 +1,7 @@
 """What a person does with the pages, and what they see."""
 
 import csv
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,16 @@ def test_chart_says_what_is_under_the_pointer(visit):
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_from_right_to_left(visit, settings, width):
+def test_from_right_to_left(visit, settings, tmp_path, width):
+    """With a catalogue of the project: without one, the pages are in English."""
+    folder = tmp_path / "he/LC_MESSAGES"
+    folder.mkdir(parents=True)
+    source = 'msgctxt "the code of the language of this catalogue"\nmsgid "en"\nmsgstr "he"\n'
+    (folder / "django.po").write_text(
+        f'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8"\n\n{source}'
+    )
+    subprocess.run(["msgfmt", "-o", folder / "django.mo", folder / "django.po"], check=True)
+    settings.LOCALE_PATHS = [tmp_path]
     settings.LANGUAGE_CODE = "he"
     visitor = visit(width)
     for name, path in PAGES.items():

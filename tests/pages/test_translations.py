@@ -13,6 +13,7 @@ from django.utils.translation.template import templatize
 
 import souvenirs
 from souvenirs.pages.forms import message
+from souvenirs.pages.language import page_language
 from souvenirs.web import InvalidParameter
 from tests.conftest import at
 from tests.pages.test_pages import RANGE, get, text
@@ -218,3 +219,54 @@ def test_several_days_in_german():
             "in den letzten %(days)s Tagen"
         )
         assert _("No users.") == "Keine Benutzer."
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_catalogue_names_its_language(language):
+    with translation.override(language):
+        assert page_language() == language
+
+
+@pytest.mark.parametrize(
+    ("active", "expected"),
+    [
+        ("en", "en"),
+        ("en-gb", "en-gb"),
+        ("de-at", "de-at"),
+        ("it", "en"),
+        ("he", "en"),
+        (None, None),
+    ],
+)
+def test_language_without_a_catalogue_is_english(active, expected):
+    with translation.override(active):
+        assert page_language() == expected
+
+
+@pytest.mark.parametrize("active", ["it", "he"])
+def test_language_of_the_site_does_not_stand_in_for_another(settings, active):
+    settings.LANGUAGE_CODE = "de"
+    with translation.override(active):
+        assert page_language() == "en"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("language", "foreign"), [("it", ["giugno", "gennaio"]), ("he", ["יוני", "ינואר"])]
+)
+def test_page_is_in_english_as_a_whole(leave, language, foreign):
+    leave((1, at(2025, 1, 1)))
+    with translation.override(language):
+        for name in ("overview", "people", "retention", "health"):
+            response = get(name, **({} if name == "health" else RANGE))
+            html = response.content.decode()
+            assert response["Content-Language"] == "en"
+            assert '<html lang="en" dir="ltr">' in html
+            assert [word for word in foreign if word in html.lower()] == []
+        assert translation.get_language() == language
+
+
+@pytest.mark.django_db
+def test_page_names_its_language():
+    with translation.override("de"):
+        assert get("health")["Content-Language"] == "de"

@@ -156,9 +156,21 @@ def test_page_asks_nobody_to_sign_in():
     assert response["Cache-Control"] == "private, no-store"
 
 
-def test_page_refuses_who_may_not():
-    with pytest.raises(PermissionDenied):
-        page_view(request_of(Person()))
+@pytest.mark.parametrize("permission", [VIEW_USAGE, VIEW_PEOPLE])
+def test_page_says_which_permission_is_missing(permission):
+    response = for_pages(permission)(answer)(request_of(Person()))
+    assert response.status_code == 403
+    assert response["Cache-Control"] == "private, no-store"
+    text = response.content.decode()
+    assert f"you need the permission {permission}: ask an administrator" in text
+    assert "the numbers" not in text
+    assert 'href="/souvenirs/"' not in text
+
+
+def test_page_without_people_leads_to_the_numbers():
+    response = for_pages(VIEW_PEOPLE)(answer)(request_of(HOLDER))
+    assert response.status_code == 403
+    assert 'href="/souvenirs/"' in response.content.decode()
 
 
 def test_page_is_for_who_may():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from django.db.models import OrderBy, QuerySet
 from django.forms import Media
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import NoReverseMatch
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -24,7 +26,7 @@ from ..calendar import WEEK, calendar_start, checked, local, outward, zone_for
 from ..checks import NotMigrated, migrated
 from ..conf import conf
 from ..insights import active_days, last_seen, last_seen_many
-from ..pages import DASH, error_context, error_message, minute, weeks
+from ..pages import DASH, Mount, error_context, error_message, minute, weeks
 from ..querysets import inactive, never_seen, recently_seen
 from ..sets import CorruptDigest
 from ..stores import PrunedSpan, get_store
@@ -129,7 +131,10 @@ class LastSeenAdminMixin(ModelAdmin):
     @admin.display(description=_("Active days"))
     def active_year(self, user: Any) -> SafeString:
         """Return the calendar strip of the days on which a user was active."""
-        return render_to_string("souvenirs/dashboard/year.html", _year(user))
+        context = _year(user)
+        with suppress(NoReverseMatch):  # an admin site without the pages
+            context["people_url"] = Mount(self.admin_site).url("people")
+        return render_to_string("souvenirs/dashboard/year.html", context)
 
     @property
     def last_seen_column(self) -> Any:

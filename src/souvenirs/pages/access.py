@@ -9,21 +9,25 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import render, resolve_url
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from ..decorators import souvenirs_exempt
-from ..web import View, may, private, refused_method
+from ..web import VIEW_USAGE, View, may, private, refused_method
+from .language import ENGLISH, in_page_language
+from .links import OUTSIDE, Mount
 
 
 def for_pages(permission: str) -> Callable[[View], View]:
     """Decorate the view of a read-only page, for users with a permission.
 
-    Anonymous users are redirected to the sign-in page; without the permission the view raises
-    PermissionDenied. Pages are not cached, and requests are not recorded as activity.
+    Anonymous users are redirected to the sign-in page; those without the permission are told which
+    one they lack. Pages are not cached, and requests are not recorded as activity. A page is in
+    English if there is no translation into the language of the request.
     """
 
     def decorate(view: View) -> View:
@@ -33,14 +37,36 @@ def for_pages(permission: str) -> Callable[[View], View]:
             user = getattr(request, "user", None)
             if not getattr(user, "is_authenticated", False):
                 return private(redirect_to_login(request.get_full_path(), login_url()))
-            if not may(user, permission):
-                raise PermissionDenied
+            with in_page_language():
+                response = answer(request, *args, **kwargs)
+                # Before LocaleMiddleware names the language of the request.
+                response.headers.setdefault("Content-Language", get_language() or ENGLISH)
+            return private(response)
+
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not may(request.user, permission):
+                return denied(request, permission, *args, **kwargs)
             refused = refused_method(request)
-            return private(view(request, *args, **kwargs) if refused is None else refused)
+            return view(request, *args, **kwargs) if refused is None else refused
 
         return guarded
 
     return decorate
+
+
+def denied(request: HttpRequest, permission: str, mount: Mount = OUTSIDE) -> HttpResponse:
+    """Return a page that says which permission is missing, and where to ask for it."""
+    sentence = _(
+        "To see this page, you need the permission %(permission)s: ask an administrator of this "
+        "site to grant it to you."
+    )
+    context = {
+        **mount.context(request),
+        "title": _("Permission denied"),
+        "sentence": sentence % {"permission": permission},
+        "overview_url": mount.url("overview") if may(request.user, VIEW_USAGE) else "",
+    }
+    return render(request, "souvenirs/dashboard/denied.html", context, status=403)
 
 
 def login_url() -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from unicodedata import bidirectional
 
 from django.utils.formats import date_format, number_format
+from django.utils.translation import get_language_bidi, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from ..calendar import Incomplete
+
+#: The classes of the letters that are written from right to left, and of what makes others so.
+RIGHT_TO_LEFT = {"R", "AL", "RLE", "RLO", "RLI"}
 
 #: Stands for an unknown number.
 DASH = "–"  # noqa: RUF001
@@ -60,3 +64,13 @@ def stretched(size: float) -> str:
             return f"{number(size, 0 if unit == 'B' else 1)} {unit}"
         size /= 1000
     return f"{number(size, 1)} TB"
+
+
+def isolated(text: str) -> str:
+    """Return a text of the site, such as a name, that does not reorder the text around it.
+
+    Unicode's isolates also work where there are no elements, as in options and attributes.
+    """
+    if get_language_bidi() or any(bidirectional(each) in RIGHT_TO_LEFT for each in text):
+        return f"\u2068{text}\u2069"
+    return text

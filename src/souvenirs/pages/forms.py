@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from ..counting import segment_names
 from ..web import InvalidParameter, Parameters, QueryForm, RangeForm, fields, shared
-from .formats import number
+from .formats import isolated, number
 from .links import Mount
 from .userlists import DAYS, MAX_ROWS, PER_PAGE, SEEN
 
@@ -130,6 +130,7 @@ def _offered(name: str, field: fields.ChoiceField, value: str) -> list[tuple[str
     labels = field.labels()
     choices = [(key, label) for key, label in labels.items() if name != "list" or key in LISTS]
     if name == "segment":
+        choices = [(key, isolated(label)) for key, label in choices]
         choices.insert(0, ("", _("All users")))
     if value not in dict(choices):
         choices.append((value, labels.get(value, value)))

@@ -51,6 +51,10 @@ class Mount:
         return {**self.admin_site.each_context(request), "base_template": "admin/base_site.html"}
 
 
+#: The pages in a project's URLconf.
+OUTSIDE = Mount()
+
+
 @dataclass(frozen=True)
 class PageRequest:
     """The parameters, user and URLs of a page, for its links."""

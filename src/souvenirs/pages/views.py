@@ -47,7 +47,7 @@ from ..web import (
 from . import figures, sections
 from .access import for_pages
 from .errors import error_context
-from .formats import day, minute, number
+from .formats import day, isolated, minute, number
 from .forms import (
     MAX_COHORTS,
     MAX_PERIODS,
@@ -60,10 +60,8 @@ from .forms import (
     message,
     zone_options,
 )
-from .links import PAGES, Mount, PageRequest
+from .links import OUTSIDE, PAGES, Mount, PageRequest
 from .userlists import MAX_ROWS, PER_PAGE, UserPage, list_users, orders
-
-OUTSIDE = Mount()
 
 #: The parameters of each page, by name.
 FORMS: dict[str, type[PageForm]] = {}
@@ -145,7 +143,7 @@ def _known(query: Context, form: type[PageForm]) -> Context:
 
 def _shown(parameters: Parameters) -> Context:
     """The time zone, and the range and segment if there are any."""
-    said: Context = {"zone": str(parameters.zone), "segment": parameters.segment}
+    said: Context = {"zone": str(parameters.zone), "segment": isolated(parameters.segment or "")}
     if parameters.start and parameters.end:
         words = {"start": _written(parameters.start), "end": _written(parameters.end)}
         said["range"] = _("From %(start)s, before %(end)s") % words

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from ...calendar import checked, local
 from ...web import Parameters, name_of, shared
-from ..formats import DASH, incomplete_word, minute, number
+from ..formats import DASH, incomplete_word, isolated, minute, number
 from ..links import PageRequest
 from ..tables import Column, Download, PageTable, TableCell
 from ..userlists import (
@@ -59,7 +59,7 @@ def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) ->
 
     rows = [
         [
-            TableCell(name_of(user), is_header=True, url=page.user_url(user)),
+            TableCell(isolated(name_of(user)), is_header=True, url=page.user_url(user)),
             *([word(registered(getattr(user, orders()["joined"])))] if has_joined else []),
             word(seen(people.last_seen[user.pk])),
             *([] if days is None else [TableCell(number(days.get(user.pk, 0)))]),
@@ -80,6 +80,7 @@ def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) ->
             Download(name, mount.url("people", {**own, "format": name.lower()}))
             for name in ("CSV", "JSON")
         ],
+        kind="people",
         nothing=_("No users."),
     )
 
@@ -110,7 +111,7 @@ def _notes(parameters: Parameters, people: UserPage) -> Iterator[str]:
 
 def _caption(parameters: Parameters, people: UserPage) -> str:
     if searches_everyone(parameters):
-        return _("Search for “%(words)s” among all users") % {"words": parameters.q}
+        return _("Search for “%(words)s” among all users") % {"words": isolated(parameters.q)}
     days = ngettext("in the last day", "in the last %(days)s days", parameters.days) % {
         "days": number(parameters.days)
     }
@@ -136,5 +137,8 @@ def _caption(parameters: Parameters, people: UserPage) -> str:
     if people.incomplete:
         caption = f"{caption} ({incomplete_word(people.incomplete)})"
     if parameters.q:
-        return _("Search for “%(words)s”: %(list)s") % {"words": parameters.q, "list": caption}
+        return _("Search for “%(words)s”: %(list)s") % {
+            "words": isolated(parameters.q),
+            "list": caption,
+        }
     return caption
