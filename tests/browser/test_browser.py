@@ -202,3 +202,26 @@ def test_mistake_is_said_at_its_field(visit):
     assert wrong.get_attribute("aria-invalid") == "true"
     assert wrong.input_value() == "Atlantis"
     assert "must be a name like Europe/Paris" in page.locator("#souvenirs-tz_error").inner_text()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_on_paper_nothing_is_cut_off_and_nothing_can_be_pressed(visit, name):
+    """718 pixels are the width of A4 between margins of a centimetre."""
+    page = visit(1280).open(PAGES[name])
+    page.wait_for_load_state("networkidle")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1000})
+    assert overflow(page) <= 0
+    hidden = """boxes => boxes.map(
+        box => Math.max(box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight)
+    )"""
+    boxes = page.eval_on_selector_all(".souvenirs-scroll:not(details *)", hidden)
+    assert max(boxes) <= 0
+    for selector in (
+        "#nav-sidebar",
+        "#header",
+        ".souvenirs-pages",
+        ".souvenirs-controls",
+        ".breadcrumbs",
+    ):
+        assert page.locator(selector).count() == 0 or not page.locator(selector).first.is_visible()
