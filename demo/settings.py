@@ -16,6 +16,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 INSTALLED_APPS = [
+    "demo",  # before the admin, whose index it extends
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -23,7 +24,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "souvenirs",
-    "demo",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -49,6 +49,7 @@ api             The API: parameters in a URL, a response in JSON or CSV.
 pages           The pages: numbers, charts and tables for people.
 dashboard       The URLs of the pages and the API, to include in a project.
 admin           The admin: the pages, annotations, stored souvenirs, and when users were last seen.
+templatetags    Template tags: usage on the index of the admin.
 management      The commands.
 apps            The app, as Django loads it.
 """

@@ -1,5 +1,6 @@
 """The pages: numbers, charts and tables for people."""
 
+from .card import usage_card
 from .charts import weeks
 from .errors import error_context, error_message
 from .formats import DASH, minute, number
@@ -14,5 +15,6 @@ __all__ = [
     "error_message",
     "minute",
     "number",
+    "usage_card",
     "weeks",
 ]

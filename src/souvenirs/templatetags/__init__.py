@@ -1,0 +1,1 @@
+"""Template tags: usage on the index of the admin."""
