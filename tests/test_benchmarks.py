@@ -28,6 +28,7 @@ OPTIONS = {
     "serve": ["--users=20", "--seconds=1", "--rounds=1", "--servers=gunicorn"],
     "upgrade": ["--rows=1000", "sqlite"],
     "usersets": ["--users=1000", "--seconds=0"],
+    "zones": [*SITE[:3], "--engines=sqlite", "--rounds=2"],
 }
 
 pytestmark = pytest.mark.thorough

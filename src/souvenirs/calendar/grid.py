@@ -94,7 +94,8 @@ def following(level: int, start: int) -> int:
 
 def second_of(moment: datetime) -> int:
     """Return the last whole second at or before an aware moment."""
-    return (moment - EPOCH) // SECOND
+    since = moment - EPOCH
+    return since.days * DAY_LEVEL + since.seconds
 
 
 def moment_of(second: int) -> datetime:
@@ -120,6 +121,8 @@ class GridSplit(NamedTuple):
 def split_at(length: int, start: datetime, end: datetime) -> GridSplit:
     """Split ``[start, end)``, two aware moments, where buckets of a length start."""
     first, last = _up(length, start), second_of(end) // length * length
+    if first <= last and moment_of(first) == start and moment_of(last) == end:
+        return GridSplit((first, last), [])
     if first > last:
         return GridSplit((last, last), [(start, end)] if start < end else [])
     pairs = [(start, moment_of(first)), (moment_of(last), end)]

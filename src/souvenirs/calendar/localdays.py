@@ -36,7 +36,7 @@ def local_days(month: GridCell, zone: tzinfo, bucket: int) -> list[GridCell]:
     A local day that crosses the end of the month is cut off there: the rest is a cell of the next
     month. A day that is also one of UTC, or no more than a bucket, needs no cell of its own.
     """
-    first = moment_of(month.start)
+    first, month_end = moment_of(month.start), month.end
     if first.year not in YEARS or is_always_utc(zone):
         return []
     dates = (first.replace(tzinfo=None) + ONE_DAY * n for n in range(-2, 34))
@@ -44,7 +44,7 @@ def local_days(month: GridCell, zone: tzinfo, bucket: int) -> list[GridCell]:
     cells = []
     for begin, following in pairwise(bounds):
         start = max(-(-begin // bucket) * bucket, month.start)
-        length = min(following // bucket * bucket, month.end) - start
+        length = min(following // bucket * bucket, month_end) - start
         is_of_utc = length == DAY_LEVEL and start % DAY_LEVEL == 0
         if bucket < length <= LONGEST_LOCAL_DAY and not is_of_utc:
             cells.append(GridCell(local_level(length), start))

@@ -53,6 +53,7 @@ class Boundaries:
         self.step = step
         self.zone = zone_for(moment, tz)
         self.anchor = local(moment, self.zone)
+        self._known: dict[int, datetime] = {}
 
     def wall(self, number: int) -> datetime:
         """Return the wall-clock time of a boundary, as a naive datetime.
@@ -66,6 +67,11 @@ class Boundaries:
 
     def boundary(self, number: int) -> datetime:
         """Return the instant of a boundary, in the zone; clamped to the years 1 to 9999 in UTC."""
+        if number not in self._known:
+            self._known[number] = self._boundary(number)
+        return self._known[number]
+
+    def _boundary(self, number: int) -> datetime:
         try:
             start = self.wall(number).replace(tzinfo=self.zone) if number else self.anchor
             # The conversion through UTC normalizes a time that the clock skips.
@@ -113,11 +119,13 @@ class Boundaries:
         """
         limit = utc(end)
         number, start = first, self.boundary(first)
-        while utc(start) < limit:
+        instant = utc(start)
+        while instant < limit:
             following = self.boundary(number + 1)
-            if utc(following) > utc(start):
+            after = utc(following)
+            if after > instant:
                 yield number, start, following
-            number, start = number + 1, following
+            number, start, instant = number + 1, following, after
 
     def clipped(self, end: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Yield ``(start, end)`` of the periods from the anchor to ``end``, cut off there."""

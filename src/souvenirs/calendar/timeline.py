@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
@@ -103,15 +104,20 @@ def periods_in(
     if recent is not None:
         numbers = numbers[-recent:]
     check_period_count(len(numbers))
-    return (
-        NumberedPeriod(
-            number,
-            begin,
-            local(earlier(following, end), boundaries.zone),
-            incomplete(following, end, now),
+    spans = boundaries.spans(numbers.start, end) if numbers else ()
+    limit, present = utc(end), utc(now)
+
+    def numbered(number: int, begin: datetime, following: datetime) -> NumberedPeriod:
+        instant = utc(following)
+        is_cut = instant > limit
+        why: Incomplete | None = "cut" if is_cut else None
+        if instant > present:
+            why = "running"
+        return NumberedPeriod(
+            number, begin, local(end, boundaries.zone) if is_cut else following, why
         )
-        for number, begin, following in (boundaries.spans(numbers.start, end) if numbers else ())
-    )
+
+    return (numbered(*each) for each in spans)
 
 
 @dataclass(frozen=True)
@@ -222,22 +228,25 @@ class Timeline:
         # later than midnight.
         first = self._boundaries.wall(self._first).replace(tzinfo=self.zone)
         days = Boundaries(first, DAY, self.zone)
-        positions = [
-            (
-                days.number(checked(period.start, "start")) + before,
-                days.number(utc(checked(period.end, "end")) - MICROSECOND) + 1 + before,
-            )
-            for period in self.periods
-        ]
-        count = positions[-1][1] - before
+        last = utc(end)
+        count = days.number(last - MICROSECOND) + 1
         if count > MAX_PERIODS:
             raise ValueError(
                 f"The range has {count:,} days, more than {MAX_PERIODS:,}: choose a shorter range."
             )
         bounds = [days.boundary(number) for number in range(-before, count + 1)]
-        complete = [
-            start != following and incomplete(following, end, self.now) is None
-            for start, following in pairwise(bounds)
+        instants = list(map(utc, bounds))
+        positions = [
+            (
+                bisect_right(instants, utc(checked(period.start, "start"))) - 1,
+                bisect_right(instants, utc(checked(period.end, "end")) - MICROSECOND),
+            )
+            for period in self.periods
         ]
-        bounds = [outward(local(earlier(bound, end), self.zone)) for bound in bounds]
+        over = min(last, utc(self.now))
+        complete = [start < following <= over for start, following in pairwise(instants)]
+        bounds = [
+            outward(bound if instant <= last else local(end, self.zone))
+            for bound, instant in zip(bounds, instants, strict=True)
+        ]
         return Days(list(pairwise(bounds)), complete, positions)

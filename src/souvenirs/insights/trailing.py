@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..counting import ActiveUsers
+from ..sets import UserSet
+from ..stores import comparable
 
 
 def trailing_counts(
@@ -17,21 +19,22 @@ def trailing_counts(
     backwards from it, and the tail grows as windows advance. So a window of thirty days takes about
     two unions per day instead of thirty, and a window of one day takes none.
     """
+    sets, _ = comparable(days)
     pivot = 0
-    heads: dict[int, ActiveUsers] = {}
-    tail, reached = ActiveUsers(), 0
+    heads: dict[int, UserSet] = {}
+    tail, reached = UserSet(), 0
     for first, last in windows:
         if last - first == 1:
-            yield len(days[first])
+            yield len(sets[first])
             continue
         if first >= pivot:
             pivot = reached = last
-            tail = head = ActiveUsers()
+            tail = head = UserSet()
             heads = {last: head}
             for position in range(last - 1, first - 1, -1):
-                head |= days[position]
+                head |= sets[position]
                 heads[position] = head
         elif last > reached:
-            tail = ActiveUsers.union([tail, *days[reached:last]])
+            tail = UserSet.union([tail, *sets[reached:last]])
             reached = last
         yield heads[first].count_union(tail)

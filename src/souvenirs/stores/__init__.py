@@ -1,7 +1,7 @@
 """Where souvenirs are kept and read back."""
 
 from ..models import Digest
-from .activeusers import ActiveUsers, IsMember, primary_keys
+from .activeusers import ActiveUsers, IsMember, comparable, primary_keys
 from .base import Sighting, Store, UserRange
 from .digesttable import Contended, DigestTable, retried
 from .groups import Group, group_of, members_among, members_by, queryset_of

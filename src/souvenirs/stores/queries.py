@@ -36,6 +36,9 @@ NUMBER: models.Field[Any, Any] = models.BigIntegerField()
 #: Index probes in one statement.
 PROBES = 1_000
 
+#: Rows, which may be large digests, fetched at once.
+CHUNK = 50
+
 #: Later than the start of any bucket.
 ENDLESS = 2**62
 
@@ -325,7 +328,9 @@ def fetch(
     """Generate the rows of a statement."""
     with _binary_cursor(connection) if is_binary else connection.cursor() as cursor:
         cursor.execute(sql, params)
-        yield from cursor
+        # One by one, each row would pass through Django and the driver.
+        while rows := cursor.fetchmany(CHUNK):
+            yield from rows
 
 
 def _binary_cursor(connection: Any) -> CursorWrapper:

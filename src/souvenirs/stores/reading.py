@@ -291,13 +291,21 @@ class Reading:
             [cell for cell in cells if cell not in self.unusable and self._is_trusted(cell)]
             for cells in (catalog.months, catalog.days, catalog.local_days)
         )
+        # Most ranges are just one of these, or too short for any.
+        exact = {(cell.start, cell.end): cell for cell in (*local_days, *days, *months)}
+        shortest = min((end - start for start, end in exact), default=0)
         covers = []
-        for each in self.splits:
-            of_months = Cover([], [each.inner]).filled(months)
-            cover = of_months.filled(days)
-            if cover.gaps and local_days:
-                others = cover.filled(local_days), of_months.filled(local_days).filled(days)
-                cover = min(others, key=lambda other: other.cost)
+        for (start, end), _ in self.splits:
+            if cell := exact.get((start, end)):
+                covers.append(Cover([cell], []))
+                continue
+            cover = Cover([], [(start, end)] if start < end else [])
+            if end - start > shortest:
+                of_months = cover.filled(months)
+                cover = of_months.filled(days)
+                if cover.gaps and local_days:
+                    others = cover.filled(local_days), of_months.filled(local_days).filled(days)
+                    cover = min(others, key=lambda other: other.cost)
             covers.append(cover)
         for cell in {cell for cover in covers for cell in cover.cells}:
             catalog.count_of(cell)  # verified
@@ -414,12 +422,14 @@ class Reading:
         if self.apart:
             how = self.apart.get(cell_of(MONTH_LEVEL, cell.start))
             is_alone |= how is Agreement.SOUVENIRS_OLDER
-        first, last = moment_of(cell.start), moment_of(cell.end)
         if cell in self.unusable:
             if requests and is_alone:
                 raise UnusableDigest(cell, f"The digest of {cell} and its souvenirs are gone.")
             return []
+        if not requests:
+            return []
         positions = []
+        first, last = moment_of(cell.start), moment_of(cell.end)
         for request in requests:
             start, end = self.ranges[request.position]
             if start <= first and last <= end:

@@ -86,17 +86,17 @@ def plan_busy_hours(days: Boundaries, first_souvenir: datetime | None) -> Plan[B
     """Plan the hours of the four weeks before day 0."""
     order = tuple((conf.WEEK_START - 1 + n) % WEEK + 1 for n in range(WEEK))
     start, end = days.boundary(-FOUR_WEEKS), days.boundary(0)
-    # The hours of a day that the clock skips are empty.
-    bounds = [
-        earlier(
-            utc((days.wall(number) + timedelta(hours=hour)).replace(tzinfo=days.zone)),
-            days.boundary(number + 1),
-        )
-        for number in range(-FOUR_WEEKS, 0)
-        for hour in range(24)
-    ]
-    bounds = [*map(outward, bounds), outward(end)]
-    weekdays = [days.wall(number).isoweekday() for number in range(-FOUR_WEEKS, 0)]
+    instants: list[datetime] = []
+    weekdays = []
+    for number in range(-FOUR_WEEKS, 0):
+        midnight, day_end = days.wall(number), utc(days.boundary(number + 1))
+        weekdays.append(midnight.isoweekday())
+        for hour in range(24):
+            begin = (midnight + timedelta(hours=hour)).replace(tzinfo=days.zone)
+            # The hours of a day that the clock skips are empty.
+            instants.append(min(utc(begin), day_end))
+    instants.append(utc(end))
+    bounds = [*map(outward, instants[:-1]), outward(end)]
 
     def make(sets: Sequence[ActiveUsers]) -> BusyHours:
         means = None
@@ -104,8 +104,8 @@ def plan_busy_hours(days: Boundaries, first_souvenir: datetime | None) -> Plan[B
             counts: dict[int, list[list[int]]] = {
                 weekday: [[] for _ in range(24)] for weekday in order
             }
-            for position, (users, until) in enumerate(zip(sets, bounds[1:], strict=True)):
-                if is_known(checked(until, "end"), first_souvenir):
+            for position, (users, until) in enumerate(zip(sets, instants[1:], strict=True)):
+                if is_known(until, first_souvenir):
                     counts[weekdays[position // 24]][position % 24].append(len(users))
             means = {
                 weekday: tuple(ratio(sum(each), len(each)) for each in counts[weekday])
