@@ -28,7 +28,7 @@ from souvenirs.stores import get_store, usable
 from tests.conftest import at, pk_of
 from tests.digesting import MINUTE, digest, flip_a_bit, naive, put, run
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.through_the_store]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 NEW_YORK = ZoneInfo("America/New_York")
 DAYS = timedelta(days=1)
