@@ -188,7 +188,14 @@ def people(found, link):
         return minute(datetime.fromisoformat(text).astimezone(zone)) if text else "never"
 
     names = [name for name in ("registered", "last_seen") if found and name in found[0]]
-    return [[line["username"], *(moment(line[name]) for name in names)] for line in found[:50]]
+    return [
+        [
+            line["username"],
+            *(moment(line[name]) for name in names),
+            *(shown(line[name]) for name in ("active_days",) if name in line),
+        ]
+        for line in found[:50]
+    ]
 
 
 def state(found, link):
@@ -243,6 +250,7 @@ TABLES = {
     "System checks that failed": checks,
     # All the lists of people.
     "Users ": people,
+    "Search for ": people,
 }
 
 
