@@ -426,8 +426,6 @@ class Reading:
             if requests and is_alone:
                 raise UnusableDigest(cell, f"The digest of {cell} and its souvenirs are gone.")
             return []
-        if not requests:
-            return []
         positions = []
         first, last = moment_of(cell.start), moment_of(cell.end)
         for request in requests:
