@@ -274,7 +274,7 @@ def test_cohorts_where_users_do_not_say_when_they_registered(monkeypatch):
 def test_groups_where_users_have_none(monkeypatch):
     from tests.users.models import BareUser
 
-    monkeypatch.setattr("souvenirs.web.forms.get_user_model", lambda: BareUser)
+    monkeypatch.setattr("souvenirs.counting.segments.get_user_model", lambda: BareUser)
     assert "has no groups" in refused(SERIES, "by=groups__name").english
 
 

@@ -21,7 +21,8 @@ QUIET = [
     "--disable-sync",
 ]
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "connect-src 'self'"
 )
 AXE = Path(__file__).parent / "vendor/axe-core/axe.min.js"
 RANGE = "from=2025-01-01&to=2025-06-18"
@@ -87,7 +88,7 @@ class Visit:
 
     def open(self, path):
         self.loaded.clear()
-        self.page.goto(f"{self.site}{path}")
+        self.page.goto(f"{self.site}{path}", wait_until="networkidle")
         return self.page
 
     def sign_in(self):

@@ -30,14 +30,15 @@ def test_from_the_index_to_a_range_and_a_segment_and_back(visit):
     visitor = visit()
     page = visitor.page
     follow(page, "#content-main a[href$='/souvenirs/usage/']")
+    page.click("summary:has-text('Dates')")
     page.fill("[name=from]", "2025-01-01")
     page.fill("[name=to]", "2025-06-18")
-    follow(page, "text=Show")
+    follow(page, "form:has([name=from]) button")
     everybody = count_active_users(at(2025, 5, 21), END)
-    value = page.locator(".souvenirs-tile", has=page.locator("h3", has_text="28 days"))
+    value = page.locator(".souvenirs-figure", has=page.locator("h2", has_text="28 days"))
     assert value.locator(".souvenirs-value").inner_text() == str(everybody)
-    page.select_option("[name=segment]", "few")
-    follow(page, "text=Show")
+    with page.expect_navigation():
+        page.select_option("[name=segment]", "few")
     assert "segment=few" in page.url
     assert "from=2025-01-01" in page.url
     few = count_active_users(at(2025, 5, 21), END, users=[1, 2, 3])
@@ -62,17 +63,17 @@ def test_cell_opens_its_people(visit):
 
 def test_number_opens_its_people(visit):
     page = visit().open(PAGES["overview"])
-    tile = page.locator(".souvenirs-tile", has=page.locator("h3", has_text="28 days"))
-    number = int(tile.locator(".souvenirs-value").inner_text())
-    follow(page, tile.locator("a"))
+    figure = page.locator(".souvenirs-figure", has=page.locator("h2", has_text="28 days"))
+    number = int(figure.locator(".souvenirs-value").inner_text())
+    follow(page, figure.locator(".souvenirs-value a"))
     assert page.locator(".souvenirs-table tbody tr").count() == number
 
 
 def test_table_as_csv(visit):
     page = visit().open(PAGES["overview"])
-    page.locator("summary").nth(2).click()
+    page.click("#souvenirs-growth-part a")
     with page.expect_download() as waiting:
-        page.locator("a[href*='api/growth'][href*='csv']").click()
+        page.click("#souvenirs-growth-part a[href*='api/growth'][href*='csv']")
     with Path(waiting.value.path()).open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     found = growth(START, END)
@@ -97,20 +98,44 @@ def test_pages_fit_and_everybody_can_use_them(visit, width, scheme):
 
 def test_everything_is_there_without_a_script(visit):
     visitor = visit(java_script_enabled=False)
-    page = visitor.open(PAGES["overview"])
+    page = visitor.open(f"{PAGES['overview']}&interval=day&compare=previous")
     lines = page.locator(".souvenirs-drawing .line:not(.is-unfinished, .is-dot, .is-hole)")
-    assert lines.count() == 6
-    # The range cuts off the last of the months.
-    assert page.locator(".souvenirs-drawing .line.is-hole").count() == 3
+    assert lines.count() == 3
     assert page.locator(".souvenirs-legend .souvenirs-at").first.inner_text() == "2025-06-17"
-    page.locator("summary").first.click()
-    table = page.locator("details").first.locator("tbody tr")
+    follow(page, "#souvenirs-trend-part a")
+    table = page.locator("#souvenirs-trend-part tbody tr")
     assert table.count() == 168
     assert table.first.is_visible()
-    page.select_option("[name=interval]", "week")
-    follow(page, "text=Show")
+    for name in ("segments", "slipping", "accounts"):
+        follow(page, f"#souvenirs-{name}-part a")
+        assert page.locator(f"#souvenirs-{name}-part a[data-part]").count() == 0
+    page.select_option("select[name=interval]", "week")
+    follow(page, ".souvenirs-show")
     assert "interval=week" in page.url
+    assert "compare=previous" in page.url
     assert visitor.wrong == []
+
+
+def test_parts_are_loaded_into_place(visit):
+    visitor = visit()
+    page = visitor.open(PAGES["overview"])
+    page.wait_for_selector("#souvenirs-segments-part tbody tr")
+    page.wait_for_selector("#souvenirs-slipping-part p:not(:has(a))")
+    page.wait_for_selector("text=were registered before")
+    url = page.url
+    page.click("#souvenirs-trend-part a")
+    page.wait_for_selector("#souvenirs-trend-part tbody tr")
+    assert page.url == url
+    assert visitor.wrong == []
+
+
+def test_part_that_cannot_be_loaded_is_a_link(visit):
+    page = visit().open(PAGES["overview"])
+    page.wait_for_load_state("networkidle")
+    page.evaluate("() => { window.fetch = () => Promise.reject(new Error()) }")
+    follow(page, "#souvenirs-trend-part a")
+    assert "open=trend" in page.url
+    assert page.locator("#souvenirs-trend-part tbody tr").first.is_visible()
 
 
 def test_chart_follows_the_theme(visit):
@@ -126,22 +151,91 @@ def test_chart_follows_the_theme(visit):
     assert visitor.wrong == []
 
 
+def numbers(page):
+    """What the table of the chart says, by period."""
+    page.click("#souvenirs-trend-part a")
+    page.wait_for_selector("#souvenirs-trend-part tbody tr")
+    rows = page.locator("#souvenirs-trend-part tbody tr")
+    cells = [row.locator("th, td").all_inner_texts() for row in rows.all()]
+    return {period: values for period, *values in cells}
+
+
 def test_chart_says_what_is_under_the_pointer(visit):
-    page = visit().open(PAGES["overview"])
-    legend = page.locator(".souvenirs-legend").first
-    rows = page.locator("details").first.locator("tbody tr")
+    page = visit().open(f"{PAGES['overview']}&interval=day&compare=previous")
+    known = numbers(page)
+    tip = page.locator(".souvenirs-tip").first
 
     def said():
-        period = legend.locator(".souvenirs-at").inner_text()
-        values = rows.filter(has_text=period).locator("td").all_text_contents()
-        assert legend.locator("b").all_inner_texts() == values[:3]
+        period, value, before, *_ = tip.inner_text().split("\n")
+        assert value == f"Active users {known[period][0]}"
+        assert before.startswith("Previous period ")
         return period
 
-    assert said() == "2025-06-17"
+    assert not tip.is_visible()
     page.locator(".souvenirs-drawing svg").first.hover()
     assert "2025-03-20" < said() < "2025-03-30"
     page.mouse.move(0, 0)
-    assert said() == "2025-06-17"
+    assert not tip.is_visible()
+
+
+def test_chart_can_be_read_with_the_keyboard(visit):
+    page = visit().open(f"{PAGES['overview']}&interval=month")
+    known = list(numbers(page).items())[::-1]
+    page.locator(".souvenirs-drawing").first.focus()
+    tip = page.locator(".souvenirs-tip").first
+    for key, place in (("ArrowLeft", -1), ("ArrowLeft", -2), ("Home", 0), ("ArrowRight", 1)):
+        page.keyboard.press(key)
+        period, [value] = known[place]
+        assert tip.inner_text().split("\n") == [period, f"Active users {value}"]
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.locator(".souvenirs-table tbody tr").count() == int(known[1][1][0])
+
+
+def at_share(page, share):
+    """A point of the chart, from its left edge to its right one."""
+    box = page.locator(".souvenirs-drawing svg").first.bounding_box()
+    return box["x"] + share * box["width"], box["y"] + box["height"] / 2
+
+
+def test_click_on_the_chart_opens_the_people_of_the_period(visit):
+    page = visit().open(f"{PAGES['overview']}&interval=month")
+    expected = count_active_users(at(2025, 3, 1), at(2025, 4, 1))
+    with page.expect_navigation():
+        page.mouse.click(*at_share(page, 0.4))
+    assert page.locator(".souvenirs-table tbody tr").count() == expected
+
+
+def test_drag_across_the_chart_zooms_in(visit):
+    page = visit().open(f"{PAGES['overview']}&interval=month&figure=new")
+    page.mouse.move(*at_share(page, 0.2))
+    page.mouse.down()
+    page.mouse.move(*at_share(page, 0.4), steps=3)
+    with page.expect_navigation():
+        page.mouse.up()
+    assert "from=2025-02-01&to=2025-04-01" in page.url
+    assert "figure=new" in page.url
+
+
+def test_figure_drives_the_chart(visit):
+    page = visit().open(PAGES["overview"])
+    follow(page, page.locator(".souvenirs-choose", has_text="Stickiness"))
+    title = page.locator("#souvenirs-trend-title").inner_text()
+    assert title == "Stickiness up to the end of each month"
+    assert page.locator(".souvenirs-figure.is-chosen").inner_text().startswith("Stickiness")
+
+
+def test_first_three_parts_are_above_the_fold(visit):
+    page = visit(1440).open(PAGES["overview"])
+    page.wait_for_load_state("networkidle")
+    drawing = page.locator(".souvenirs-drawing").first.bounding_box()
+    assert drawing["y"] + drawing["height"] <= 900
+    page = visit(390).open(PAGES["overview"])
+    drawing = page.locator(".souvenirs-drawing").first.bounding_box()
+    assert drawing["y"] + drawing["height"] <= 2 * 900
+    assert not page.locator("select[name=interval]").is_visible()
+    page.click(".souvenirs-bar > summary")
+    assert page.locator("select[name=interval]").is_visible()
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -187,6 +281,8 @@ def test_keyboard_reaches_every_control(visit):
     reached = set()
     for _ in range(80):
         page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.souvenirs-pop > summary')"):
+            page.keyboard.press("Enter")
         reached.add(
             page.evaluate("document.activeElement.name || document.activeElement.className")
         )
@@ -196,9 +292,11 @@ def test_keyboard_reaches_every_control(visit):
 def test_mistake_is_said_at_its_field(visit):
     visitor = visit()
     page = visitor.open(f"{USAGE}?{RANGE}")
-    page.fill("[name=tz]", "Atlantis")
-    follow(page, "text=Show")
-    wrong = page.locator("[name=tz]")
+    page.click(".souvenirs-pop.is-menu > summary")
+    page.fill("#souvenirs-tz", "Atlantis")
+    with page.expect_navigation():
+        page.press("#souvenirs-tz", "Enter")
+    wrong = page.locator("#souvenirs-tz")
     assert wrong.get_attribute("aria-invalid") == "true"
     assert wrong.input_value() == "Atlantis"
     assert "must be a name like Europe/Paris" in page.locator("#souvenirs-tz_error").inner_text()

@@ -2,39 +2,28 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.core.management import call_command
 from django.db.models import Q
-from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import translation
 
-from souvenirs.control import active_users, count_active_users
+from souvenirs.control import active_users
 from souvenirs.digests.pruning import Pruner
-from souvenirs.insights import (
-    active_series,
-    growth,
-    last_seen_many,
-    most_active,
-    retention,
-    stickiness,
-)
+from souvenirs.insights import growth, last_seen_many, most_active, retention
 from souvenirs.models import Digest, Souvenir
-from souvenirs.pages import ROUTES, charts, figures, formats, tables, userlists, views
+from souvenirs.pages import ROUTES, formats, tables, userlists, views
 from souvenirs.reports import (
-    _usage_for_periods,
-    calendar_monthly_usage,
     customer_monthly_usage,
 )
-from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, busyhours, fields
+from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE, fields
 from tests.conftest import at, build_user, pk_of
 from tests.digesting import digest
 
@@ -111,31 +100,6 @@ def _now(monkeypatch):
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
 
 
-@pytest.fixture
-def world(make_user, leave):
-    """Eight users who come more or less often, all half year long; the ninth never came."""
-    for number in range(1, 10):
-        make_user(number, joined=at(2025, 1, 1) + timedelta(days=10 * number))
-    leave(
-        *(
-            (number, at(2025, 1, 1) + timedelta(days=day, hours=(7 * number + day) % 24))
-            for number in range(1, 9)
-            for day in range(10 * number, 168 - 5 * number, number)
-        ),
-        (1, NOW - timedelta(minutes=5)),
-        (2, NOW - timedelta(minutes=20)),
-    )
-
-
-@pytest.fixture
-def boss(world, client):
-    """The client of a superuser, whose key is beyond those of the others."""
-    user = build_user(60, username="boss", is_staff=True, is_superuser=True)
-    user.save()
-    client.force_login(user)
-    return client
-
-
 def of_version_1(periods):
     return iter(())
 
@@ -145,156 +109,16 @@ def shown(value, digits=0):
 
 
 def tiles(response):
-    """The value and the change of each tile, by name."""
+    """The value and the change of each key figure, by name."""
     pattern = (
-        r'<h3>(.*?)(?: <small>.*?</small>)?</h3>\s*<p class="souvenirs-value">(.*?)</p>'
-        r'(?:\s*<p class="souvenirs-change[^>]*>(.*?)</p>)?'
+        r'<li class="souvenirs-figure[^>]*>\s*<h2>(.*?)(?: <small>.*?</small>)?</h2>.*?'
+        r'<p class="souvenirs-value">(.*?)</p>(?:\s*<p class="souvenirs-change[^>]*>(.*?)</p>)?'
     )
-    found = re.findall(pattern, response.content.decode())
+    found = re.findall(pattern, response.content.decode(), re.DOTALL)
     return {
-        unescape(name): (re.sub(r"<[^>]*>", "", value), unescape(change))
+        unescape(re.sub(r"<[^>]*>", "", name)): (re.sub(r"<[^>]*>", "", value), unescape(change))
         for name, value, change in found
     }
-
-
-@pytest.mark.parametrize("is_digested", [False, True])
-def test_tiles_are_counts(world, is_digested):
-    if is_digested:
-        digest()
-    found = tiles(get("overview"))
-    today = at(2025, 6, 18)
-
-    def count(days, back=0):
-        end = at(2025, 6, 18, 11) - timedelta(days=back) if back else NOW
-        return count_active_users(today - timedelta(days=days - 1 + back), end)
-
-    for name, days in {"Today": 1, "7 days": 7, "28 days": 28}.items():
-        value, change = found[name]
-        now, before = count(days), count(days, back=days)
-        assert value == shown(now)
-        assert change.startswith(formats.signed(now - before, shown(abs(now - before))))
-    assert found["Active now"][0] == "1"
-
-
-def test_tile_of_new_users(world):
-    [this_month] = growth(at(2025, 6, 1), NOW).periods
-    [by_then] = growth(at(2025, 5, 1), at(2025, 5, 18, 11)).periods
-    value, change = tiles(get("overview"))["New this month"]
-    assert value == shown(this_month.new)
-    assert change.startswith(formats.signed(this_month.new - by_then.new, ""))
-
-
-def test_tile_of_stickiness(world):
-    def share(end):
-        start = end - timedelta(days=28)
-        days = active_series(start, end).values
-        return sum(days) / 28 / count_active_users(start, end)
-
-    value, change = tiles(get("overview"))["Stickiness"]
-    now, before = share(at(2025, 6, 18)), share(at(2025, 5, 21))
-    assert value == formats.percent(now, 1)
-    assert change == f"{formats.signed(now - before, shown(abs(now - before) * 100, 1))} points"
-
-
-def test_lines_end_at_their_tiles(world):
-    found = figures.overview(START, NOW, "month", NOW.tzinfo)
-    for tile in found.tiles[:4]:
-        assert (len(tile.line), tile.line[-1]) == (28, tile.value)
-    day, week, weeks, _, new = found.tiles
-    assert list(day.line) == list(active_series(at(2025, 5, 22), NOW).values)
-    assert list(week.line) == list(active_series(at(2025, 5, 22), NOW, window=7).values)
-    assert list(weeks.line) == list(active_series(at(2025, 5, 22), NOW, window=28).values)
-    fresh = growth(at(2025, 5, 22), NOW, interval="day").periods
-    assert list(new.line) == [period.new for period in fresh]
-
-
-def test_time_goes_on_while_the_page_is_made(world, monkeypatch):
-    moments = (NOW + timedelta(milliseconds=n) for n in range(1_000))
-    monkeypatch.setattr("django.utils.timezone.now", lambda: next(moments))
-    assert "Today" in tiles(get("overview"))
-    assert "Today" in tiles(get("overview", **{"from": "2025-01-01"}))
-
-
-def test_tiles_of_a_range_in_the_past_are_about_its_end(world):
-    found = tiles(get("overview", **{"from": "2025-01-01", "to": "2025-04-01"}))
-    assert found["March 31, 2025"][0] == shown(count_active_users(at(2025, 3, 31), at(2025, 4, 1)))
-    assert found["7 days"][0] == shown(count_active_users(at(2025, 3, 25), at(2025, 4, 1)))
-
-
-def test_tiles_of_a_day_that_ends_where_the_clock_jumps_over_the_next(leave):
-    """Where 31 December 2011 begins in Samoa, the 29th ends: there was no 30th."""
-    samoa = ZoneInfo("Pacific/Apia")
-    leave((1, at(2011, 12, 29, 9)), (2, at(2011, 12, 30, 9)), (3, at(2011, 12, 30, 10)))
-    end = datetime(2011, 12, 31, tzinfo=samoa)
-    day, *_ = figures.overview(at(2011, 12, 1), end, "month", samoa).tiles
-    assert (day.start, day.end) == (datetime(2011, 12, 29, tzinfo=samoa), end)
-    assert (day.value, day.before, day.line[-1]) == (1, 1, 1)
-
-
-def test_tables_of_the_overview_are_the_insights(world):
-    response = get("overview", **RANGE)
-    chart = stickiness(START, END, interval="day")
-    assert rows(response, "Users active in the last 1, 7 and 30 days") == [
-        [
-            each.period.label,
-            *map(shown, (each.dau, each.wau, each.mau)),
-            formats.percent(each.dau_mau, 1),
-        ]
-        for each in reversed(chart.periods)
-    ]
-    parts = ("active", "new", "retained", "resurrected", "churned", "net")
-    found = growth(START, END)
-    last, *others = rows(response, "New users were never seen before")
-    *whole, june = found.periods
-    assert last == [
-        "2025-06 so far",
-        *(shown(getattr(june, part)) for part in parts[:4]),
-        *["… not over yet"] * 3,
-    ]
-    assert others == [
-        [
-            each.period.label,
-            *(shown(getattr(each, part)) for part in parts),
-            shown(each.quick_ratio, 2),
-        ]
-        for each in reversed(whole)
-    ]
-    usages = list(calendar_monthly_usage(START, END))
-    assert [row[3:] for row in rows(response, "Users registered and activated")] == [
-        [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("asked", "word", "spoken", "note"),
-    [
-        ({}, "so far", "not over yet", "“So far” marks a period that is not over yet."),
-        (
-            {"to": "2025-05-16"},
-            "cut off",
-            "cut off",
-            "“Cut off” marks a period that goes on after the end of the range.",
-        ),
-    ],
-)
-def test_incomplete_period_is_compared_with_no_other(world, asked, word, spoken, note):
-    asked = {"from": "2025-04-01", **asked}
-    response = get("overview", **asked)
-    last, before, *_ = rows(response, "New users were never seen before")
-    assert last[0] == f"{before[0][:5]}{int(before[0][5:]) + 1:02d} {word}"
-    assert last[5:] == [f"… {spoken}"] * 3
-    assert "…" not in " ".join(before)
-    assert note in text(response)
-    assert "Churned users are shown of complete periods only." in text(response)
-    assert not [url for url in links(response, "list=churned") if query_of(url)["of"] in last[0]]
-    [title] = re.findall(rf"<title>({last[0]}: .*?)</title>", response.content.decode())
-    assert "Churned" not in title
-    mean, *cohorts = rows(get("retention", **asked), "Users of each cohort")
-    assert cohorts[-1][0] == last[0]
-    assert [row[2:][len(cohorts) - n - 1] for n, row in enumerate(cohorts)] == [
-        f"… {spoken}"
-    ] * len(cohorts)
-    assert mean[-1] == formats.DASH
 
 
 def test_complete_range_has_no_marks(world):
@@ -303,80 +127,6 @@ def test_complete_range_has_no_marks(world):
         html = get(name, **asked).content.decode()
         for mark in ("so far", "cut off", "…", "Churned users are shown", "is-unfinished"):
             assert mark not in html
-
-
-@pytest.mark.parametrize(
-    ("end", "day", "month"),
-    [
-        (None, "running", "running"),
-        (at(2025, 6, 18), None, "running"),
-        (at(2025, 6, 17, 12), "cut", "running"),
-        (at(2025, 6, 1), None, None),
-        (at(2025, 5, 31, 12), "cut", "cut"),
-        (at(2025, 5, 31), None, "cut"),
-    ],
-)
-def test_tiles_and_their_lines_say_what_is_incomplete(world, end, day, month):
-    found = {each.name: each for each in figures.overview(START, end, "month", UTC).tiles}
-    assert {name: each.incomplete for name, each in found.items()} == {
-        "day": day,
-        "week": None,
-        "weeks": None,
-        "stickiness": None,
-        "new": month,
-    }
-    assert {name: each.last for name, each in found.items()} == {
-        "day": day,
-        "week": day,
-        "weeks": day,
-        "stickiness": None,
-        "new": day,
-    }
-
-
-def test_tile_of_an_incomplete_period_is_marked(world):
-    html = get("overview", **{"from": "2025-01-01", "to": "2025-05-16T12:00"}).content.decode()
-    assert html.count(" <small>cut off</small></h3>") == 2
-    sparks = re.findall(r'<svg class="souvenirs-spark".*?</svg>', html)
-    assert ["is-unfinished" in spark for spark in sparks] == [True, True, True, False, True]
-
-
-@pytest.mark.parametrize(
-    ("start", "words"),
-    [
-        ("2025-05-01", "Daily, weekly and monthly actives"),
-        ("2023-01-01", "Daily, weekly and monthly actives at the end of each week"),
-        ("2015-01-01", "Daily, weekly and monthly actives at the end of each month"),
-    ],
-)
-def test_title_of_actives_says_if_points_are_not_days(world, start, words):
-    html = get("overview", **{"from": start}).content.decode()
-    assert f">{words}</h2>" in html
-
-
-def test_all_numbers_are_about_the_segment(world, settings):
-    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1), pk_of(5)])}
-    few = get("overview", **RANGE, segment="few")
-    usages = list(calendar_monthly_usage(START, END, users=[pk_of(1), pk_of(5)]))
-    assert [row[3:] for row in rows(few, "Users registered and activated")] == [
-        [shown(usage["usage"][name]) for name in usage["usage"]] for usage in reversed(usages)
-    ]
-    found = growth(START, END, users=[pk_of(1), pk_of(5)])
-    assert [row[1] for row in rows(few, "New users were never seen before")] == [
-        shown(each.active) for each in reversed(found.periods)
-    ]
-
-
-def with_one_more(periods):
-    for usage in _usage_for_periods(periods):
-        usage["usage"]["registered_users"] = 4_321
-        yield usage
-
-
-def test_months_are_those_of_the_function_of_the_site(world, settings):
-    settings.SOUVENIRS_USAGE_REPORTS_FUNCTION = "tests.pages.test_pages.with_one_more"
-    found = rows(get("overview", **RANGE), "Users registered and activated")
-    assert {row[3] for row in found} == {"4,321"}
 
 
 def test_cells_are_written_as_html():
@@ -391,101 +141,6 @@ def test_cells_are_written_as_html():
         f'<span aria-hidden="true">{escaped}</span>'
         f'<span class="souvenirs-spoken">{escaped}</span></a> <small>{escaped}</small></th>'
     )
-
-
-def test_busy_hours_are_means_of_four_weeks(world):
-    busy = figures.overview(START, NOW, "month", NOW.tzinfo).busy
-    assert (busy.start, busy.last_day) == (at(2025, 5, 21), at(2025, 6, 17))
-    for weekday, hour in ((1, 0), (3, 9), (7, 23)):
-        mondays = [at(2025, 5, 21) + timedelta(days=n) for n in range(28)]
-        hours = [day + timedelta(hours=hour) for day in mondays if day.isoweekday() == weekday]
-        counts = [count_active_users(each, each + timedelta(hours=1)) for each in hours]
-        assert busy.means[weekday][hour] == sum(counts) / 4
-
-
-@pytest.mark.parametrize("end", [NOW, at(2025, 5, 10, 12)])
-def test_busy_hours_leave_out_the_incomplete_day(world, leave, end):
-    before = busyhours.busy_hours(end, UTC)
-    leave((9, end - timedelta(minutes=30)), (9, end - timedelta(hours=3)))
-    assert busyhours.busy_hours(end, UTC) == before
-
-
-@pytest.mark.parametrize("minute", [0, 30])
-def test_busy_hours_of_a_new_site_are_means_of_the_hours_since_then(leave, minute):
-    leave((1, at(2025, 6, 16, 9, minute)), (1, at(2025, 6, 17, 9)), (2, at(2025, 6, 17, 9)))
-    means = busyhours.busy_hours(NOW, UTC).means
-    assert means[1] == (*[None] * 9, 1, *[0] * 14)
-    assert means[2] == (*[0] * 9, 2, *[0] * 14)
-    assert set(means[3]) == {None}
-    response = get("overview")
-    assert rows(response, "Users active in each hour")[0][9:12] == [formats.DASH, "1.0", "0"]
-    [*_, notes] = response.content.decode().partition("Users active in each hour")
-    assert "means unknown: there is no data before the first souvenir." in notes
-
-
-def test_week_of_busy_hours_starts_as_that_of_the_site(world, settings):
-    settings.SOUVENIRS_WEEK_START = 7
-    table = rows(get("overview", **RANGE), "Users active in each hour of the week")
-    assert [row[0] for row in table][:2] == ["Sun Sunday", "Mon Monday"]
-
-
-def test_busy_hours_where_the_clock_jumps(world, leave):
-    """In Paris there was no hour from 2 to 3 on 30 March, a Sunday."""
-    moments = [at(2025, 3, 30, 0, 31), at(2025, 3, 30, 1, 31)]
-    leave(*((9, moment) for moment in moments))
-    before = busyhours.busy_hours(at(2025, 4, 10), ZoneInfo("Europe/Paris")).means[7]
-    Souvenir.objects.filter(when__in=moments).delete()
-    after = busyhours.busy_hours(at(2025, 4, 10), ZoneInfo("Europe/Paris")).means[7]
-    changed = [(x - y) * 4 for x, y in zip(before, after, strict=True)]
-    assert changed == [0, 1, 0, 1] + [0] * 20
-
-
-def test_busy_hours_where_the_clock_jumps_over_a_day(leave):
-    """There was no Friday, 30 December 2011, in Samoa."""
-    leave(*((1, at(2011, 12, 1) + timedelta(hours=hour)) for hour in range(1000)))
-    query = {"from": "2011-12-01", "to": "2012-01-10", "tz": "Pacific/Apia"}
-    busy = rows(get("overview", **query), "Users active in each hour")
-    means = {row[0].split()[-1]: set(row[1:]) for row in busy}
-    assert means.pop("Friday") == {"0.8"}
-    assert set().union(*means.values()) == {"1.0"}
-
-
-@pytest.mark.parametrize("interval", ["day", "week", "month", "quarter", "year"])
-def test_growth_in_any_interval(world, interval):
-    response = get("overview", **RANGE, interval=interval)
-    found = growth(START, END, interval=interval)
-    table = rows(response, "New users were never seen before")
-    assert [row[1] for row in table] == [shown(each.active) for each in reversed(found.periods)]
-
-
-def test_chart_has_not_too_many_points():
-    assert figures.spread_over(at(2024, 1, 1), at(2025, 1, 1)) == "day"
-    assert figures.spread_over(at(2020, 1, 1), at(2025, 1, 1)) == "week"
-    assert figures.spread_over(at(2005, 1, 1), at(2025, 1, 1)) == "month"
-
-
-def test_zone_moves_the_days(world):
-    response = get("overview", **RANGE, tz="Asia/Tokyo")
-    assert "Time zone: Asia/Tokyo" in text(response)
-    found = growth(START - timedelta(hours=9), END - timedelta(hours=9), tz="Asia/Tokyo")
-    table = rows(response, "New users were never seen before")
-    assert [row[1] for row in table] == [shown(each.active) for each in reversed(found.periods)]
-
-
-def test_segment(world, settings):
-    few = [pk_of(1), pk_of(5)]
-    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=few), "none": Q(pk__in=[])}
-    response = get("overview", segment="few")
-    assert "Segment: few" in text(response)
-    assert tiles(response)["28 days"][0] == shown(
-        count_active_users(at(2025, 5, 22), NOW, users=few)
-    )
-    months = calendar_monthly_usage(at(2024, 7, 1), NOW, users=few)
-    assert [row[3:] for row in rows(response, "Users registered and activated")] == [
-        list(map(shown, usage.counts)) for usage in reversed(list(months))
-    ]
-    assert tiles(get("overview", segment="none"))["28 days"][0] == "0"
-    assert get("people", **RANGE, list="never", segment="few").status_code == 200
 
 
 @pytest.mark.parametrize("mode", ["in", "in_or_later"])
@@ -512,32 +167,6 @@ def test_people_behind_every_cell_are_as_many(world):
     for query in (*cells[:4], urls[0]):
         offset = query.get("offset")
         expected = found.users(query["of"], None if offset is None else int(offset))
-        assert names_in(get("people", **query)) == names_of(expected)
-
-
-def test_people_behind_growth_are_as_many(world):
-    urls = links(get("overview", **RANGE), "of=2025-0")
-    queries = [query_of(url) for url in urls if "list=new" in url or "list=churned" in url]
-    found = growth(START, END)
-    for query in queries[-4:]:
-        expected = found.users(query["of"], query["list"])
-        assert names_in(get("people", **query)) == names_of(expected)
-
-
-def test_people_behind_tiles_are_as_many(world):
-    response = get("overview")
-    queries = [query_of(url) for url in links(response, "people/?")]
-    moments = [query for query in queries if "Z" in query.get("to", "")]
-    for query, expected in zip(
-        moments,
-        [
-            active_users(at(2025, 6, 18), NOW),
-            active_users(at(2025, 6, 12), NOW),
-            active_users(at(2025, 5, 22), NOW),
-            growth(at(2025, 6, 1), NOW).users(0, "new"),
-        ],
-        strict=False,
-    ):
         assert names_in(get("people", **query)) == names_of(expected)
 
 
@@ -956,13 +585,12 @@ def test_billing_of_a_tenant(world, settings):
             assert str(len(names_in(get("people", **query)))) == count
 
 
-@pytest.mark.parametrize("name", ["overview", "billing"])
-def test_function_of_version_1_reports_on_everybody(world, settings, name):
+def test_function_of_version_1_reports_on_everybody(world, settings):
     settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1)])}
     settings.SOUVENIRS_USAGE_REPORTS_FUNCTION = "tests.pages.test_pages.of_version_1"
-    query = {"subscription_start": "2025-01-15"} if name == "billing" else {}
-    assert get(name, **query).status_code == 200
-    refused = get(name, **query, segment="few")
+    query = {"subscription_start": "2025-01-15"}
+    assert get("billing", **query).status_code == 200
+    refused = get("billing", **query, segment="few")
     assert (refused.status_code, "has no parameter users" in text(refused)) == (400, True)
 
 
@@ -1111,7 +739,7 @@ def test_corrupt_digest_is_said(world):
     Digest.objects.filter(level__lte=3600).update(body=b"damaged", is_pruned=True)
     Digest.objects.filter(level__gt=3600).delete()
     with translation.override("de"):
-        response = get("overview", **RANGE)
+        response = get("retention", **RANGE)
     assert response.status_code == 503
     assert "Eine Zusammenfassung ist beschädigt" in text(response)
     assert '<span lang="en" dir="ltr">The digest of' in response.content.decode()
@@ -1153,7 +781,7 @@ def test_no_name_and_no_link_to_one_without_the_permission(world):
     for name in ("overview", "retention", "billing", "health"):
         query = RANGE if name in ("overview", "retention") else {}
         html = get(name, Person(VIEW_USAGE), **query).content.decode()
-        assert "people" not in html
+        assert "people/" not in html
         assert not [name for name in names if name in html]
 
 
@@ -1192,14 +820,10 @@ def test_queries_do_not_grow_with_the_range(
 
 
 def test_downloads_ask_the_api_the_same(world, client):
-    response = get("overview", **RANGE, tz="Asia/Tokyo")
+    response = get("overview", **RANGE, tz="Asia/Tokyo", open="growth")
     urls = links(response, "/api/")
-    assert {urlsplit(url).path.rpartition("/")[2] for url in urls} == {
-        "stickiness",
-        "usage",
-        "growth",
-        "busy",
-    }
+    found = {urlsplit(url).path.rpartition("/")[2] for url in urls}
+    assert found == {"series", "growth", "busy"}
     for url in urls:
         query = query_of(url)
         assert (query["tz"], query["from"], query["to"]) == ("Asia/Tokyo", *RANGE.values())
@@ -1272,7 +896,8 @@ def test_whole_page_takes_twelve_queries_and_people_eighteen(
         if name not in ("billing", "health"):
             queries = [*queries, *({**query, "segment": "few"} for query in queries)]
         for query in queries:
-            most = {"health": 10, "people": 18}.get(name, 12)
+            # In a transaction, as here, annotations are read within a savepoint.
+            most = {"overview": 14, "health": 10, "people": 19}.get(name, 12)
             with django_assert_max_num_queries(most):
                 response = client.get(reverse(f"admin:souvenirs_{name}"), query)
             assert response.status_code == 200
@@ -1337,141 +962,6 @@ def test_pages_outside_of_the_admin(world, settings):
     assert "admin/" not in html
 
 
-def test_drawings_have_gaps_and_dots():
-    assert charts.paths([1, None, 2, 4], 4, 0) == ("M0 75 M20 50 L30 0", "", "", "")
-    assert charts.paths([None, 4], 4, 0) == ("M10 0", "", "M10 0h0.01", "")
-    assert charts.paths([None, None], 4, 1) == ("", "", "", "")
-    assert charts.paths([], 0, 0) == ("", "", "", "")
-    assert charts.paths([0, 0], 0, 0) == ("M0 100 L10 100", "", "", "")
-
-
-@pytest.mark.parametrize(
-    ("most", "expected"),
-    [
-        (0, [0, 1]),
-        (1, [0, 1]),
-        (4, [0, 1, 2, 3, 4]),
-        (5, [0, 2, 4, 6]),
-        (9, [0, 5, 10]),
-        (80, [0, 20, 40, 60, 80]),
-        (81, [0, 50, 100]),
-        (1_234, [0, 500, 1_000, 1_500]),
-    ],
-)
-def test_ticks_are_round_numbers(most, expected):
-    assert charts.ticks(most) == expected
-
-
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [
-        (0, []),
-        (1, [0]),
-        (2, [0, 1]),
-        (4, [0, 1, 2, 3]),
-        (5, [0, 1, 2, 3, 4]),
-        (6, [0, 1, 2, 4, 5]),
-        (9, [0, 2, 4, 6, 8]),
-    ],
-)
-def test_labels_of_an_axis(count, expected):
-    assert charts.axis([str(number) for number in range(count)]) == list(map(str, expected))
-
-
-def test_chart_has_axes_and_its_last_values():
-    labels = [f"2025-0{month}" for month in range(1, 4)]
-    chart = charts.Chart("id", "", labels, [charts.Line("all", [1, None, 1_500])], [None] * 3)
-    html = render_to_string("souvenirs/dashboard/chart.html", {"chart": chart})
-    assert re.findall("<span>(.*?)</span>", html) == ["1,500", "1,000", "500", "0", *labels]
-    assert re.findall(r"<b>(.*?)</b>|at\">(.*?)<", html) == [("1,500", ""), ("", "2025-03")]
-    assert 'class="grid" d="M0 66.67h20M0 33.33h20M0 0h20"' in html
-    assert 'class="line line-1" d="M0 99.93 M20 0"' in html
-
-
-@pytest.mark.parametrize(
-    ("unfinished", "paths"),
-    [
-        (0, ("M0 100 L10 50 L20 0", "", "", "")),
-        (1, ("M0 100 L10 50", "M10 50 L20 0", "", "M20 0h0.01")),
-        (3, ("", "M0 100 L10 50 L20 0", "", "M20 0h0.01")),
-    ],
-)
-@pytest.mark.parametrize(("why", "word"), [("running", "so far"), ("cut", "cut off")])
-def test_line_is_another_one_where_periods_are_incomplete(unfinished, paths, why, word):
-    incomplete = [None] * (3 - unfinished) + [why] * unfinished
-    lines = [charts.Line("", [0, 1, 2])]
-    chart = charts.Chart("id", "", ["a", "b", "c"], lines, incomplete)
-    assert chart.paths == [paths]
-    assert [label.endswith(f" {word}") for label in chart.marked].count(True) == unfinished
-    html = render_to_string("souvenirs/dashboard/chart.html", {"chart": chart})
-    assert html.count("line-1 is-unfinished") == bool(unfinished)
-    assert html.count("is-hole") == bool(unfinished)
-    assert (f'"souvenirs-at">c {word}<' in html) == bool(unfinished)
-
-
-@pytest.mark.parametrize(
-    ("incomplete", "paths"),
-    [(None, ("M0 50", "", "M0 50h0.01", "")), ("running", ("", "M0 50", "", "M0 50h0.01"))],
-)
-def test_single_point_is_a_dot_in_the_middle(incomplete, paths):
-    chart = charts.Chart("id", "", ["2025-01"], [charts.Line("all", [1])], [incomplete])
-    assert charts.paths([1], 2, int(incomplete is not None)) == paths
-    html = render_to_string("souvenirs/dashboard/chart.html", {"chart": chart})
-    assert 'viewBox="-5 0 10 100"' in html
-    assert 'class="grid" d="M-5 0h10"' in html
-    assert html.count("is-dot") == 1
-    assert '"souvenirs-axis is-whole"' in html
-    assert re.findall("<span>(.*?)</span>", html) == ["1", "0", "2025-01"]
-
-
-def test_chart_of_zeros_has_a_scale():
-    lines = [charts.Line("all", [0, 0])]
-    chart = charts.Chart("id", "", ["a", "b"], lines, [None] * 2)
-    assert (chart.scale, chart.paths[0].whole) == (["1", "0"], "M0 100 L10 100")
-    drawn = charts.bars("", ["a"], [("new", ""), ("gone", "")], [[0, 0]], [None])
-    assert (drawn.top, drawn.stacks[0].bars) == (1, [])
-
-
-def test_chart_of_an_empty_range_says_so():
-    chart = charts.Chart("id", "", [], [charts.Line("all", [])], [])
-    bars = charts.bars("", [], [("new", "")], [], [])
-    for name, drawn in (("chart", chart), ("bars", bars)):
-        html = render_to_string(f"souvenirs/dashboard/{name}.html", {name: drawn})
-        assert '"souvenirs-at">No data in this range.<' in html
-
-
-@pytest.mark.parametrize(("why", "word"), [("running", "so far"), ("cut", "cut off")])
-def test_bars_of_an_incomplete_period_are_marked(why, word):
-    parts, values = [("new", "New"), ("gone", "Gone")], [[1, None], [1, None]]
-    drawn = charts.bars("All", ["a", "b"], parts, values, [None, why])
-    assert drawn.title == "All"
-    assert drawn.axis == ["a", f"b {word}"]
-    assert [(stack.title, stack.complete) for stack in drawn.stacks] == [
-        ("a: New 1, Gone –", True),
-        (f"b {word}: New 1", False),
-    ]
-    html = render_to_string("souvenirs/dashboard/bars.html", {"bars": drawn})
-    assert html.count("is-unfinished") == 1
-    assert '"souvenirs-axis is-whole"' in html
-
-
-def test_bars_are_stacked_above_zero_and_below():
-    drawn = charts.bars(
-        "",
-        ["a", "b"],
-        [("new", ""), ("back", ""), ("gone", "")],
-        [[1, 1, 4], [None] * 3],
-        [None] * 2,
-    )
-    assert [(bar.kind, bar.y, bar.height) for bar in drawn.stacks[0].bars] == [
-        ("new", "37.5", "12.5"),
-        ("back", "25", "12.5"),
-        ("gone", "50", "50"),
-    ]
-    assert drawn.stacks[1].bars == []
-    assert charts.bars("", [], [("new", "")], [], []).axis == []
-
-
 @pytest.mark.parametrize(
     ("value", "top", "expected"),
     [(None, 1, "s0"), (0, 1, "s0"), (0.01, 1, "s1"), (0.5, 1, "s5"), (1, 1, "s10"), (1, 0, "s0")],
@@ -1505,9 +995,3 @@ def test_numbers_as_the_language_writes_them(world):
         html = get("overview", **RANGE).content.decode()
     for coordinates in re.findall(r' (?:d|x|y|height|width|viewBox)="([^"]*)"', html):
         assert "," not in coordinates
-
-
-def test_note_on_who_is_missing_now(world, settings):
-    assert "At most one souvenir per user is recorded in 60 minutes" in text(get("overview"))
-    settings.SOUVENIRS_RATELIMIT_SECONDS = 900
-    assert "At most one souvenir" not in text(get("overview"))

@@ -135,8 +135,8 @@ def test_plural(language, none, one, many):
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("es", ["Activos por día, semana y mes", "Zona horaria: UTC", "Mostrar"]),
-        ("fr", ["Actifs par jour, par semaine et par mois", "Fuseau horaire : UTC", "Afficher"]),
+        ("es", ["Usuarios activos por mes", "Zona horaria: UTC", "Mostrar"]),
+        ("fr", ["Utilisateurs actifs par mois", "Fuseau horaire : UTC", "Afficher"]),
     ],
 )
 def test_pages_in_other_languages(leave, language, words):
@@ -152,7 +152,7 @@ def test_pages_in_german(leave):
     with translation.override("de"):
         overview = text(get("overview", **RANGE))
         wrong = text(get("overview", tz="Atlantis"))
-    assert "Aktive pro Tag, Woche und Monat" in overview
+    assert "Aktive Benutzer nach Monat" in overview
     assert "Zeitzone: UTC" in overview
     assert "Bei „Zeitzone“ muss ein Name wie Europe/Paris oder UTC stehen, nicht 'At" in wrong
 

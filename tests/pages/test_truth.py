@@ -154,13 +154,12 @@ def zone(request):
 
 
 def test_months_of_the_overview(truth, zone, page):
-    response = page("overview", **whole(truth, zone))
+    response = page("overview", **whole(truth, zone), interval="month", open="growth")
     growth = [
         [each["month"], *shown(*(each[part] for part in PARTS)), *balance(each)]
         for each in reversed(truth["zones"][zone]["growth"])
     ]
     assert rows(response, "New users were never seen before") == growth
-    assert rows(response, "Users registered and activated") == usage_of_months(truth, zone)
 
 
 PARTS = ("active", "new", "retained", "resurrected", "churned")
@@ -198,19 +197,19 @@ def test_daily_actives(truth, zone, page):
     chosen = [last - timedelta(days=n) for n in range(300)]
     query = {"from": f"{chosen[-1]}", "to": f"{last + DAY}", "tz": zone}
     known = [day for day in chosen if day >= min(days)]
-    table = rows(page("overview", **query), "Users active in the last 1, 7 and 30 days")
-    assert [row[:2] for row in table[: len(known)]] == [
-        [f"{day}", *shown(days.get(day, 0))] for day in known
-    ]
+    table = rows(page("overview", **query, interval="day", open="trend"), "Active users by day")
+    assert table[: len(known)] == [[f"{day}", *shown(days.get(day, 0))] for day in known]
 
 
-def test_trailing_actives(truth, zone, page):
+@pytest.mark.parametrize("figure", ["7d", "28d"])
+def test_trailing_actives(truth, zone, page, figure):
     for each in truth["zones"][zone]["calendar_trailing"]:
         day = date.fromisoformat(each["date"])
-        query = {"from": f"{day - DAY}", "to": f"{day + DAY}", "tz": zone}
-        [row, *_] = rows(page("overview", **query), "Users active in the last 1, 7 and 30 days")
-        share = percent(each["dau"], each["mau"], 1)
-        assert row == [each["date"], *shown(each["dau"], each["wau"], each["mau"]), share]
+        query = {"from": f"{day - DAY}", "to": f"{day + DAY}", "tz": zone, "interval": "day"}
+        response = page("overview", **query, figure=figure, open="trend")
+        [row, *_] = rows(response, f"Active in {figure[:-1]} days up to each day")
+        weeks = active_in(truth, midnight(day - 27 * DAY, zone), midnight(day + DAY, zone))
+        assert row == [each["date"], *shown(each["wau"] if figure == "7d" else weeks)]
 
 
 def test_tiles_at_the_end_of_a_day(truth, zone, page):

@@ -1,6 +1,6 @@
 """The API: parameters in a URL, a response in JSON or CSV."""
 
-from .endpoints import BUSY, ENDPOINTS, GROWTH, HEALTH, RETENTION, STICKINESS, USAGE, Endpoint
+from .endpoints import BUSY, ENDPOINTS, GROWTH, HEALTH, RETENTION, SERIES, USAGE, Endpoint
 from .index import index, not_found
 from .openapi import document, openapi
 
@@ -10,7 +10,7 @@ __all__ = [
     "GROWTH",
     "HEALTH",
     "RETENTION",
-    "STICKINESS",
+    "SERIES",
     "USAGE",
     "Endpoint",
     "document",

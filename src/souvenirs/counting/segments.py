@@ -13,13 +13,18 @@ Membership is always as of now, also for periods in the past.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldError, ImproperlyConfigured, ValidationError
+from django.core.exceptions import (
+    FieldDoesNotExist,
+    FieldError,
+    ImproperlyConfigured,
+    ValidationError,
+)
 from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 
@@ -32,6 +37,9 @@ By: TypeAlias = str | Mapping[str, Any]
 
 #: The value of ``by`` for the segments in ``SOUVENIRS_SEGMENTS``.
 BY_SETTING = "segment"
+
+#: The name of a group of users, as a segment, is the group's own after this.
+GROUP = "group:"
 
 T = TypeVar("T")
 
@@ -107,6 +115,25 @@ def members_if_any(
     return sets, _first_match(groups) if exclusive else groups
 
 
+def users_by(sets: Sequence[ActiveUsers], by: By) -> dict[str, list[ActiveUsers]]:
+    """Return the users of each segment in each of the sets, by name and in order.
+
+    Raises what :func:`groups_by` raises.
+    """
+    same, groups = _members_by(list(sets), by)
+    return {name: [users & group for users in same] for name, group in groups.items()}
+
+
+def segment_among(sets: Sequence[ActiveUsers], name: str) -> list[ActiveUsers]:
+    """Return the users of one segment in each of the sets.
+
+    Raises InvalidSegment if it cannot be evaluated.
+    """
+    with _evaluation_of(name):
+        [users] = users_by(sets, {name: conf.SEGMENTS[name]}).values()
+        return users
+
+
 def _members_by(
     sets: list[ActiveUsers] | None, by: By
 ) -> tuple[list[ActiveUsers], dict[str, ActiveUsers]]:
@@ -146,8 +173,37 @@ def segment_names() -> list[str]:
     return list(conf.SEGMENTS)
 
 
+def has_groups() -> bool:
+    """Whether the users of this site have groups."""
+    try:
+        get_user_model()._meta.get_field("groups")
+    except FieldDoesNotExist:
+        return False
+    return True
+
+
+def _groups() -> QuerySet[Any]:
+    field: Any = get_user_model()._meta.get_field("groups")
+    found: QuerySet[Any] = field.related_model._default_manager.all()
+    return found
+
+
+def group_names(limit: int) -> list[str]:
+    """Return the names of up to ``limit`` groups of users, in order."""
+    if not has_groups():
+        return []
+    return [str(name) for name in _groups().order_by("name").values_list("name", flat=True)[:limit]]
+
+
+def is_group(name: str) -> bool:
+    """Whether a segment, ``group:`` and a name, is a group of users."""
+    if not name.startswith(GROUP) or not has_groups():
+        return False
+    return _groups().filter(name=name.removeprefix(GROUP)).exists()
+
+
 def segment(name: str) -> ActiveUsers:
-    """Return the users of a segment in ``SOUVENIRS_SEGMENTS``, active or not.
+    """Return the users of a segment in ``SOUVENIRS_SEGMENTS``, or of a group, active or not.
 
     Raises ValueError for an unknown name, and InvalidSegment for one that cannot be evaluated.
     """
@@ -252,13 +308,17 @@ def _first_match(groups: Mapping[str, ActiveUsers]) -> dict[str, ActiveUsers]:
 def restricted(users: Iterable[Any] | None, segment_name: str | None) -> Any:
     """Return the users of a group who are in a segment, if it is given; None means all users.
 
-    A segment that is a query is returned as its queryset.
+    A segment is a name in ``SOUVENIRS_SEGMENTS``, or ``group:`` and the name of a group of users.
+    One that is a query is returned as its queryset.
     """
     if segment_name is None:
         return users
     if users is not None:
         return segment(segment_name) & users
     names = segment_names()
+    if segment_name not in names and is_group(segment_name):
+        members = Q(groups__name=segment_name.removeprefix(GROUP))
+        return group_of(get_user_model()._default_manager.filter(members))
     if segment_name not in names:
         known = f"one of {', '.join(names)}" if names else "named in SOUVENIRS_SEGMENTS"
         raise ValueError(f"{segment_name!r} is not a segment: it must be {known}.")

@@ -30,6 +30,7 @@ from .powercurve import PowerCurve, PowerCurves, power_curve, power_curves
 from .results import Insight, Segmented
 from .retention import Cohort, DayN, DayNRetention, Retention, day_n_retention, retention
 from .series import Series, active_series
+from .slipping import slipping_away
 from .stickiness import Stickiness, StickinessOfPeriod, stickiness
 
 # isort: off
@@ -39,8 +40,9 @@ from .daysorder import page_by_active_days as page_by_active_days
 from .growth import GrowthPart as GrowthPart, plan_growth as plan_growth
 from .results import Plan as Plan, ratio as ratio, results_of as results_of
 from .retention import CohortBy as CohortBy, Mode as Mode, Reference as Reference
+from .retention import plan_retention as plan_retention
 from .seenorder import page_by_last_seen as page_by_last_seen
-from .series import TRAILING_WINDOWS as TRAILING_WINDOWS
+from .series import TRAILING_WINDOWS as TRAILING_WINDOWS, plan_series as plan_series
 from .stickiness import plan_stickiness as plan_stickiness
 from .trailing import trailing_counts as trailing_counts
 # isort: on
@@ -78,5 +80,6 @@ __all__ = [
     "power_curves",
     "recently_seen",
     "retention",
+    "slipping_away",
     "stickiness",
 ]

@@ -12,7 +12,7 @@ from typing import Any, Literal, Unpack, get_args, overload
 from ..calendar import Period, Timeline, checked, utc
 from ..counting import ActiveUsers, By, Group, active_users_each, group_of, joined_each
 from ..stores import members_among
-from .results import Insight, Options, PeriodOptions, Segmented, ratio, segmented
+from .results import Insight, Options, PeriodOptions, Plan, Segmented, ratio, segmented
 from .timeline import position_of, timeline_of
 
 CohortBy = Literal["first_seen", "joined"]
@@ -268,29 +268,52 @@ def retention(
             f"Retention of {periods:,} periods has more than {MAX_CELLS:,} cells: "
             "choose a shorter range or a longer interval."
         )
+    if cohort == "first_seen":
+        plan = plan_retention(timeline, mode, reference)
+        return segmented(plan.make, active_users_each(plan.ranges, users), by, exclusive)
     group = group_of(users)  # an iterator can be read only once
-    seen, *active = active_users_each([(None, timeline.start_of(0)), *timeline.ranges], group)
-    if cohort == "joined":
-        both = _joined(timeline, active, group)
-    else:
-        both = [*_first_seen(seen, active), *active]
+    active = active_users_each(timeline.ranges, group)
 
     def make(sets: Sequence[ActiveUsers]) -> Retention:
-        own, found = sets[:periods], timeline.with_skipped(sets[periods:], _nobody)
-        later = found if mode == "in" else _from_each_on(found)
-        return Retention(
-            interval=timeline.interval.name,
-            tz=str(timeline.zone),
-            cohort=cohort,
-            mode=mode,
-            reference=reference,
-            cohorts=tuple(_cohorts(timeline, own, later, knows_size=cohort == "joined")),
-            _members=tuple(own),
-            _offsets=timeline.offsets,
-            _active=tuple(found),
-        )
+        return _retention(timeline, sets[:periods], sets[periods:], cohort, mode, reference)
 
-    return segmented(make, both, by, exclusive)
+    return segmented(make, _joined(timeline, active, group), by, exclusive)
+
+
+def plan_retention(
+    timeline: Timeline, mode: Mode = "in", reference: Reference = "first"
+) -> Plan[Retention]:
+    """Plan :func:`retention` of the users first seen in the periods of a timeline."""
+
+    def make(sets: Sequence[ActiveUsers]) -> Retention:
+        seen, *active = sets
+        own = _first_seen(seen, active)
+        return _retention(timeline, own, active, "first_seen", mode, reference)
+
+    return Plan([(None, timeline.start_of(0)), *timeline.ranges], make)
+
+
+def _retention(
+    timeline: Timeline,
+    own: Sequence[ActiveUsers],
+    active: Sequence[ActiveUsers],
+    cohort: CohortBy,
+    mode: Mode,
+    reference: Reference,
+) -> Retention:
+    found = timeline.with_skipped(active, _nobody)
+    later = found if mode == "in" else _from_each_on(found)
+    return Retention(
+        interval=timeline.interval.name,
+        tz=str(timeline.zone),
+        cohort=cohort,
+        mode=mode,
+        reference=reference,
+        cohorts=tuple(_cohorts(timeline, own, later, knows_size=cohort == "joined")),
+        _members=tuple(own),
+        _offsets=timeline.offsets,
+        _active=tuple(found),
+    )
 
 
 @overload

@@ -6,12 +6,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, Unpack, overload
 
 from ..calendar import Bounds, Days, Period, Timeline
 from ..counting import ActiveUsers, By, active_users_each
-from .results import Insight, PeriodOptions, Segmented, segmented
+from .results import Insight, PeriodOptions, Plan, Segmented, segmented
 from .timeline import position_of, timeline_of
 from .trailing import trailing_counts
 
@@ -95,17 +96,18 @@ def active_series(
 
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
+    plan = plan_series(timeline_of(start, end, interval, tz), window)
+    return segmented(plan.make, active_users_each(plan.ranges, users), by, exclusive)
+
+
+def plan_series(timeline: Timeline, window: TrailingWindow = None) -> Plan[Series]:
+    """Plan :func:`active_series` of the periods of a timeline."""
     days = _days_in(window)
-    timeline = timeline_of(start, end, interval, tz)
     if days is None:
         spans = Spans(timeline.ranges, [(n, n + 1) for n in range(len(timeline.periods))])
     else:
         spans = _windows(timeline.days(before=days - 1), days)
-
-    def make(sets: Sequence[ActiveUsers]) -> Series:
-        return _series(timeline, days, spans, sets)
-
-    return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
+    return Plan(spans.ranges, partial(_series, timeline, days, spans))
 
 
 class Spans(NamedTuple):

@@ -5,17 +5,18 @@ No style attributes are needed: widths are attributes of SVG, and colours are cl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import count
+from functools import cached_property
+from itertools import count, groupby
 from math import ceil
 from typing import Any, NamedTuple
 
 from django.utils.translation import ngettext
 
 from ..calendar import Incomplete
-from .formats import day, incomplete_word, number
+from .formats import day, incomplete_word, number, percent
 
 #: The height of a chart, and the width of each of its points.
 HEIGHT = 100
@@ -39,16 +40,19 @@ class Line(NamedTuple):
     """A line with its name; a value of None leaves a gap."""
 
     name: str
-    values: Sequence[int | None]
+    values: Sequence[float | None]
 
-    @property
-    def last(self) -> str:
-        return number(self.values[-1]) if self.values else ""
+
+class Mark(NamedTuple):
+    """Something that happened in the period at a place, with what is said of it."""
+
+    place: int
+    title: str
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over the same labels."""
+    """Lines over the same labels; of shares, values are from 0 to 1."""
 
     id: str
     title: str
@@ -56,6 +60,13 @@ class Chart:
     lines: Sequence[Line]
     #: Why the period of each label is incomplete; only the last ones can be.
     incomplete: Sequence[Incomplete | None]
+    is_share: bool = False
+    #: An earlier time, period by period, with its labels.
+    before: Line | None = None
+    labels_before: Sequence[str] = ()
+    marks: Sequence[Mark] = ()
+    #: More data for the script, see :attr:`data`.
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def width(self) -> str:
@@ -66,15 +77,22 @@ class Chart:
         """The left edge: the first point is at 0, or in the middle if it is the only one."""
         return -STEP // 2 if len(self.labels) == 1 else 0
 
-    @property
+    @cached_property
     def ticks(self) -> list[int]:
-        """The numbers on the vertical axis, from 0."""
-        return ticks(max((value or 0 for line in self.lines for value in line.values), default=0))
+        """The numbers on the vertical axis, from 0; of shares, percentages."""
+        lines = [*self.lines, *([self.before] if self.before else [])]
+        most = max((value or 0 for line in lines for value in line.values), default=0)
+        return ticks(most * 100 if self.is_share else most)
+
+    @property
+    def top(self) -> float:
+        return self.ticks[-1] / 100 if self.is_share else self.ticks[-1]
 
     @property
     def scale(self) -> list[str]:
         """The ticks from top to bottom, as text."""
-        return [number(tick) for tick in reversed(self.ticks)]
+        written = (lambda tick: percent(tick / 100)) if self.is_share else number
+        return [written(tick) for tick in reversed(self.ticks)]
 
     @property
     def grid(self) -> str:
@@ -87,7 +105,38 @@ class Chart:
     def paths(self) -> list[Paths]:
         """The paths of each line."""
         unfinished = sum(map(bool, self.incomplete))
-        return [paths(line.values, self.ticks[-1], unfinished) for line in self.lines]
+        return [paths(line.values, self.top, unfinished) for line in self.lines]
+
+    @property
+    def area(self) -> str:
+        """The ``d`` of the area below the line, if there is only one."""
+        return area(self.lines[0].values, self.top) if len(self.lines) == 1 else ""
+
+    @property
+    def path_before(self) -> str:
+        """The ``d`` of the line of the earlier time."""
+        if self.before is None:
+            return ""
+        found = paths(self.before.values, self.top, 0)
+        return found.whole + found.dot
+
+    @property
+    def notes(self) -> str:
+        """The ``d`` of an SVG path with a line at each mark."""
+        return "".join(f"M{mark.place * STEP} 0V{HEIGHT}" for mark in self.marks)
+
+    @property
+    def legend(self) -> list[tuple[str, str]]:
+        """The name and the last value of each line."""
+        return [(line.name, self._last(line)) for line in self.lines]
+
+    @property
+    def last_before(self) -> str:
+        return self._last(self.before) if self.before else ""
+
+    def _last(self, line: Line) -> str:
+        value = line.values[len(self.labels) - 1] if self.labels else None
+        return percent(value, 1) if self.is_share else number(value)
 
     @property
     def marked(self) -> list[str]:
@@ -104,11 +153,28 @@ class Chart:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The labels and values, for the script that shows the ones under the pointer."""
-        return {"labels": self.marked, "lines": [list(line.values) for line in self.lines]}
+        """What the script shows of the period under the pointer, and where its links lead."""
+        lines = [{"name": line.name, "values": self._rounded(line)} for line in self.lines]
+        if self.before:
+            labels = list(self.labels_before)
+            values = self._rounded(self.before)
+            lines.append({"name": self.before.name, "values": values, "labels": labels})
+        marks = [[mark.place, mark.title] for mark in self.marks]
+        return {
+            "labels": self.marked,
+            "lines": lines,
+            "share": self.is_share,
+            "marks": marks,
+            **self.more,
+        }
+
+    def _rounded(self, line: Line) -> list[float | None]:
+        if not self.is_share:
+            return list(line.values)
+        return [None if value is None else round(value, 4) for value in line.values]
 
 
-def ticks(most: int) -> list[int]:
+def ticks(most: float) -> list[int]:
     """Return two to five evenly spaced round numbers, from 0 to ``most`` or more."""
     sizes = (digit * 10**power for power in count() for digit in (1, 2, 5))
     size = next(size for size in sizes if size * 4 >= most)
@@ -134,18 +200,31 @@ class Stack(NamedTuple):
 
 @dataclass(frozen=True)
 class Bars:
-    """Stacks on one scale, with zero in the middle."""
+    """Stacks on one scale; the zero line is as high as the stacks below it need."""
 
     title: str
     labels: Sequence[str]
     #: The class and the name of each part.
     parts: Sequence[tuple[str, str]]
     stacks: Sequence[Stack]
-    top: float
+    #: The largest number above zero, and below it.
+    top: int
+    bottom: int
+    marks: Sequence[Mark] = ()
 
     @property
     def width(self) -> str:
         return str(max(len(self.labels), 1) * STEP)
+
+    @property
+    def zero(self) -> float:
+        """The height of the zero line, from above."""
+        return _zero(self.top, self.bottom)
+
+    @property
+    def notes(self) -> str:
+        """The ``d`` of an SVG path with a line at each mark."""
+        return "".join(f"M{mark.place * STEP + STEP // 2} 0V{HEIGHT}" for mark in self.marks)
 
     @property
     def axis(self) -> list[str]:
@@ -158,15 +237,17 @@ def bars(
     parts: Sequence[tuple[str, str]],
     values: Sequence[Sequence[int | None]],
     incomplete: Sequence[Incomplete | None],
+    marks: Sequence[Mark] = (),
 ) -> Bars:
     """Return stacks of the values of each period; the last part is below zero.
 
     ``incomplete`` is why each period is incomplete. What is None of such a period is not in its
     title.
     """
-    top = max((max(sum(v or 0 for v in each[:-1]), each[-1] or 0) for each in values), default=0)
-    # Of zeros only, the scale is still from -1 to 1.
-    top = top or 1
+    top = max((sum(value or 0 for value in each[:-1]) for each in values), default=0)
+    bottom = max((each[-1] or 0 for each in values), default=0)
+    # Of zeros only, there is a scale nevertheless.
+    top = top or int(not bottom)
     stacks = []
     labels = list(map(marked, labels, incomplete))
     for place, (label, each, why) in enumerate(zip(labels, values, incomplete, strict=True)):
@@ -175,20 +256,30 @@ def bars(
             for (_kind, name), value in zip(parts, each, strict=True)
             if value is not None or why is None
         )
-        stacks.append(Stack(f"{label}: {said}", _stacked(place, parts, each, top), why is None))
-    return Bars(title, labels, parts, stacks, top)
+        drawn = _stacked(place, parts, each, top, bottom)
+        stacks.append(Stack(f"{label}: {said}", drawn, why is None))
+    return Bars(title, labels, parts, stacks, top, bottom, marks)
+
+
+def _zero(top: int, bottom: int) -> float:
+    return round(top / (top + bottom) * HEIGHT, 2)
 
 
 def _stacked(
-    place: int, parts: Sequence[tuple[str, str]], values: Sequence[int | None], top: float
+    place: int,
+    parts: Sequence[tuple[str, str]],
+    values: Sequence[int | None],
+    top: int,
+    bottom: int,
 ) -> list[Bar]:
-    half = HEIGHT / 2
     drawn = []
-    level = half
+    zero, above = _zero(top, bottom), 0
     for (kind, _name), value in zip(parts, values, strict=True):
-        height = _scaled(value, top, half)
-        is_below = kind == parts[-1][0]
-        level = half if is_below else level - height
+        height = _scaled(value, top + bottom, HEIGHT)
+        level = zero
+        if kind != parts[-1][0]:
+            above += value or 0
+            level = _scaled(top - above, top + bottom, HEIGHT)
         if height:
             drawn.append(Bar(kind, str(place * STEP + 1), f"{level:g}", f"{height:g}"))
     return drawn
@@ -281,6 +372,18 @@ def _path(points: Iterable[str | None]) -> str:
         steps.append(f"{pen}{point}")
         pen = "L"
     return " ".join(steps)
+
+
+def area(values: Sequence[float | None], top: float) -> str:
+    """Return the ``d`` of an SVG path around the area between 0 and the values, with gaps."""
+    parts = []
+    places = list(enumerate(values))
+    for is_known, run in groupby(places, lambda each: each[1] is not None):
+        points = [f"{x * STEP} {HEIGHT - _scaled(value, top, HEIGHT):g}" for x, value in run]
+        if is_known:
+            first, last = points[0].split()[0], points[-1].split()[0]
+            parts.append(f"M{first} {HEIGHT}L{'L'.join(points)}L{last} {HEIGHT}Z")
+    return "".join(parts)
 
 
 def axis(labels: Sequence[str]) -> list[str]:

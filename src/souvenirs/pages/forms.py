@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
-from functools import cache
-from typing import Any, ClassVar
+from functools import cache, cached_property
+from typing import Any, ClassVar, TypeAlias
 
 from django import forms
 from django.forms.boundfield import BoundField
@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
-from ..counting import segment_names
+from ..counting import GROUP, group_names, has_groups, segment_names
 from ..web import InvalidParameter, Parameters, QueryForm, RangeForm, fields, shared
+from .figures import suggested_interval
 from .formats import isolated, number
 from .links import Mount
 from .userlists import DAYS, MAX_ROWS, PER_PAGE, SEEN
@@ -25,11 +26,23 @@ from .userlists import DAYS, MAX_ROWS, PER_PAGE, SEEN
 MAX_PERIODS = 400
 MAX_COHORTS = 60
 
+#: The maximum number of groups to choose from.
+MAX_GROUPS = 200
+
+#: The parts of the overview that are shown when they are asked for.
+PARTS = ("trend", "growth", "segments", "slipping", "accounts")
+
 #: The lists that the form offers; links lead to the others.
 LISTS = ("active", *shared.OF_DAYS)
 
 #: Parameters that the form does not send.
-NOT_SENT = ("preset", "page", "format")
+NOT_SENT = ("preset", "page", "format", "open", "only")
+
+#: The parameters of a range.
+RANGE = ("preset", "from", "to")
+
+#: A field with its error.
+Control: TypeAlias = tuple[BoundField, str]
 
 
 class PageForm(QueryForm):
@@ -40,6 +53,8 @@ class PageForm(QueryForm):
 
     def __init__(self, query: QueryDict) -> None:
         given = query.copy()
+        if zone := fields.zone_named(query.get("tz", "")):
+            given["tz"] = zone
         has_lists = "list" in self.base_fields
         unused = shared.UNUSED.get(query.get("list") or "active", ()) if has_lists else ()
         for name, texts in query.lists():
@@ -51,17 +66,46 @@ class PageForm(QueryForm):
         self.given = {name: str(given[name]) for name in given}
         self.initial["zone"] = str(timezone.get_current_timezone())
 
-    def controls(self, parameters: Parameters | None) -> list[tuple[BoundField, str]]:
-        """Return the fields to show, with their errors; ``parameters`` is None if there are any."""
+    def controls(self, parameters: Parameters | None) -> tuple[list[Control], list[Control]]:
+        """Return the fields to show, with their errors, and apart from them those of the range.
+
+        ``parameters`` is None if there are errors.
+        """
         if parameters and parameters.preset and parameters.start and parameters.end:
             self.initial["start"] = parameters.start.date().isoformat()
             self.initial["end"] = parameters.end.date().isoformat()
         unused = shared.UNUSED.get(self.list_name, ())
-        return [
-            self._control(name, bound)
+        found = {
+            name: self._control(name, bound)
             for name, bound in ((bound.html_name, bound) for bound in self)
             if name not in (*NOT_SENT, *unused) and self._is_offered(name)
-        ]
+        }
+        dates = [found.pop(name) for name in ("from", "to") if name in found]
+        return list(found.values()), dates
+
+    def carried(self) -> dict[str, list[tuple[str, str]]]:
+        """Return the parameters that each of the two forms of a page sends along, unchanged."""
+        left_out = ("page", "of", "offset", "open", "only", *RANGE)
+        return {
+            "fields": [(name, self.given[name]) for name in RANGE if name in self.given],
+            "dates": [each for each in self.given.items() if each[0] not in left_out],
+        }
+
+    def described(self, parameters: Parameters | None) -> list[str]:
+        """Return the choices in words, for a screen that has no room for the fields."""
+        if parameters is None:
+            return [_("Filters")]
+        words = []
+        if parameters.preset:
+            words.append(str(shared.PRESET.labels()[parameters.preset]))
+        elif parameters.start and parameters.end:
+            days = (parameters.start, parameters.end)
+            words.append(" – ".join(day.date().isoformat() for day in days))  # noqa: RUF001
+        if "interval" in self.fields and "interval" not in self.hidden:
+            words.append(str(shared.INTERVAL_LABELS[parameters.interval]))
+        if "segment" in self.fields:
+            words.append(dict(self.segments).get(parameters.segment or "", _("Everyone")))
+        return words or [_("Filters")]
 
     def report(self, error: InvalidParameter) -> None:
         """Add an error that was found only when the parameters were used."""
@@ -75,10 +119,21 @@ class PageForm(QueryForm):
 
     def _is_offered(self, name: str) -> bool:
         if name == "segment":
-            return bool(segment_names())
+            return bool(self.segments)
         return name not in self.hidden or name in self.given
 
-    def _control(self, name: str, bound: BoundField) -> tuple[BoundField, str]:
+    @cached_property
+    def segments(self) -> list[tuple[str, str]]:
+        """The segments and groups of this site to choose from, each with its label."""
+        groups = [(f"{GROUP}{name}", name) for name in self.groups]
+        return [*((name, name) for name in segment_names()), *groups]
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """The first groups of users of this site, by name, if the page has segments."""
+        return group_names(MAX_GROUPS) if "segment" in self.fields else []
+
+    def _control(self, name: str, bound: BoundField) -> Control:
         field, value = bound.field, bound.value()
         if name in self.hidden:
             field.widget = forms.HiddenInput()
@@ -86,12 +141,29 @@ class PageForm(QueryForm):
         if isinstance(field, fields.ChoiceField):
             # An invalid choice can only come from the URL, so name its parameter.
             label = name
-            field.widget.choices = _offered(name, field, "" if value is None else str(value))
+            field.widget.choices = self._offered(name, field, "" if value is None else str(value))
         else:
             label = str(bound.label)
         if isinstance(field, fields.InstantField):
             field.widget.input_type = "date" if not value or _is_day(value) else "text"
         return bound, message(self.error(bound.name), label) if bound.name in self.errors else ""
+
+    def _offered(self, name: str, field: fields.ChoiceField, value: str) -> list[tuple[str, Any]]:
+        labels = field.labels()
+        if name == "segment":
+            named = {key: isolated(label) for key, label in self.segments}
+            labels = {"": _("Everyone"), **named}
+        elif name == "compare":
+            refused = [] if segment_names() else ["segment"]
+            refused += [] if self.groups else ["groups"]
+            labels = {"": _("Nothing"), **labels}
+            labels = {key: label for key, label in labels.items() if key not in refused}
+        elif name == "list":
+            labels = {key: label for key, label in labels.items() if key in LISTS}
+        choices = list(labels.items())
+        if value not in labels:
+            choices.append((value, field.labels().get(value, value)))
+        return choices
 
     def presets(
         self, page: str, mount: Mount, parameters: Parameters | None
@@ -104,7 +176,7 @@ class PageForm(QueryForm):
             and (name != "list" or value in LISTS)
         }
         if self.list_name in shared.OF_DAYS:
-            if self.list_name == "never":
+            if self.list_name in ("slipping", "never"):
                 return []
             name, current = "days", str(self["days"].value())
             choices: dict[str, Any] = {
@@ -124,17 +196,6 @@ class PageForm(QueryForm):
             }
             for value, label in choices.items()
         ]
-
-
-def _offered(name: str, field: fields.ChoiceField, value: str) -> list[tuple[str, Any]]:
-    labels = field.labels()
-    choices = [(key, label) for key, label in labels.items() if name != "list" or key in LISTS]
-    if name == "segment":
-        choices = [(key, isolated(label)) for key, label in choices]
-        choices.insert(0, ("", _("All users")))
-    if value not in dict(choices):
-        choices.append((value, labels.get(value, value)))
-    return choices
 
 
 def _is_day(text: str) -> bool:
@@ -159,9 +220,43 @@ def message(error: InvalidParameter, label: str = "") -> str:
 
 class OverviewForm(PageForm, RangeForm):
     default_preset = "12mo"
+    hidden = ("figure", "open", "only")
     interval = shared.interval("month")
-    zone = shared.ZONE
     segment = shared.SEGMENT
+    compare = fields.ChoiceField(
+        label=gettext_lazy("Compare with"),
+        choices=[
+            ("previous", gettext_lazy("Previous period")),
+            ("year", gettext_lazy("Same period last year")),
+            ("segment", gettext_lazy("Each segment")),
+            ("groups", gettext_lazy("Each group")),
+        ],
+    )
+    zone = shared.ZONE
+    figure = fields.ChoiceField(
+        initial="active", choices=fields.plain("active", "7d", "28d", "new", "stickiness")
+    )
+    #: A part whose table is open, or the only part that is wanted.
+    open = fields.ChoiceField(choices=fields.plain(*PARTS))
+    only = fields.ChoiceField(choices=fields.plain(*PARTS))
+
+    def _clean_range(self) -> None:
+        super()._clean_range()
+        data = self.cleaned_data
+        if "interval" not in self.given:
+            # Where a range has one, so that each has enough points and not too many.
+            self.initial["interval"] = suggested_interval(data["start"], data["end"])
+            data["interval"] = self.initial["interval"]
+
+    def _check_users(self) -> None:
+        super()._check_users()
+        compare = self.cleaned_data.get("compare")
+        if compare == "segment" and not segment_names():
+            raise InvalidParameter("compare", gettext_noop("SOUVENIRS_SEGMENTS is empty."))
+        if compare == "groups" and not has_groups():
+            raise InvalidParameter(
+                "compare", gettext_noop("The user model of this site has no groups.")
+            )
 
 
 class RetentionForm(PageForm, RangeForm):
@@ -184,6 +279,7 @@ class PeopleForm(PageForm, RangeForm):
             ("active", gettext_lazy("Active in the range")),
             ("recent", gettext_lazy("Seen in the last days")),
             ("inactive", gettext_lazy("Not seen in the last days")),
+            ("slipping", gettext_lazy("Slipping away")),
             ("never", gettext_lazy("Never seen")),
             ("cohort", gettext_lazy("In a cohort")),
             ("new", gettext_lazy("New")),

@@ -59,6 +59,7 @@ OUTSIDE = Mount()
 class PageRequest:
     """The parameters, user and URLs of a page, for its links."""
 
+    name: str
     mount: Mount
     parameters: Parameters
     #: The non-empty parameters in the URL.
@@ -84,6 +85,10 @@ class PageRequest:
         if self.parameters.preset:
             return {"preset": self.parameters.preset}
         return {name: self.query[name] for name in ("from", "to") if name in self.query}
+
+    def here(self, **changes: Any) -> str:
+        """Return the URL of this page with other parameters; None removes one."""
+        return self.mount.url(self.name, {**self.query, **changes})
 
     def api(self, endpoint: Endpoint, **query: Any) -> str:
         """Return the URL of an endpoint, with the parameters that it shares with the page."""

@@ -37,6 +37,7 @@ from ..insights import (
     page_by_active_days,
     page_by_last_seen,
     retention,
+    slipping_away,
 )
 from ..stores import PrunedSpan
 from ..web import InvalidParameter, Parameters, shared
@@ -182,7 +183,7 @@ def _page_by_last_seen(
     bounds: dict[str, datetime] = {}
     if parameters.q:
         pass  # digests have no names
-    elif parameters.list in shared.OF_DAYS:
+    elif parameters.list in ("recent", "inactive"):
         bounds = {"before" if parameters.list == "inactive" else "since": _cutoff(parameters)}
     elif parameters.list == "active" and parameters.start is not None:
         # All of them were seen then, or later.
@@ -240,6 +241,8 @@ def _searched(users: QuerySet[Any], words: str) -> QuerySet[Any]:
 
 def _set(parameters: Parameters, members: Group) -> tuple[ActiveUsers, Incomplete | None]:
     """Return the users of a list, and why its period is incomplete."""
+    if parameters.list == "slipping":
+        return slipping_away(tz=parameters.zone, users=members), None
     if parameters.list in shared.OF_DAYS:
         cutoff = outward(_cutoff(parameters))
         bounds = [(cutoff, None), (None, cutoff)]

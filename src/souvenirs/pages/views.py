@@ -51,6 +51,7 @@ from .formats import day, isolated, minute, number
 from .forms import (
     MAX_COHORTS,
     MAX_PERIODS,
+    PARTS,
     BillingForm,
     HealthForm,
     OverviewForm,
@@ -89,7 +90,7 @@ def page_view(
             context: Context = {}
             status = 200
             try:
-                page = PageRequest(mount, form.parse(), form.given, request.user)
+                page = PageRequest(name, mount, form.parse(), form.given, request.user)
                 with migrated():
                     filled = fill(page)
                 if isinstance(filled, HttpResponse):
@@ -103,15 +104,22 @@ def page_view(
             except FAULTS as fault:
                 status, context = 503, {**error_context(fault)}
             parameters = page.parameters if page else None
-            controls = form.controls(parameters)
-            if wrong and not any(error for _field, error in controls):
+            controls, dates = form.controls(parameters)
+            if wrong and not any(error for _field, error in [*controls, *dates]):
                 context["problem"] = message(wrong)
             context |= {
                 **mount.context(request),
                 "title": _("Usage: %s") % PAGES[name],
                 "pages": _navigation(page, name, mount, request.user),
                 "controls": controls,
+                "has_segments": bool(form.segments),
+                "dates": dates,
+                "dates_wrong": any(error for _field, error in dates),
+                "zone_wrong": any(error for field, error in controls if field.name == "zone"),
+                "carried": form.carried(),
+                "described": form.described(parameters),
                 "presets": form.presets(name, mount, parameters),
+                "has_preset": bool(parameters and parameters.preset),
                 "zone_options": zone_options(),
             }
             name_of_template = context.pop("template", template)
@@ -157,49 +165,47 @@ def _written(moment: datetime) -> str:
 
 @page_view("overview", OverviewForm, "overview")
 def overview(page: PageRequest) -> Context:
-    """Active users and their trend; how to set the app up while nobody has been seen."""
+    """Active users and what is behind them; how to set the app up while nobody has been seen."""
     parameters = page.parameters
     check_periods(parameters.periods, MAX_PERIODS, "interval")
-    check_report(parameters)
     store = get_store()
-    if store.first() is None:
+    first = store.first()
+    if first is None:
         steps = sections.start.steps(has_souvenirs=False, has_digests=store.has_digests())
         return {"template": "start", "steps": steps, "sources": sections.start.sources()}
     start, _end = _range(parameters)
     # Without an end the range is up to now, which is later than when the form was parsed.
     has_end = parameters.preset is not None or "to" in page.query
-    found = figures.overview(
-        start,
-        parameters.end if has_end else None,
-        parameters.interval,
-        parameters.zone,
-        restricted(None, parameters.segment),
-    )
-    actives = sections.overview.actives_chart(found.chart)
-    usage = sections.usage.usage_chart(found.months)
-    bars = sections.overview.growth_bars(found.growth)
-    caption = _("Users registered and activated before the end of each month, and active in it")
-    return {
-        "moment_title": _("Now") if found.is_now else _("Up to %s") % _written(found.moment),
-        "tiles": [sections.overview.tile_shape(tile, page, found.is_now) for tile in found.tiles],
-        "active_now": number(found.active_now),
-        "active_now_url": page.people_in(found.active_since, found.active_since + figures.NOW),
-        "now_note": sections.overview.now_note(),
-        "actives": {
-            "chart": actives,
-            "table": sections.overview.actives_table(found.chart, page),
+    end = parameters.end if has_end else None
+    opened = parameters.only or parameters.open
+    context = {
+        "only": parameters.only,
+        "sees_people": page.sees_people,
+        "parts": {
+            name: {
+                "url": page.here(open=name, only=None),
+                "only": page.here(open=None, only=name),
+            }
+            for name in PARTS
         },
-        "usage": {
-            "chart": usage,
-            "table": sections.usage.usage_table(found.months, page, caption, "month"),
-        },
-        "growth": {
-            "bars": bars,
-            "top": number(bars.top),
-            "table": sections.overview.growth_table(found.growth, page),
-        },
-        "busy": sections.overview.busy_table(found.busy, page),
+        **sections.overview.part_apart(opened, end, first, page),
     }
+    if parameters.only in sections.overview.APART:
+        return context
+    found = figures.overview(
+        figures.Question(
+            start,
+            end,
+            parameters.interval,
+            parameters.zone,
+            first,
+            restricted(None, parameters.segment),
+            parameters.figure,
+            parameters.compare,
+        )
+    )
+    upto = "" if found.is_now else _written(found.moment)
+    return {**context, **sections.overview.overview_parts(found, page, opened, upto)}
 
 
 @page_view("retention", RetentionForm, "tables")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -18,7 +18,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_noop
 
 from ..calendar import utc
-from ..counting import segment_names
+from ..counting import is_group, segment_names
 from ..insights import TRAILING_WINDOWS
 
 #: The maximum length of a parameter.
@@ -26,6 +26,10 @@ MAX_LENGTH = 200
 
 #: The names of fields by those of their parameters, if they differ.
 FIELDS = {"from": "start", "to": "end", "tz": "zone"}
+
+
+#: When time zones are compared.
+HALF_YEARS = [datetime(n, month, 1, tzinfo=UTC) for n in range(1970, 2038) for month in (1, 7)]
 
 
 class InvalidParameter(ValidationError):
@@ -160,12 +164,14 @@ class TimeZoneField(ParameterField):
 
 
 class SegmentField(ChoiceField):
-    """A name in ``SOUVENIRS_SEGMENTS``."""
+    """A name in ``SOUVENIRS_SEGMENTS``, or ``group:`` and the name of a group of users."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(choices=lambda: plain(*segment_names()), **options)
 
     def validate(self, value: Any) -> None:
+        if value not in segment_names() and is_group(value):
+            return
         if not segment_names():
             raise invalid(
                 gettext_noop("%(name)s must be named in SOUVENIRS_SEGMENTS, not %(value)s."), value
@@ -249,6 +255,31 @@ def on_clock(reading: datetime, zone: tzinfo) -> datetime:
     If the clock skips it, it is read with the offset before the change.
     """
     return utc(reading.replace(tzinfo=zone)).astimezone(zone)
+
+
+def zone_named(text: str) -> str | None:
+    """Return the one time zone with that name, or whose place has it, in any case; else None.
+
+    ``paris`` is ``Europe/Paris``. Of several names for the same time zone it is the shortest.
+    """
+    if text in zone_names():
+        return text
+    found = _zones_by_place().get(text.strip().replace(" ", "_").lower(), [])
+    clocks = {
+        tuple(moment.astimezone(ZoneInfo(name)).utcoffset() for moment in HALF_YEARS)
+        for name in found
+    }
+    return min(found, key=lambda name: (len(name), name)) if len(clocks) == 1 else None
+
+
+@cache
+def _zones_by_place() -> dict[str, list[str]]:
+    """Return the names of time zones by themselves and by their last parts, in lower case."""
+    found: dict[str, list[str]] = {}
+    for name in zone_names():
+        for key in {name.lower(), name.rpartition("/")[2].lower()}:
+            found.setdefault(key, []).append(name)
+    return found
 
 
 @cache

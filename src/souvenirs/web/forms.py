@@ -8,8 +8,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 from django import forms
-from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -23,7 +22,7 @@ from ..calendar import (
     local,
     utc,
 )
-from ..counting import BY_SETTING, date_joined_field, segment_names
+from ..counting import BY_SETTING, date_joined_field, has_groups, segment_names
 from ..reports import takes_users
 from ..sql import Rank
 from .fields import (
@@ -201,13 +200,8 @@ class QueryForm(forms.Form):
             )
         if by == BY_SETTING and not segment_names():
             raise InvalidParameter("by", gettext_noop("SOUVENIRS_SEGMENTS is empty."))
-        if by == BY_GROUP:
-            try:
-                get_user_model()._meta.get_field("groups")
-            except FieldDoesNotExist:
-                raise InvalidParameter(
-                    "by", gettext_noop("The user model of this site has no groups.")
-                ) from None
+        if by == BY_GROUP and not has_groups():
+            raise InvalidParameter("by", gettext_noop("The user model of this site has no groups."))
 
     def _count_periods(self) -> None:
         data = self.cleaned_data

@@ -36,13 +36,14 @@ BY_GROUP = "groups__name"
 OF_SUBSCRIPTION = ("day", "month", "quarter", "year")
 
 #: Lists of users over the last N days instead of a range.
-OF_DAYS = ("recent", "inactive", "never")
+OF_DAYS = ("recent", "inactive", "slipping", "never")
 
 #: The parameters that a list of users does not use.
 UNUSED = {
     "active": ("days",),
     "recent": ("from", "to", "preset"),
     "inactive": ("from", "to", "preset"),
+    "slipping": ("from", "to", "preset", "days"),
     "never": ("from", "to", "preset", "days"),
 }
 
@@ -99,7 +100,10 @@ ZONE = TimeZoneField(
     help_text="The time zone in which days begin; by default that of the site.",
     widget=forms.TextInput({"list": "souvenirs-tz-list", "autocomplete": "off"}),
 )
-SEGMENT = SegmentField(label=_("Segment"), help_text="Only the users of this segment.")
+SEGMENT = SegmentField(
+    label=_("Segment"),
+    help_text="Only the users of this segment, or of a group of users: group: and its name.",
+)
 BY = ChoiceField(
     help_text="Adds rows for each segment, or for each group of users, to those for everyone.",
     choices=plain(BY_SETTING, BY_GROUP),

@@ -1,5 +1,14 @@
 """The charts and tables of each page."""
 
-from . import health, overview, retention, start, usage, users
+from . import health, overview, retention, segments, slipping, start, usage, users
 
-__all__ = ["health", "overview", "retention", "start", "usage", "users"]
+__all__ = [
+    "health",
+    "overview",
+    "retention",
+    "segments",
+    "slipping",
+    "start",
+    "usage",
+    "users",
+]

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from ...api import RETENTION
 from ...insights import Retention
+from ..charts import Chart, Line
 from ..formats import number, percent
 from ..links import PageRequest
 from ..tables import Column, PageTable, TableCell, header, pending, shade
@@ -57,6 +58,26 @@ def retention_table(retention: Retention, page: PageRequest) -> PageTable:
         downloads=downloads(page, RETENTION, interval=retention.interval),
         notes=_notes(retention),
         kind="triangle",
+    )
+
+
+def retention_curve(retention: Retention) -> Chart:
+    """Return the mean retention of all cohorts, from the period after their first on."""
+    mean = retention.mean()[1:]
+    while mean and mean[-1] is None:
+        mean = mean[:-1]
+    names = {
+        "day": _("Retention, by days since the first"),
+        "week": _("Retention, by weeks since the first"),
+        "month": _("Retention, by months since the first"),
+    }
+    return Chart(
+        id="souvenirs-retention",
+        title=names[retention.interval],
+        labels=[number(offset) for offset in range(1, len(mean) + 1)],
+        lines=[Line(_("Mean of all cohorts"), mean)],
+        incomplete=[None] * len(mean),
+        is_share=True,
     )
 
 

@@ -119,6 +119,7 @@ def _caption(parameters: Parameters, people: UserPage) -> str:
         "active": _("Users active in the range"),
         "recent": _("Users seen %(days)s"),
         "inactive": _("Users who were seen, but not %(days)s"),
+        "slipping": _("Regulars, active in each of four weeks, who were not seen for 14 days"),
         "never": _("Users who were never seen"),
         "new": _("Users first seen in %(period)s"),
         "retained": _("Users active in %(period)s and in the period before"),

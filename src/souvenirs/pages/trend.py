@@ -1,0 +1,182 @@
+"""A key figure period by period, beside that of an earlier time or of each segment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import accumulate
+from typing import NamedTuple
+
+from dateutil.relativedelta import relativedelta
+
+from ..calendar import (
+    DAY,
+    START_OF_TIME,
+    Period,
+    Timeline,
+    calendar_boundaries,
+    checked,
+    earlier,
+    is_known,
+    utc,
+)
+from ..counting import ActiveUsers, InvalidSegment, segment_among, segment_names, users_by
+from ..insights import Plan, plan_growth, plan_series, ratio, trailing_counts
+from ..web import FOUR_WEEKS, WEEK, busyhours, shared
+from .keyfigures import LENGTHS, end_of_hour
+
+#: Periods before those of the same period last year, by interval; a year of days has whole weeks.
+YEAR = {"day": 364, "week": 52, "month": 12, "quarter": 4, "year": 1}
+
+#: The most segments that have a line.
+MOST_LINES = 8
+
+
+class Point(NamedTuple):
+    """The value of a period, which counts users active since ``start``; None if it is unknown."""
+
+    start: datetime
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A key figure in each period of a range; a share is from 0 to 1."""
+
+    figure: str
+    interval: str
+    periods: tuple[Period, ...]
+    points: tuple[Point, ...]
+
+    @property
+    def values(self) -> list[float | None]:
+        return [point.value for point in self.points]
+
+
+@dataclass(frozen=True)
+class Trends:
+    """A trend of everyone, and of the segments with the most users at its end, or of all of them.
+
+    A segment that cannot be evaluated is an error in place of a trend.
+    """
+
+    everyone: Trend
+    segments: Mapping[str, Trend | InvalidSegment]
+
+
+def plan_trend(figure: str, timeline: Timeline, first_souvenir: datetime | None) -> Plan[Trend]:
+    """Plan the trend of a key figure: ``active``, ``7d``, ``28d``, ``new`` or ``stickiness``."""
+
+    def trend(points: Sequence[Point]) -> Trend:
+        return Trend(figure, timeline.interval.name, timeline.periods, tuple(points))
+
+    if figure == "stickiness":
+        return _plan_stickiness(timeline, first_souvenir, trend)
+    if figure == "new":
+        growth = plan_growth(timeline)
+
+        def new(sets: Sequence[ActiveUsers]) -> Trend:
+            return trend([Point(e.period.start, e.new) for e in growth.make(sets).periods])
+
+        return Plan(growth.ranges, new)
+    series = plan_series(timeline, None if figure == "active" else LENGTHS[figure])
+
+    def counted(sets: Sequence[ActiveUsers]) -> Trend:
+        found = series.make(sets)
+        return trend(list(map(Point, found.starts, found.values)))
+
+    return Plan(series.ranges, counted)
+
+
+def _plan_stickiness(
+    timeline: Timeline, first_souvenir: datetime | None, trend: Callable[[list[Point]], Trend]
+) -> Plan[Trend]:
+    """Plan the stickiness of the last 28 whole days up to the end of each period."""
+    known = timeline.known()
+    unknown = timeline.periods[: len(timeline.periods) - len(known.periods)]
+    days = known.days(before=FOUR_WEEKS)
+    # A day that is not over is not whole.
+    lasts = [last - (not days.complete[last - 1]) for _, last in days.positions]
+    windows = [(last - FOUR_WEEKS, last) for last in lasts]
+
+    def make(sets: Sequence[ActiveUsers]) -> Trend:
+        sums = list(accumulate(map(len, sets), initial=0))
+        points = [Point(period.start, None) for period in unknown]
+        for (first, last), users in zip(windows, trailing_counts(sets, windows), strict=True):
+            start, end = days.ranges[first][0], days.ranges[last - 1][1]
+            share = ratio((sums[last] - sums[first]) / FOUR_WEEKS, users)
+            points.append(Point(start, share if is_known(end, first_souvenir) else None))
+        return trend(points)
+
+    return Plan(days.ranges, make)
+
+
+def with_segments(plan: Plan[Trend], by: str) -> Plan[Trends]:
+    """Plan the trend of everyone and of each segment, or of each group of users."""
+
+    def make(sets: Sequence[ActiveUsers]) -> Trends:
+        found: dict[str, Trend | InvalidSegment] = {}
+        for name, members in members_of_each(sets, by):
+            if isinstance(members, InvalidSegment):
+                found[name] = members
+            else:
+                found[name] = plan.make(members)
+        return Trends(plan.make(sets), found)
+
+    return Plan(plan.ranges, make)
+
+
+def members_of_each(
+    sets: Sequence[ActiveUsers], by: str
+) -> list[tuple[str, list[ActiveUsers] | InvalidSegment]]:
+    """Return the users of each segment, or of each group, in each of these sets, by name."""
+    if by == "groups":
+        return list(users_by(sets, shared.BY_GROUP).items())
+    found: list[tuple[str, list[ActiveUsers] | InvalidSegment]] = []
+    for name in segment_names():
+        try:
+            found.append((name, segment_among(sets, name)))
+        except InvalidSegment as error:
+            found.append((name, error))
+    return found
+
+
+def earlier_timeline(
+    timeline: Timeline, moment: datetime, compare: str, first_souvenir: datetime | None
+) -> Timeline | None:
+    """Return as many periods before those of a timeline that ends at ``moment``, or a year before.
+
+    The last one ends where it is as old as the last one of the timeline is at ``moment``, at the
+    end of that hour. Days are shifted by whole weeks. None if that is before the year 1.
+    """
+    name, step, zone = timeline.interval.name, timeline.interval.step, timeline.zone
+    if not timeline.periods:
+        return None
+    count = length = len(timeline.periods)
+    if compare == "year":
+        count = YEAR[name]
+    elif name == "day":
+        count = -(-count // WEEK) * WEEK
+    try:
+        start = checked(timeline.start_of(-count), "start")
+        end = checked(timeline.start_of(length - count), "end")
+        if utc(start) == START_OF_TIME:
+            return None
+        if timeline.periods[-1].incomplete:
+            last = busyhours.just_before(moment, zone)
+            shift = timedelta(days=step.days * count)
+            reading = last.replace(tzinfo=None) - shift
+            reading -= relativedelta(months=step.months * count)
+            days = calendar_boundaries(reading.replace(tzinfo=zone), DAY, zone)
+            end = earlier(end, end_of_hour(days, reading.replace(tzinfo=zone)))
+        return Timeline.of(
+            timeline.interval,
+            start,
+            end,
+            zone,
+            now=timeline.now,
+            first_souvenir=first_souvenir,
+        )
+    except (OverflowError, ValueError):
+        return None
