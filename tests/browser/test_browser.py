@@ -106,7 +106,7 @@ def test_everything_is_there_without_a_script(visit):
     table = page.locator("#souvenirs-trend-part tbody tr")
     assert table.count() == 168
     assert table.first.is_visible()
-    for name in ("segments", "slipping", "accounts"):
+    for name in ("segments", "slipping", "busy", "accounts"):
         follow(page, f"#souvenirs-{name}-part a")
         assert page.locator(f"#souvenirs-{name}-part a[data-part]").count() == 0
     page.select_option("select[name=interval]", "week")

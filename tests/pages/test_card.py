@@ -14,11 +14,9 @@ from souvenirs.models import Souvenir
 from souvenirs.pages.formats import DASH
 from souvenirs.web import VIEW_USAGE
 from tests.conftest import at
-from tests.pages.test_pages import ANYBODY, Person, world
+from tests.pages.test_pages import ANYBODY, Person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
-
-__all__ = ["world"]
 
 NOW = at(2025, 6, 18, 10, 30)
 TEMPLATE = "{% load souvenirs_usage %}{% souvenirs_usage %}"

@@ -5,11 +5,9 @@ from django.db.models import Q
 from django.utils import translation
 
 from souvenirs.pages.formats import isolated
-from tests.pages.test_pages import get, name_of, text, world
+from tests.pages.test_pages import get, name_of, text
 
 pytestmark = pytest.mark.above_the_store
-
-__all__ = ["world"]
 
 
 @pytest.mark.parametrize(

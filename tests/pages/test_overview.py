@@ -152,7 +152,7 @@ def test_incomplete_period_is_compared_with_no_other(world, asked, word, spoken,
 
 
 def test_busy_hours_are_means_of_four_weeks(world):
-    busy = overview(START, NOW).busy
+    busy = busyhours.busy_hours(NOW, UTC)
     assert (busy.start, busy.last_day) == (at(2025, 5, 21), at(2025, 6, 17))
     for weekday, hour in ((1, 0), (3, 9), (7, 23)):
         mondays = [at(2025, 5, 21) + timedelta(days=n) for n in range(28)]
@@ -175,7 +175,7 @@ def test_busy_hours_of_a_new_site_are_means_of_the_hours_since_then(leave, minut
     assert means[1] == (*[None] * 9, 1, *[0] * 14)
     assert means[2] == (*[0] * 9, 2, *[0] * 14)
     assert set(means[3]) == {None}
-    response = get("overview")
+    response = get("overview", only="busy")
     assert rows(response, "Users active in each hour")[0][9:12] == [formats.DASH, "1.0", "0"]
     [*_, notes] = response.content.decode().partition("Users active in each hour")
     assert "means unknown: there is no data before the first souvenir." in notes
@@ -183,7 +183,7 @@ def test_busy_hours_of_a_new_site_are_means_of_the_hours_since_then(leave, minut
 
 def test_week_of_busy_hours_starts_as_that_of_the_site(world, settings):
     settings.SOUVENIRS_WEEK_START = 7
-    table = rows(get("overview", **RANGE), "Users active in each hour of the week")
+    table = rows(get("overview", **RANGE, only="busy"), "Users active in each hour of the week")
     assert [row[0] for row in table][:2] == ["Sun Sunday", "Mon Monday"]
 
 
@@ -202,7 +202,7 @@ def test_busy_hours_where_the_clock_jumps_over_a_day(leave):
     """There was no Friday, 30 December 2011, in Samoa."""
     leave(*((1, at(2011, 12, 1) + timedelta(hours=hour)) for hour in range(1000)))
     query = {"from": "2011-12-01", "to": "2012-01-10", "tz": "Pacific/Apia"}
-    busy = rows(get("overview", **query), "Users active in each hour")
+    busy = rows(get("overview", **query, only="busy"), "Users active in each hour")
     means = {row[0].split()[-1]: set(row[1:]) for row in busy}
     assert means.pop("Friday") == {"0.8"}
     assert set().union(*means.values()) == {"1.0"}
@@ -443,6 +443,14 @@ def test_slipping_away_of_a_pruned_span(world, monkeypatch):
     assert "It begins inside a bucket." in text(get("overview", only="slipping"))
 
 
+def test_busy_hours_of_a_corrupt_digest(world):
+    digest()
+    Souvenir.objects.all().delete()
+    Digest.objects.filter(level__lte=3600).update(body=b"damaged", is_pruned=True)
+    Digest.objects.filter(level__gt=3600).delete()
+    assert "A digest is corrupt" in text(get("overview", **RANGE, only="busy"))
+
+
 def test_accounts_in_a_sentence(world):
     inactive = get_user_model()._default_manager.filter(pk=pk_of(3))
     said = text(get("overview", only="accounts"))
@@ -613,7 +621,6 @@ def test_corrupt_digest_is_said_in_its_place(world):
     assert text(response).count("A digest is corrupt, and its souvenirs have been pruned.") == 4
     assert tiles(response)["New this month"] == (formats.DASH, "")
     assert tiles(response)["7 days"][0] == shown(count_active_users(at(2025, 6, 11), END))
-    assert "Users active in each hour of the week" in text(response)
 
 
 def test_pruned_span_of_a_part_is_said_in_its_place(world, monkeypatch):
@@ -664,7 +671,7 @@ def test_segment(world, settings):
 
 def test_parts_alone_are_those_of_the_whole_page(world, settings):
     settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1)])}
-    for name in ("trend", "growth", "segments", "slipping", "accounts"):
+    for name in ("trend", "growth", "segments", "slipping", "busy", "accounts"):
         pattern = rf'<div class="souvenirs-data" id="souvenirs-{name}-part">.*?</div>'
         whole, alone = (
             re.search(pattern, get("overview", **{key: name}).content.decode(), re.DOTALL)[0]

@@ -71,7 +71,6 @@ class Overview:
     before: Trend | Fault | None
     growth: Growth | Fault
     retention: Retention | Fault
-    busy: busyhours.BusyHours | Fault
 
 
 def overview(question: Question) -> Overview:
@@ -100,14 +99,13 @@ def overview(question: Question) -> Overview:
         with_segments(trend, by) if by else Plan(trend.ranges, lambda s: Trends(trend.make(s), {})),
         plan_growth(periods),
         plan_retention(_cohorts(timeline, question.interval, start, moment)),
-        busyhours.plan_busy_hours(days, first_souvenir),
     ]
     before = None
     if question.compare in ("previous", "year"):
         before = earlier_timeline(periods, moment, question.compare, first_souvenir)
     if before is not None:
         plans.append(plan_trend(question.figure, before, first_souvenir))
-    active_now, figures, new, trends, growth, retention, busy, *earlier_trend = results_or_errors(
+    active_now, figures, new, trends, growth, retention, *earlier_trend = results_or_errors(
         plans, question.users
     )
     return Overview(
@@ -121,7 +119,6 @@ def overview(question: Question) -> Overview:
         before=earlier_trend[0] if earlier_trend else None,
         growth=growth,
         retention=retention,
-        busy=busy,
     )
 
 

@@ -30,7 +30,7 @@ MAX_COHORTS = 60
 MAX_GROUPS = 200
 
 #: The parts of the overview that are shown when they are asked for.
-PARTS = ("trend", "growth", "segments", "slipping", "accounts")
+PARTS = ("trend", "growth", "segments", "slipping", "busy", "accounts")
 
 #: The lists that the form offers; links lead to the others.
 LISTS = ("active", *shared.OF_DAYS)

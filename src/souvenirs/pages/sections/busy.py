@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
 from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 
 from ...api import BUSY
+from ...calendar import checked
+from ...counting import restricted
 from ...web import busyhours
+from ..errors import error_context
+from ..figures import FAULTS_OF_PARTS
 from ..formats import day, number
 from ..links import PageRequest
 from ..tables import Column, PageTable, TableCell, shade
 from .common import downloads, period_notes
+
+
+def busy_part(end: datetime | None, page: PageRequest) -> dict[str, Any]:
+    """Return the table of the hours up to a moment, or why it cannot be shown."""
+    users = restricted(None, page.parameters.segment)
+    moment = checked(timezone.now(), "now") if end is None else end
+    try:
+        found = busyhours.busy_hours(moment, page.parameters.zone, users)
+    except FAULTS_OF_PARTS as error:
+        return error_context(error)
+    return {"table": busy_table(found, page)}
 
 
 def busy_table(busy: busyhours.BusyHours, page: PageRequest) -> PageTable:

@@ -23,7 +23,7 @@ from . import accounts, busy, growth, keyfigures, retention, segments, slipping,
 T = TypeVar("T")
 
 #: Parts that take queries of their own: each is read when it is asked for.
-APART = ("segments", "slipping", "accounts")
+APART = ("segments", "slipping", "busy", "accounts")
 
 
 def part_apart(
@@ -38,6 +38,8 @@ def part_apart(
         found["segments"] = segments.segment_rows(of_each, by, page)
     elif name == "slipping" and page.sees_people:
         found["slipping"] = slipping.slipping_rows(end, page)
+    elif name == "busy":
+        found["busy"] = busy.busy_part(end, page)
     elif name == "accounts":
         found["accounts"] = accounts.accounts_sentence(end, page)
     return found
@@ -87,7 +89,6 @@ def overview_parts(
                 "url": page.mount.url("retention", page.shared),
             },
         ),
-        "busy": _part(found.busy, lambda result: {"table": busy.busy_table(result, page)}),
         "marks": marks,
         "menu": trend.trend_downloads(found.trend.everyone, page)
         if isinstance(found.trend, Trends)
