@@ -22,7 +22,7 @@ IMAGES = PROJECT / "docs" / "images"
 USAGE = "/admin/souvenirs/usage/"
 SHOTS = {
     # Name: path, width, height, colour scheme.
-    "overview": (USAGE, 1280, 1150, "light"),
+    "overview": (f"{USAGE}?compare=year", 1280, 1180, "light"),
     "retention": (f"{USAGE}retention/", 1280, 900, "dark"),
     "people": (f"{USAGE}people/?list=inactive&days=180", 1280, 800, "light"),
     "user": ("/admin/auth/user/3/change/", 1280, 620, "light"),
