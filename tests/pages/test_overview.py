@@ -5,7 +5,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from itertools import pairwise
-from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -541,7 +540,7 @@ def test_chosen_figure_and_links_keep_the_rest(world):
 )
 def test_interval_fits_the_range_if_none_is_chosen(world, query, interval):
     html = get("overview", **query).content.decode()
-    assert f'<option value="{interval}" selected' in html
+    assert f'<option value="{query.get("interval", "")}" selected' in html
     assert f"Active users by {interval}</h2>" in html
 
 
@@ -561,15 +560,20 @@ def test_people_behind_the_key_figures(world):
 
 
 @pytest.mark.parametrize("figure", ["active", "28d", "new"])
-def test_people_behind_a_point(world, figure):
-    data = chart_of(get("overview", **RANGE, interval="month", figure=figure))
+def test_people_behind_a_point(world, figure, settings):
+    settings.SOUVENIRS_SEGMENTS = {"FROM TO": Q(pk__in=[pk_of(n) for n in range(1, 6)])}
+    asked = {**RANGE, "interval": "month", "figure": figure, "segment": "FROM TO"}
+    data = chart_of(get("overview", **asked))
     starts = data.get("starts", data["edges"])
     for place, value in enumerate(data["lines"][0]["values"]):
-        url = unquote(data["people"]).replace("FROM", starts[place])
-        url = url.replace("TO", data["edges"][place + 1])
-        url = url.replace("LABEL", data.get("names", data["labels"])[place])
+        own = {"from": starts[place], "to": data["edges"][place + 1]}
+        if "names" in data:
+            own = {"of": data["names"][place]}
         if value:
-            assert len(names_in(get("people", **query_of(url)))) == value
+            query = {**query_of(data["people"]), **own}
+            assert len(names_in(get("people", **query))) == value
+    zoom = query_of(data["zoom"])
+    assert zoom == {"interval": "month", "figure": figure, "segment": "FROM TO"}
 
 
 def test_nothing_leads_to_people_without_the_permission(world):
@@ -602,9 +606,109 @@ def test_retention_curve_is_the_mean_of_the_cohorts(world, interval, cohorts, fi
     assert f"Retention, by {cohorts}s since the first" in text(response)
 
 
-def test_retention_curve_of_a_long_range_has_the_last_cohorts(world):
-    found = overview(at(2005, 1, 1), NOW, "year").retention
-    assert [each.period.label for each in found.cohorts][::25] == ["2023-05", "2025-06"]
+@pytest.mark.parametrize(
+    ("start", "interval", "cohorts", "first"),
+    [
+        (at(2005, 1, 1), "year", "month", "2023-05"),
+        (at(2025, 5, 24), "day", "day", "2025-05-24"),
+        (at(2025, 5, 23), "day", "week", "2025-W21"),
+        (at(2024, 12, 23), "week", "week", "2024-W52"),
+        (at(2024, 12, 18), "week", "month", "2024-12"),
+    ],
+)
+def test_retention_curve_has_few_cohorts_and_the_last_ones(world, start, interval, cohorts, first):
+    found = overview(start, NOW, interval).retention
+    assert (found.interval, found.cohorts[0].period.label) == (cohorts, first)
+    assert len(found.cohorts) <= 26
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"preset": "28d"}, {"preset": "28d", "interval": "week"}),
+        (
+            {"from": "2015-01-01", "to": "2025-06-18"},
+            {"from": "2023-05-01", "to": "2025-06-18", "interval": "month"},
+        ),
+    ],
+)
+def test_retention_curve_leads_to_its_cohorts(world, query, expected):
+    response = get("overview", **query)
+    [url] = [url for url in links(response, "retention/?") if "interval" in url]
+    assert query_of(url) == expected
+    assert get("retention", **expected).status_code == 200
+
+
+def test_stickiness_is_that_of_the_chart_at_the_end_of_a_day(leave):
+    leave(*((1, at(2025, 3, 3 + n, 9)) for n in range(28)), (2, at(2025, 3, 31, 9)))
+    response = get("overview", figure="stickiness", **{"from": "2025-03-01", "to": "2025-04-01"})
+    last = chart_of(response)["lines"][0]["values"][-1]
+    assert (tiles(response)["Stickiness"][0], last) == ("50.0%", 0.5)
+
+
+def test_earlier_time_around_a_day_that_the_zone_skipped(leave, monkeypatch):
+    """There was no 30 December 2011 on Samoa."""
+    leave((1, at(2011, 1, 1)))
+    zone = ZoneInfo("Pacific/Apia")
+    now = datetime(2012, 1, 5, 12, tzinfo=zone)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now.astimezone(UTC))
+    asked = {"from": "2011-12-20", "tz": "Pacific/Apia", "interval": "day", "compare": "previous"}
+    data = chart_of(get("overview", **asked))
+    pairs = [
+        [datetime.fromisoformat(label.split()[0]).weekday() for label in each]
+        for each in zip(data["labels"], data["lines"][1]["labels"], strict=True)
+    ]
+    assert len(pairs) == 16
+    assert all(one == other for one, other in pairs)
+
+
+def test_windows_of_too_many_days_are_refused(world):
+    response = get("overview", figure="28d", **{"from": "1990-01-01"})
+    assert (response.status_code, "The windows have" in text(response)) == (400, True)
+    assert get("overview", **{"from": "1990-01-01"}).status_code == 200
+
+
+def test_range_at_the_start_of_time(world):
+    response = get("overview", **{"from": "0001-01-02", "to": "0002-06-01"})
+    assert response.status_code == 200
+
+
+def test_site_without_segments_and_groups(world, monkeypatch):
+    monkeypatch.setattr("souvenirs.pages.sections.segments.has_groups", lambda: False)
+    assert "This site has no segments." in text(get("overview", only="segments"))
+
+
+def test_fault_of_the_segments_or_of_an_earlier_time_is_said_in_its_place(
+    world, settings, monkeypatch
+):
+    def refuse(*args):
+        raise figures.PrunedSpan("It begins inside a bucket.")
+
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1)])}
+    monkeypatch.setattr("souvenirs.pages.sections.segments.figures_of_segments", refuse)
+    monkeypatch.setattr(figures, "plan_earlier", lambda *args: figures.Plan([], refuse))
+    response = get("overview", open="segments", compare="previous")
+    assert response.status_code == 200
+    assert "It begins inside a bucket." in text(response)
+    assert "inside a bucket whose souvenirs have been pruned" in text(response)
+    assert "28 days" in tiles(response)
+
+
+def nobody():
+    return None
+
+
+def test_segment_of_nothing_is_nobody_and_not_everybody(world, settings):
+    settings.SOUVENIRS_SEGMENTS = {"none": nobody}
+    for name in ("overview", "people"):
+        response = get(name, **RANGE, segment="none")
+        assert (response.status_code, "cannot be evaluated" in text(response)) == (503, True)
+
+
+def test_line_of_the_chosen_segment_beside_the_others(world, settings):
+    settings.SOUVENIRS_SEGMENTS = {"few": Q(pk__in=[pk_of(1)]), "all": Q()}
+    data = chart_of(get("overview", **RANGE, segment="few", compare="segment"))
+    assert [line["name"] for line in data["lines"]] == ["few", "few", "all"]
 
 
 def test_corrupt_digest_is_said_in_its_place(world):
@@ -644,6 +748,7 @@ def test_pruned_span_of_a_part_is_said_in_its_place(world, monkeypatch):
         ("UTC", "UTC"),
         ("utc", "UTC"),
         ("istanbul", "Asia/Istanbul"),
+        ("etc/gmt+3", "Etc/GMT+3"),
     ],
 )
 def test_time_zone_by_its_place(world, asked, zone):
@@ -652,6 +757,8 @@ def test_time_zone_by_its_place(world, asked, zone):
 
 def test_place_of_several_time_zones_is_refused(world):
     assert get("overview", tz="west").status_code == 400
+    # Its name in the database, Etc/GMT+3, is three hours behind.
+    assert get("overview", tz="gmt+3").status_code == 400
 
 
 def test_segment(world, settings):

@@ -256,6 +256,10 @@ def _group(name: object, group: Any) -> Any:
     group = _imported(name, group)
     if callable(group):
         group = group()
+    if group is None:
+        # For users of a group, None means everyone.
+        message = "users must be a queryset or an iterable of users or primary keys, not None."
+        raise TypeError(message)
     if isinstance(group, Q):
         try:
             group = get_user_model()._default_manager.filter(group)

@@ -22,7 +22,15 @@ from .keyfigures import (
     plan_new,
     plan_segment_figures,
 )
-from .trend import Trend, Trends, earlier_timeline, members_of_each, plan_trend, with_segments
+from .trend import (
+    Earlier,
+    Trends,
+    earlier_timeline,
+    members_of_each,
+    plan_earlier,
+    plan_trend,
+    with_segments,
+)
 
 #: Users seen this recently are active now.
 NOW = timedelta(minutes=15)
@@ -68,7 +76,7 @@ class Overview:
     new: KeyFigure | Fault
     trend: Trends | Fault
     #: The trend of an earlier time; None without one.
-    before: Trend | Fault | None
+    before: Earlier | Fault | None
     growth: Growth | Fault
     retention: Retention | Fault
 
@@ -104,7 +112,7 @@ def overview(question: Question) -> Overview:
     if question.compare in ("previous", "year"):
         before = earlier_timeline(periods, moment, question.compare, first_souvenir)
     if before is not None:
-        plans.append(plan_trend(question.figure, before, first_souvenir))
+        plans.append(plan_earlier(question.figure, periods, before, first_souvenir))
     active_now, figures, new, trends, growth, retention, *earlier_trend = results_or_errors(
         plans, question.users
     )
@@ -167,6 +175,14 @@ def suggested_interval(start: datetime, end: datetime) -> str:
     return "month" if days <= 3_660 else "year"
 
 
+def suggested_cohorts(start: datetime, end: datetime) -> str:
+    """Return the interval in which the cohorts of a range are shown if none is asked for."""
+    days = (utc(end) - utc(start)).days
+    if days <= 14:
+        return "day"
+    return "week" if days <= 92 else "month"
+
+
 def _cohorts(
     timeline: Callable[[str, datetime], Timeline], interval: str, start: datetime, end: datetime
 ) -> Timeline:
@@ -174,5 +190,9 @@ def _cohorts(
     days = (utc(end) - utc(start)).days
     longest = {"day": MOST_COHORTS, "week": 7 * MOST_COHORTS}
     names = COHORTS[COHORTS.index(interval) if interval in COHORTS else -1 :]
-    name = next(name for name in names if days <= longest.get(name, days))
-    return timeline(name, max(start, end - timedelta(days=31 * (MOST_COHORTS - 1)), key=utc))
+    for name in names:
+        if days <= longest.get(name, days):
+            found = timeline(name, start)
+            if len(found.periods) <= MOST_COHORTS:
+                return found
+    return timeline("month", checked(found.periods[-MOST_COHORTS].start, "start"))

@@ -15,9 +15,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
+from ..calendar import utc
 from ..counting import GROUP, group_names, has_groups, segment_names
-from ..web import InvalidParameter, Parameters, QueryForm, RangeForm, fields, shared
-from .figures import suggested_interval
+from ..web import MAX_DAYS, InvalidParameter, Parameters, QueryForm, RangeForm, fields, shared
+from .figures import COHORTS, suggested_cohorts, suggested_interval
 from .formats import isolated, number
 from .links import Mount
 from .userlists import DAYS, MAX_ROWS, PER_PAGE, SEEN
@@ -31,6 +32,9 @@ MAX_GROUPS = 200
 
 #: The parts of the overview that are shown when they are asked for.
 PARTS = ("trend", "growth", "segments", "slipping", "busy", "accounts")
+
+#: The figures whose points count users of several days.
+WINDOWS = ("7d", "28d")
 
 #: The lists that the form offers; links lead to the others.
 LISTS = ("active", *shared.OF_DAYS)
@@ -50,6 +54,9 @@ class PageForm(QueryForm):
 
     #: Parameters that only links have.
     hidden: ClassVar[tuple[str, ...]] = ()
+
+    #: Parameters that may not fit another range.
+    not_kept: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, query: QueryDict) -> None:
         given = query.copy()
@@ -104,7 +111,8 @@ class PageForm(QueryForm):
         if "interval" in self.fields and "interval" not in self.hidden:
             words.append(str(shared.INTERVAL_LABELS[parameters.interval]))
         if "segment" in self.fields:
-            words.append(dict(self.segments).get(parameters.segment or "", _("Everyone")))
+            chosen = parameters.segment or ""
+            words.append(dict(self.segments).get(chosen, chosen or _("Everyone")))
         return words or [_("Filters")]
 
     def report(self, error: InvalidParameter) -> None:
@@ -153,6 +161,8 @@ class PageForm(QueryForm):
         if name == "segment":
             named = {key: isolated(label) for key, label in self.segments}
             labels = {"": _("Everyone"), **named}
+        elif name == "interval" and not field.initial:
+            labels = {"": _("Automatic"), **labels}
         elif name == "compare":
             refused = [] if segment_names() else ["segment"]
             refused += [] if self.groups else ["groups"]
@@ -172,7 +182,7 @@ class PageForm(QueryForm):
         others = {
             name: value
             for name, value in self.given.items()
-            if name not in ("from", "to", "preset", "days", "page", "of", "offset")
+            if name not in ("from", "to", "preset", "days", "page", "of", "offset", *self.not_kept)
             and (name != "list" or value in LISTS)
         }
         if self.list_name in shared.OF_DAYS:
@@ -221,7 +231,7 @@ def message(error: InvalidParameter, label: str = "") -> str:
 class OverviewForm(PageForm, RangeForm):
     default_preset = "12mo"
     hidden = ("figure", "open", "only")
-    interval = shared.interval("month")
+    interval = shared.interval("")
     segment = shared.SEGMENT
     compare = fields.ChoiceField(
         label=gettext_lazy("Compare with"),
@@ -243,10 +253,17 @@ class OverviewForm(PageForm, RangeForm):
     def _clean_range(self) -> None:
         super()._clean_range()
         data = self.cleaned_data
-        if "interval" not in self.given:
-            # Where a range has one, so that each has enough points and not too many.
-            self.initial["interval"] = suggested_interval(data["start"], data["end"])
-            data["interval"] = self.initial["interval"]
+        data["interval"] = data["interval"] or suggested_interval(data["start"], data["end"])
+        days = (utc(data["end"]) - utc(data["start"])).days
+        if data["figure"] in WINDOWS and days > MAX_DAYS:
+            raise InvalidParameter(
+                "from",
+                gettext_noop(
+                    "The windows have %(days)s days, more than %(most)s: choose a shorter range."
+                ),
+                days=days,
+                most=MAX_DAYS,
+            )
 
     def _check_users(self) -> None:
         super()._check_users()
@@ -261,12 +278,18 @@ class OverviewForm(PageForm, RangeForm):
 
 class RetentionForm(PageForm, RangeForm):
     default_preset = "12mo"
-    interval = shared.interval("month", ("day", "week", "month"))
+    not_kept = ("interval",)
+    interval = shared.interval("", COHORTS)
     cohort = shared.COHORT
     mode = shared.MODE
     reference = shared.REFERENCE
     zone = shared.ZONE
     segment = shared.SEGMENT
+
+    def _clean_range(self) -> None:
+        super()._clean_range()
+        data = self.cleaned_data
+        data["interval"] = data["interval"] or suggested_cohorts(data["start"], data["end"])
 
 
 class PeopleForm(PageForm, RangeForm):

@@ -100,8 +100,9 @@ class Windows:
         )
 
     def stickiness(self, sets: Sequence[ActiveUsers]) -> KeyFigure:
-        """Return the stickiness of the 28 whole days before day 0, and of those before them."""
-        count = len(self.bounds) - 1
+        """Return the stickiness of the last 28 whole days, and of those before them."""
+        # Day 0 is whole if the moment is its end.
+        whole = len(self.bounds) - 1 - (self.incomplete is not None)
 
         def of(last: int) -> float | None:
             span = sets[last - FOUR_WEEKS : last]
@@ -111,10 +112,10 @@ class Windows:
 
         return KeyFigure(
             "stickiness",
-            self.days.boundary(-FOUR_WEEKS),
-            self.days.boundary(0),
-            of(count - 1),
-            of(count - 1 - FOUR_WEEKS),
+            self.bounds[whole - FOUR_WEEKS],
+            self.bounds[whole],
+            of(whole),
+            of(whole - FOUR_WEEKS),
             incomplete=None,
         )
 

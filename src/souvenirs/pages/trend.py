@@ -89,6 +89,30 @@ def plan_trend(figure: str, timeline: Timeline, first_souvenir: datetime | None)
     return Plan(series.ranges, counted)
 
 
+class Earlier(NamedTuple):
+    """The values of an earlier time beside each period of a chart; None if there is none."""
+
+    labels: tuple[str, ...]
+    values: tuple[float | None, ...]
+
+
+def plan_earlier(
+    figure: str, timeline: Timeline, earlier: Timeline, first_souvenir: datetime | None
+) -> Plan[Earlier]:
+    """Plan the trend of an earlier time, whose periods are as far from its start as the others."""
+    plan = plan_trend(figure, earlier, first_souvenir)
+
+    def make(sets: Sequence[ActiveUsers]) -> Earlier:
+        values = plan.make(sets).values
+        labels = [period.label for period in earlier.periods]
+        # A day that the time zone skipped has none beside it.
+        found = dict(zip(earlier.offsets, zip(labels, values, strict=True), strict=True))
+        beside = [found.get(offset, ("", None)) for offset in timeline.offsets]
+        return Earlier(tuple(label for label, _ in beside), tuple(value for _, value in beside))
+
+    return Plan(plan.ranges, make)
+
+
 def _plan_stickiness(
     timeline: Timeline, first_souvenir: datetime | None, trend: Callable[[list[Point]], Trend]
 ) -> Plan[Trend]:
@@ -153,7 +177,7 @@ def earlier_timeline(
     name, step, zone = timeline.interval.name, timeline.interval.step, timeline.zone
     if not timeline.periods:
         return None
-    count = length = len(timeline.periods)
+    count = length = timeline.offsets[-1] + 1
     if compare == "year":
         count = YEAR[name]
     elif name == "day":

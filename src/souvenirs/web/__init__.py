@@ -4,7 +4,15 @@ from . import busyhours, fields, shared
 from .busyhours import FOUR_WEEKS, WEEK
 from .faults import FAULTS, part_of, sentence_of
 from .fields import InvalidParameter
-from .forms import Parameters, QueryForm, RangeForm, check_groups, check_periods, check_report
+from .forms import (
+    MAX_DAYS,
+    Parameters,
+    QueryForm,
+    RangeForm,
+    check_groups,
+    check_periods,
+    check_report,
+)
 from .health import failed_checks, recording_problems
 from .permissions import (
     VIEW_PEOPLE,
@@ -21,6 +29,7 @@ from .users import name_of
 __all__ = [
     "FAULTS",
     "FOUR_WEEKS",
+    "MAX_DAYS",
     "VIEW_PEOPLE",
     "VIEW_USAGE",
     "WEEK",

@@ -277,7 +277,9 @@ def _zones_by_place() -> dict[str, list[str]]:
     """Return the names of time zones by themselves and by their last parts, in lower case."""
     found: dict[str, list[str]] = {}
     for name in zone_names():
-        for key in {name.lower(), name.rpartition("/")[2].lower()}:
+        area, _, place = name.rpartition("/")
+        # Etc/GMT+3 is three hours behind UTC, so that GMT+3 would not be what it says.
+        for key in {name.lower(), place.lower() if area != "Etc" else name.lower()}:
             found.setdefault(key, []).append(name)
     return found
 

@@ -9,15 +9,14 @@ from typing import Any, TypeVar
 
 from ...annotations import annotations_between
 from ...calendar import checked, local
-from ...counting import segment_names
 from ...insights import Growth
 from ...web import busyhours
 from ..charts import Mark
 from ..errors import error_context
-from ..figures import FAULTS_OF_PARTS, Fault, Overview, figures_of_segments
+from ..figures import FAULTS_OF_PARTS, Fault, Overview
 from ..formats import day, number
 from ..links import PageRequest
-from ..trend import Trend, Trends
+from ..trend import Trends
 from . import accounts, busy, growth, keyfigures, retention, segments, slipping, trend
 
 T = TypeVar("T")
@@ -30,12 +29,9 @@ def part_apart(
     name: str | None, end: datetime | None, first_souvenir: datetime, page: PageRequest
 ) -> dict[str, Any]:
     """Return the context of the parts ``APART``, of which only the named one has been read."""
-    zone = page.parameters.zone
     found: dict[str, Any] = dict.fromkeys(APART)
     if name == "segments":
-        by = "segment" if segment_names() else "groups"
-        of_each = figures_of_segments(end, zone, first_souvenir, by)
-        found["segments"] = segments.segment_rows(of_each, by, page)
+        found["segments"] = segments.segment_part(end, first_souvenir, page)
     elif name == "slipping" and page.sees_people:
         found["slipping"] = slipping.slipping_rows(end, page)
     elif name == "busy":
@@ -62,10 +58,13 @@ def overview_parts(
         }
 
     def of_trend(trends: Any) -> dict[str, Any]:
-        before = found.before if isinstance(found.before, Trend) else None
+        before, notes = found.before, trend.trend_notes(trends)
+        if isinstance(before, FAULTS_OF_PARTS):
+            notes.append(error_context(before)["problem"])
+            before = None
         return {
             "chart": trend.trend_chart(trends, before, marks, page),
-            "notes": trend.trend_notes(trends),
+            "notes": notes,
             "table": trend.trend_table(trends, before, page) if opened == "trend" else None,
         }
 
@@ -86,7 +85,7 @@ def overview_parts(
             found.retention,
             lambda result: {
                 "chart": retention.retention_curve(result),
-                "url": page.mount.url("retention", page.shared),
+                "url": retention.url_of_cohorts(result, page),
             },
         ),
         "marks": marks,

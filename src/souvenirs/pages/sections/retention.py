@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from ...api import RETENTION
+from ...calendar import checked, utc
 from ...insights import Retention
 from ..charts import Chart, Line
 from ..formats import number, percent
@@ -79,6 +80,18 @@ def retention_curve(retention: Retention) -> Chart:
         incomplete=[None] * len(mean),
         is_share=True,
     )
+
+
+def url_of_cohorts(retention: Retention, page: PageRequest) -> str:
+    """Return the URL of the cohorts of the curve, each with its cells."""
+    query = {**page.shared, "interval": retention.interval}
+    start, end = page.parameters.start, page.parameters.end
+    if start and end and retention.cohorts:
+        first = checked(retention.cohorts[0].period.start, "start")
+        if utc(first) > utc(start):
+            # Of a long range, the last ones.
+            query |= {"preset": None, "from": page.written(first), "to": page.written(end)}
+    return page.mount.url("retention", query)
 
 
 def _notes(retention: Retention) -> list[str]:

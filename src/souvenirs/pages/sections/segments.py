@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from ...counting import GROUP, InvalidSegment
+from ...counting import GROUP, InvalidSegment, has_groups, segment_names
 from ..charts import paths
 from ..errors import error_context
+from ..figures import FAULTS_OF_PARTS, figures_of_segments
 from ..formats import number
 from ..keyfigures import SegmentFigures
 from ..links import PageRequest
 from .keyfigures import change, direction
+
+
+def segment_part(
+    end: datetime | None, first_souvenir: datetime, page: PageRequest
+) -> dict[str, Any]:
+    """Return the rows of the table, or why it cannot be shown."""
+    if not segment_names() and not has_groups():
+        return {"rows": []}
+    by = "segment" if segment_names() else "groups"
+    try:
+        found = figures_of_segments(end, page.parameters.zone, first_souvenir, by)
+    except FAULTS_OF_PARTS as error:
+        return error_context(error)
+    return {"rows": segment_rows(found, by, page)}
 
 
 def segment_rows(

@@ -31,10 +31,10 @@ def slipping_rows(end: datetime | None, page: PageRequest) -> dict[str, Any]:
             tz=zone,
             users=restricted(None, page.parameters.segment),
         )
+        users = list(ActiveUsers(found.page(0, MOST)).users())
+        seen = last_seen_many(users)
     except FAULTS_OF_PARTS as error:
         return error_context(error)
-    users = list(ActiveUsers(found.page(0, MOST)).users())
-    seen = last_seen_many(users)
 
     def written(moment: datetime | None) -> str:
         return DASH if moment is None else day(local(checked(moment, "moment"), zone))

@@ -10,12 +10,13 @@ from django.utils.translation import gettext as _
 
 from ...api import GROWTH, SERIES, Endpoint
 from ...calendar import checked
-from ...counting import InvalidSegment
+from ...counting import BY_SETTING, InvalidSegment
+from ...web import shared
 from ..charts import Chart, Line, Mark
 from ..formats import number, percent
 from ..links import PageRequest
 from ..tables import Column, Download, PageTable, TableCell, header
-from ..trend import MOST_LINES, Point, Trend, Trends
+from ..trend import MOST_LINES, Earlier, Trend, Trends
 from .common import downloads, period_notes
 
 #: The endpoint that has the data of a figure, and its parameters; stickiness has none.
@@ -59,40 +60,42 @@ def title(figure: str, interval: str) -> str:
 
 
 def trend_chart(
-    trends: Trends, before: Trend | None, marks: Sequence[Mark], page: PageRequest
+    trends: Trends, before: Earlier | None, marks: Sequence[Mark], page: PageRequest
 ) -> Chart:
     """Return the chart of everyone, with an earlier time or the largest segments beside it."""
     trend = trends.everyone
     known = _largest(trends)
-    everyone = _("All users") if known else figure_names()[trend.figure]
-    compared = {"previous": _("Previous period"), "year": _("Same period last year")}
     labels = [period.label for period in trend.periods]
     return Chart(
         id="souvenirs-trend",
         title=title(trend.figure, trend.interval),
         labels=labels,
         lines=[
-            Line(everyone, trend.values),
+            Line(_name_of_all(trends, page), trend.values),
             *(Line(name, each.values) for name, each in known.items()),
         ],
         incomplete=[period.incomplete for period in trend.periods],
         is_share=trend.figure == "stickiness",
-        before=_line_before(before, compared[page.parameters.compare], len(labels))
-        if before
-        else None,
-        labels_before=[period.label for period in before.periods] if before else (),
+        before=Line(_name_of_earlier(page), before.values) if before else None,
+        labels_before=before.labels if before else (),
         marks=marks,
         more=_links(trend, page),
     )
 
 
-def _line_before(before: Trend, name: str, length: int) -> Line:
-    """Return the line of an earlier time with as many values as the chart has."""
-    return Line(name, [*before.values, *[None] * length][:length])
+def _name_of_all(trends: Trends, page: PageRequest) -> str:
+    if not trends.segments:
+        return figure_names()[trends.everyone.figure]
+    return page.parameters.segment or _("All users")
+
+
+def _name_of_earlier(page: PageRequest) -> str:
+    compared = {"previous": _("Previous period"), "year": _("Same period last year")}
+    return compared[page.parameters.compare]
 
 
 def _largest(trends: Trends) -> dict[str, Trend]:
-    """Return the segments with the most users at the end, in their own order."""
+    """Return the segments with the largest values at the end, in their own order."""
     known = {name: t for name, t in trends.segments.items() if isinstance(t, Trend)}
     if not trends.everyone.periods:
         return {}
@@ -117,44 +120,37 @@ def trend_notes(trends: Trends) -> list[str]:
 
 
 def _links(trend: Trend, page: PageRequest) -> dict[str, Any]:
-    """Return where a period leads to: the parts of URLs that the script puts together."""
+    """Return where a period leads to: URLs, and the parameters that the script adds to them."""
     edges = [page.written(checked(period.start, "start")) for period in trend.periods]
     if trend.periods:
         edges.append(page.written(checked(trend.periods[-1].end, "end")))
-    data: dict[str, Any] = {"edges": edges, "zoom": page.here(preset=None, **EDGES)}
+    own = dict.fromkeys(("preset", "from", "to"))
+    data: dict[str, Any] = {"edges": edges, "zoom": page.here(**own)}
     if trend.figure in ("7d", "28d"):
         data["starts"] = [page.written(checked(point.start, "start")) for point in trend.points]
     if trend.figure == "new":
-        own = {"list": "new", "interval": trend.interval, "of": "LABEL"}
-        data["people"] = page.people(**page.range, **own)
+        data["people"] = page.people(**page.range, list="new", interval=trend.interval)
         data["names"] = [period.label for period in trend.periods]
     elif trend.figure != "stickiness":
-        data["people"] = page.people(**EDGES)
+        data["people"] = page.people()
     return data
 
 
-#: Placeholders in a URL.
-EDGES = {"from": "FROM", "to": "TO"}
-
-
-def trend_table(trends: Trends, before: Trend | None, page: PageRequest) -> PageTable:
+def trend_table(trends: Trends, before: Earlier | None, page: PageRequest) -> PageTable:
     """Return the data of the chart, latest period first."""
     trend = trends.everyone
     known = {name: t for name, t in trends.segments.items() if isinstance(t, Trend)}
-    names = [_("All users") if known else figure_names()[trend.figure], *known]
+    names = [_name_of_all(trends, page), *known]
     if before:
-        compared = {"previous": _("Previous period"), "year": _("Same period last year")}
-        names.append(compared[page.parameters.compare])
+        names.append(_name_of_earlier(page))
 
     def cells(place: int) -> list[TableCell]:
         period, point = trend.periods[place], trend.points[place]
-        found = [_cell(trend, point, _people(trend, place, page))]
-        found += [_cell(trend, each.points[place]) for each in known.values()]
+        found = [_cell(trend, point.value, _people(trend, place, page))]
+        found += [_cell(trend, each.points[place].value) for each in known.values()]
         if before:
-            has = place < len(before.points)
-            cell = _cell(trend, before.points[place]) if has else TableCell(number(None))
-            label = before.periods[place].label if has else ""
-            found.append(TableCell(cell.text, note=label))
+            cell = _cell(trend, before.values[place])
+            found.append(TableCell(cell.text, note=before.labels[place]))
         return [header(period.label, period.incomplete), *found]
 
     return PageTable(
@@ -167,17 +163,18 @@ def trend_table(trends: Trends, before: Trend | None, page: PageRequest) -> Page
 
 
 def trend_downloads(trend: Trend, page: PageRequest) -> list[Download]:
-    """Return links to the figures of everyone in the API."""
+    """Return links to the figures in the API; it has none of an earlier time."""
     if trend.figure not in SOURCES:
         return []
     endpoint, query = SOURCES[trend.figure]
-    return downloads(page, endpoint, interval=trend.interval, **query)
+    by = {"segment": BY_SETTING, "groups": shared.BY_GROUP}.get(page.parameters.compare)
+    return downloads(page, endpoint, interval=trend.interval, by=by, **query)
 
 
-def _cell(trend: Trend, point: Point, url: str = "") -> TableCell:
+def _cell(trend: Trend, value: float | None, url: str = "") -> TableCell:
     if trend.figure == "stickiness":
-        return TableCell(percent(point.value, 1))
-    return TableCell(number(point.value), url=url if point.value else "")
+        return TableCell(percent(value, 1))
+    return TableCell(number(value), url=url if value else "")
 
 
 def _people(trend: Trend, place: int, page: PageRequest) -> str:

@@ -57,7 +57,9 @@
       const response = await fetch(link.dataset.part);
       if (!response.ok) throw new Error(response.statusText);
       const found = new DOMParser().parseFromString(await response.text(), "text/html");
-      place.replaceWith(found.getElementById(place.id));
+      const part = found.getElementById(place.id);
+      if (!part) throw new Error("signed out");
+      place.replaceWith(part);
       return root.querySelector(`#${place.id}`);
     } catch {
       link.removeAttribute("aria-busy");
@@ -78,6 +80,12 @@
   })();
 
   // Charts.
+
+  const leading = (path, parameters) => {
+    const url = new URL(path, location.href);
+    for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+    return url.href;
+  };
 
   for (const figure of root.querySelectorAll("[data-chart]")) {
     const data = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
@@ -100,11 +108,9 @@
     const written = (value) => (value === null || value === undefined ? "–" : format.format(value));
     const people = (index) => {
       if (!data.people || !lines[0].values[index]) return "";
+      if (data.names) return leading(data.people, { of: data.names[index] });
       const starts = data.starts || data.edges;
-      return data.people
-        .replace("FROM", encodeURIComponent(starts[index]))
-        .replace("TO", encodeURIComponent(data.edges[index + 1]))
-        .replace("LABEL", encodeURIComponent(data.names ? data.names[index] : ""));
+      return leading(data.people, { from: starts[index], to: data.edges[index + 1] });
     };
     const row = (name, text) => {
       const line = document.createElement("span");
@@ -158,10 +164,8 @@
       if (url) location.assign(url);
     };
     const zoomTo = (first, final) => {
-      const url = data.zoom
-        .replace("FROM", encodeURIComponent(data.edges[first]))
-        .replace("TO", encodeURIComponent(data.edges[final + 1]));
-      location.assign(url);
+      const range = { from: data.edges[first], to: data.edges[final + 1] };
+      location.assign(leading(data.zoom, range));
     };
 
     svg.addEventListener("pointerdown", (event) => {
