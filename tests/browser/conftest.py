@@ -114,6 +114,9 @@ def visit(chromium, live_server, people):
 
     yield enter
     for context in contexts:
+        for page in context.pages:
+            # What is still loading would keep the tables from being emptied.
+            page.wait_for_load_state("networkidle")
         context.unroute_all(behavior="ignoreErrors")
         context.close()
 
