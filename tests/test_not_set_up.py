@@ -108,8 +108,9 @@ def leaks():
 
 
 @pytest.mark.django_db
-def test_segment_that_cannot_be_evaluated(settings, get):
+def test_segment_that_cannot_be_evaluated(settings, get, leave):
     settings.SOUVENIRS_SEGMENTS = {"staff": Q(), "pro": leaks}
+    leave((1, at(2025, 6, 1)))
     assert "secret@example.com" in refused("show_activity", "--segment", "pro")
     assert "secret@example.com" in refused("show_usage", "--calendar", "--by-segment")
     assert "secret@example.com" in refused("show_inactive", "--segment", "pro")
