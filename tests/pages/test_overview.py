@@ -316,6 +316,25 @@ def test_earlier_time_beside_the_chart(world, start, end, interval, compare, lab
         assert before["values"][-1] == count_active_users(first, upto)
 
 
+def test_earlier_time_beside_the_table(world):
+    asked = {"from": "2025-04-01", "to": "2025-06-01", "interval": "month", "open": "trend"}
+    table = rows(get("overview", **asked, compare="previous"), "Active users by month")
+    months = [(at(2025, month, 1), at(2025, month + 1, 1)) for month in range(2, 6)]
+    feb, mar, apr, may = (shown(count_active_users(*month)) for month in months)
+    assert table == [
+        ["2025-05", may, f"{mar} 2025-03"],
+        ["2025-04", apr, f"{feb} 2025-02"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "column"), [({"preset": "7d"}, 9), ({"preset": "28d"}, 7), ({}, 14)]
+)
+def test_cohorts_fit_the_range_if_no_interval_is_chosen(world, query, column):
+    """Seven days, five weeks that begin in the range, and twelve months."""
+    assert len(rows(get("retention", **query), "Users of each cohort")[0]) == column
+
+
 def test_earlier_time_before_the_year_1_is_left_out(world):
     found = overview(at(2, 1, 1), at(6, 1, 1), "year", compare="previous")
     assert (found.before, len(found.trend.everyone.periods)) == (None, 4)

@@ -239,6 +239,7 @@ def test_monthly_cohorts(truth, zone, page):
     for first in range(0, len(months), COHORTS):
         chosen = months[first : first + COHORTS]
         query = {"from": f"{chosen[0]}-01", "to": after(chosen[-1]), "tz": zone}
+        query["interval"] = "month"
         table = rows(page("retention", **query), "Users of each cohort")
         assert table == triangle({month: cohorts[month] for month in chosen})
 

@@ -115,9 +115,7 @@ class Chart:
     @property
     def path_before(self) -> str:
         """The ``d`` of the line of the earlier time."""
-        if self.before is None:
-            return ""
-        found = paths(self.before.values, self.top, 0)
+        found = paths(self.before.values if self.before else [], self.top, 0)
         return found.whole + found.dot
 
     @property

@@ -182,25 +182,22 @@ def earlier_timeline(
         count = YEAR[name]
     elif name == "day":
         count = -(-count // WEEK) * WEEK
-    try:
-        start = checked(timeline.start_of(-count), "start")
-        end = checked(timeline.start_of(length - count), "end")
-        if utc(start) == START_OF_TIME:
-            return None
-        if timeline.periods[-1].incomplete:
-            last = busyhours.just_before(moment, zone)
-            shift = timedelta(days=step.days * count)
-            reading = last.replace(tzinfo=None) - shift
-            reading -= relativedelta(months=step.months * count)
-            days = calendar_boundaries(reading.replace(tzinfo=zone), DAY, zone)
-            end = earlier(end, end_of_hour(days, reading.replace(tzinfo=zone)))
-        return Timeline.of(
-            timeline.interval,
-            start,
-            end,
-            zone,
-            now=timeline.now,
-            first_souvenir=first_souvenir,
-        )
-    except (OverflowError, ValueError):
+    start = checked(timeline.start_of(-count), "start")
+    end = checked(timeline.start_of(length - count), "end")
+    if utc(start) == START_OF_TIME:
         return None
+    if timeline.periods[-1].incomplete:
+        last = busyhours.just_before(moment, zone)
+        shift = timedelta(days=step.days * count)
+        reading = last.replace(tzinfo=None) - shift
+        reading -= relativedelta(months=step.months * count)
+        days = calendar_boundaries(reading.replace(tzinfo=zone), DAY, zone)
+        end = earlier(end, end_of_hour(days, reading.replace(tzinfo=zone)))
+    return Timeline.of(
+        timeline.interval,
+        start,
+        end,
+        zone,
+        now=timeline.now,
+        first_souvenir=first_souvenir,
+    )

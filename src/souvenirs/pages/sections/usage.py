@@ -10,25 +10,10 @@ from ...api import USAGE
 from ...calendar import checked, local
 from ...counting import date_joined_field
 from ...reports import Usage
-from ..charts import Chart, Line
 from ..formats import number
 from ..links import PageRequest
 from ..tables import Column, PageTable, TableCell, header, numbers
 from .common import downloads, period_notes
-
-
-def usage_chart(usages: Sequence[Usage]) -> Chart:
-    """Return the chart of registered, activated and active users."""
-    return Chart(
-        id="souvenirs-usage",
-        title=_("Registered, activated and active users"),
-        labels=[_label_of(usage) for usage in usages],
-        lines=[
-            Line(name, [usage.counts[place] for usage in usages])
-            for place, name in enumerate(_kinds())
-        ],
-        incomplete=[usage.incomplete for usage in usages],
-    )
 
 
 def _kinds() -> tuple[str, str, str]:
