@@ -13,6 +13,9 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
+# What the demo needs on PostgreSQL and Redis.
+DEMO_DRIVERS = $(strip $(if $(findstring ://,$(DEMO_DATABASE)),'psycopg[binary]') $(if $(DEMO_CACHE),redis))
+
 # Each of the suite's many processes would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -23,6 +26,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Load 21 years of real activity, serve it on 127.0.0.1:8000 (DEMO_PORT=8001: elsewhere; DEMO_SERVE=0: not at all; VERBOSE=1: more reports)
+	$(if $(DEMO_DRIVERS),@$(INSTALL) $(DEMO_DRIVERS))
 	@$(BIN)/python demo/manage.py demo $(if $(VERBOSE),--verbose)
 
 test: $(VENV)/.test ## Test all behaviour on SQLite and on every server that answers, in a few minutes (COVERAGE=1: measure)
@@ -77,7 +81,7 @@ $(BIN)/python:
 	@$(MAKE_VENV)
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
-	@$(INSTALL) --editable .
+	@$(INSTALL) --editable '.[prometheus]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python

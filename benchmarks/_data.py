@@ -153,7 +153,10 @@ def _mysql(connection: BaseDatabaseWrapper, path: Path, table: str, columns: str
         cursor.execute(f"LOAD DATA LOCAL INFILE %s INTO TABLE {table} ({columns})", [str(path)])
 
 
-COPIES: dict[str, Callable[[BaseDatabaseWrapper, Path, str, str], None]] = {
+#: Copies a file into some columns of a table.
+Copy = Callable[[BaseDatabaseWrapper, Path, str, str], None]
+
+COPIES: dict[str, Copy] = {
     "sqlite": _sqlite,
     "postgresql": _postgresql,
     "mysql": _mysql,

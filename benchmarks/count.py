@@ -32,6 +32,7 @@ from _version1 import OldSouvenir
 from _version1 import count_active_users as old_count
 from _version1 import usage as old_usage
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
 
 from souvenirs.control import count_active_users
 from souvenirs.digests.digester import Digester
@@ -99,6 +100,17 @@ def arguments() -> argparse.Namespace:
     if options.days < 90:
         parser.error("--days must be at least 90, as the longest report is")
     return options
+
+
+def made_up(connection: BaseDatabaseWrapper, options: argparse.Namespace, folder: Path) -> None:
+    """Make up the souvenirs of the days up to now and digest them, unless there are some."""
+    if Souvenir.objects.exists():
+        return
+    say(f"Making up the data of {TITLES[connection.alias]}...")
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    files = Files(folder, options.rows, options.users, options.days, hour)
+    load(connection, files, with_old=False)
+    say(digest(connection, files.rows))
 
 
 def digest(connection: BaseDatabaseWrapper, rows: int) -> str:

@@ -16,13 +16,13 @@ from http.client import HTTPException
 from pathlib import Path
 from random import Random
 from statistics import median, quantiles
-from time import perf_counter, sleep
+from time import perf_counter, process_time, sleep
 from typing import Any, NamedTuple
 
 from _common import NAME, TITLES, WEEK, answering, machine, ms, print_table, say, scratch
-from _data import SEED, Files, load
+from _data import SEED, settle
 from _pages import SITE
-from count import digest
+from count import made_up
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -32,6 +32,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from serve import connect, start, wait_for
 
+from souvenirs.digests import Digester
 from souvenirs.models import Souvenir
 
 #: Souvenirs that wait to be digested, as on a site that digests every few minutes.
@@ -66,17 +67,27 @@ def main() -> None:
     print(f"## Pages\n\n{machine(engines)}.\n")
     print(
         f"{options.rows:,} souvenirs of {options.users:,} users in the {options.days} days up to "
-        f"now, all but {WAITING} of them digested. Each page with its middleware and templates: "
-        f"the first request for it, then the median and the longest of {options.rounds}.\n"
+        f"now, all but {WAITING} of them digested in buckets of {options.bucket} seconds, on a "
+        f"site in {options.tz}. Each page with its middleware and templates: the first request for "
+        f"it, then the median, the longest and the shortest of {options.rounds}, and the shortest "
+        "time of this process on a processor.\n"
     )
     with tempfile.TemporaryDirectory(prefix=NAME) as folder:
         for engine in engines:
-            with scratch(engine, options.keep) as connection, override_settings(**SITE):
+            with (
+                scratch(engine, options.keep) as connection,
+                override_settings(
+                    **SITE,
+                    TIME_ZONE=options.tz,
+                    SOUVENIRS_BUCKET_SECONDS=options.bucket,
+                ),
+            ):
                 fill(connection, options, Path(folder))
                 wanted = [page for page in pages(options.days) if options.only in page.title]
                 with indexed(connection) if options.index else nullcontext():
                     rows = [measured(connection, page, options.rounds) for page in wanted]
-                headers = [TITLES[engine], "queries", "first", "median", "longest", "size"]
+                times = ["first", "median", "longest", "shortest", "processor"]
+                headers = [TITLES[engine], "queries", *times, "size"]
                 print_table(headers, rows)
                 if engine != "sqlite" and options.seconds:
                     common = [page for page in wanted if page.is_common]
@@ -100,6 +111,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=60, help="that readers look around, 60 by default; 0: none"
     )
+    parser.add_argument("--tz", default="UTC", help="TIME_ZONE of the site, UTC by default")
+    parser.add_argument("--bucket", type=int, default=3600, help="seconds, 3600 by default")
     parser.add_argument("--index", action="store_true", help="with the index of users in the docs")
     parser.add_argument(
         "--keep", metavar="NAME", help="leave the databases under this name, and use those there"
@@ -109,12 +122,11 @@ def arguments() -> argparse.Namespace:
 
 def fill(connection: BaseDatabaseWrapper, options: argparse.Namespace, folder: Path) -> None:
     """Make everything up that is not there yet, and what is always new."""
-    if not Souvenir.objects.exists():
-        say(f"Making up the data of {TITLES[connection.alias]}...")
-        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-        files = Files(folder, options.rows, options.users, options.days, hour)
-        load(connection, files, with_old=False)
-        say(digest(connection, files.rows))
+    made_up(connection, options, folder)
+    # The local days of another time zone are built once.
+    for _ in Digester().run():
+        pass
+    settle(connection)
     if not User.objects.filter(username="boss").exists():
         User.objects.create_superuser("boss")
         staff = User.objects.create_user("staff", is_staff=True)
@@ -156,6 +168,9 @@ def pages(days: int) -> Iterator[Page]:
     yield Page("overview, 90 days by day", f"{USAGE}?preset=90d&interval=day")
     yield Page("overview, all that is known", f"{USAGE}?{since}")
     yield Page("overview, 7 years by week", f"{USAGE}?{years}&interval=week")
+    for interval in ("day", "week", "month"):
+        expected = f"{USAGE}?interval={interval}&only=expected"
+        yield Page(f"overview, expected in the {interval}", expected)
     yield Page("overview, since 1926", f"{USAGE}?from=1926-01-01&interval=year")
     yield Page("overview, in Kolkata", f"{USAGE}?tz=Asia/Kolkata")
     yield Page("overview, 1 % of users", f"{USAGE}?segment=few", is_common=True)
@@ -229,8 +244,13 @@ def measured(connection: BaseDatabaseWrapper, page: Page, rounds: int) -> list[s
     with CaptureQueriesContext(connection) as queries:
         ask(client, page)
     count = len(queries)
-    taken = [ask(client, page)[0] for _ in range(rounds)]
-    row = [page.title, str(count), ms(first), ms(median(taken)), ms(max(taken))]
+    taken, busy = [], []
+    for _ in range(rounds):
+        began = process_time()
+        taken.append(ask(client, page)[0])
+        busy.append(process_time() - began)
+    times = [first, median(taken), max(taken), min(taken), min(busy)]
+    row = [page.title, str(count), *map(ms, times)]
     say("  " + ", ".join(row))
     return [*row, f"{size / 1e3:,.0f} kB"]
 
@@ -292,6 +312,7 @@ def print_readers(
 def serving(connection: BaseDatabaseWrapper) -> Iterator[int]:
     site: dict[str, Any] = SITE | {
         "SERVED_AS": "wsgi",
+        "TIME_ZONE": settings.TIME_ZONE,
         "DATABASES": {"default": {**connection.settings_dict, "CONN_MAX_AGE": None}},
         "INSTALLED_APPS": settings.INSTALLED_APPS,
         "DEFAULT_AUTO_FIELD": settings.DEFAULT_AUTO_FIELD,

@@ -15,8 +15,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from _common import NAME, TITLES, answering, machine, ms, print_table, say, scratch
-from _data import Files, load, settle
-from count import digest
+from _data import settle
+from count import made_up
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
@@ -25,7 +25,7 @@ from django.utils import timezone
 from souvenirs.calendar import LOCAL_LEVEL, Timeline, interval_named, local
 from souvenirs.digests import Digester, status
 from souvenirs.insights import plan_growth, plan_stickiness, results_of
-from souvenirs.models import Digest, Souvenir
+from souvenirs.models import Digest
 from souvenirs.stores import get_store
 from souvenirs.web import busyhours
 
@@ -48,7 +48,7 @@ def main() -> None:
                 scratch(engine, options.keep) as connection,
                 override_settings(SOUVENIRS_BUCKET_SECONDS=options.bucket),
             ):
-                fill(connection, options, Path(folder))
+                made_up(connection, options, Path(folder))
                 rows = [measured(connection, name, options.rounds) for name in ZONES]
                 headers = [TITLES[engine], "without local days", "with them", "built in", "size"]
                 print_table(headers, rows)
@@ -71,15 +71,6 @@ def arguments() -> argparse.Namespace:
         "--keep", metavar="NAME", help="leave the databases under this name, and use those there"
     )
     return parser.parse_args()
-
-
-def fill(connection: BaseDatabaseWrapper, options: argparse.Namespace, folder: Path) -> None:
-    if not Souvenir.objects.exists():
-        say(f"Making up the data of {TITLES[connection.alias]}...")
-        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-        files = Files(folder, options.rows, options.users, options.days, hour)
-        load(connection, files, with_old=False)
-        say(digest(connection, files.rows))
 
 
 def measured(connection: BaseDatabaseWrapper, name: str, rounds: int) -> list[str]:

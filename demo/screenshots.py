@@ -46,6 +46,9 @@ def main() -> None:
         }
         manage = [sys.executable, str(PROJECT / "demo" / "manage.py")]
         subprocess.run([*manage, "demo"], env=environment, check=True, stdout=subprocess.DEVNULL)
+        segments = (f"--with-segment={name}" for name in ("mergers", "regulars", "casual"))
+        mail = [*manage, "email_usage", "--print-html", "--site=Git", *segments]
+        Path(scratch, "mail.html").write_bytes(subprocess.check_output(mail, env=environment))
         session = subprocess.check_output([*manage, "shell", "-v0", "-c", SIGN_IN], env=environment)
         server = subprocess.Popen(
             [*manage, "runserver", "--noreload", address],
@@ -55,7 +58,7 @@ def main() -> None:
         )
         try:
             wait_for(f"http://{address}/admin/login/")
-            take(chromium, f"http://{address}", session.decode().strip())
+            take(chromium, f"http://{address}", session.decode().strip(), f"{scratch}/mail.html")
         finally:
             server.terminate()
             server.wait()
@@ -84,7 +87,7 @@ def wait_for(url: str) -> None:
     sys.exit(f"{url} does not answer.")
 
 
-def take(chromium: str, site: str, session: str) -> None:
+def take(chromium: str, site: str, session: str, mail: str) -> None:
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -100,6 +103,10 @@ def take(chromium: str, site: str, session: str) -> None:
             page.screenshot(path=IMAGES / f"{name}.png")
             print(IMAGES / f"{name}.png")
             context.close()
+        page = browser.new_page(viewport={"width": 640, "height": 400}, color_scheme="light")
+        page.goto(f"file://{mail}")
+        page.screenshot(path=IMAGES / "mail.png", full_page=True)
+        print(IMAGES / "mail.png")
         browser.close()
 
 

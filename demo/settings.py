@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from django.db.models import Q
 
@@ -49,13 +51,37 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {
-    "default": {
+
+
+def database(name: str) -> dict[str, object]:
+    """Return the database that a URL of PostgreSQL or a path of SQLite names."""
+    url = urlsplit(name)
+    if url.scheme in ("postgres", "postgresql"):
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": unquote(url.path.removeprefix("/")),
+            "USER": unquote(url.username or ""),
+            "PASSWORD": unquote(url.password or ""),
+            "HOST": url.hostname or "",
+            "PORT": url.port or "",
+        }
+    if "://" in name:
+        raise ImproperlyConfigured(
+            "DEMO_DATABASE should be a path, or a URL such as "
+            f"postgresql://postgres@127.0.0.1/demo, not {name!r}."
+        )
+    return {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("DEMO_DATABASE", DEMO / "demo.sqlite3"),
+        "NAME": name,
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=wal;"},
     }
-}
+
+
+DATABASES = {"default": database(os.environ.get("DEMO_DATABASE") or str(DEMO / "demo.sqlite3"))}
+if cache := os.environ.get("DEMO_CACHE"):
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": cache}
+    }
 STATIC_URL = "static/"
 LOGIN_URL = "admin:login"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -70,3 +96,6 @@ SOUVENIRS_SEGMENTS = {
     "regulars": Q(groups__name="regulars"),
     "casual": Q(groups__name="casual"),
 }
+
+# With a token, Prometheus reads /metrics; without one, only those who are signed in.
+SOUVENIRS_METRICS_TOKEN = os.environ.get("DEMO_METRICS_TOKEN")

@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 from django.contrib import admin
 from django.urls import include, path
 
@@ -9,3 +11,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("souvenirs/", include("souvenirs.dashboard.urls")),
 ]
+if find_spec("prometheus_client"):
+    urlpatterns += [path("metrics", include("souvenirs.metrics.urls"))]

@@ -106,7 +106,8 @@ def everything() -> Iterator[Run]:
     """
     yield BREAKING
     for name in servers.DATABASES:
-        yield Run(name, USER_MODEL, WHOLE, is_measured=True)
+        workers = TWO_WORKERS if name == "sqlite" else ()
+        yield Run(name, USER_MODEL, WHOLE, workers, is_measured=True)
     for run in other_runs():
         if (run.database, run.user_model) != ("postgresql", "users.UUIDUser"):
             yield run

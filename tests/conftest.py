@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 import uuid
+from collections import defaultdict
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from coverage import Coverage
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.cache.backends.redis import RedisCache
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import settings as hypothesis
 
 import souvenirs.testing
@@ -32,9 +33,13 @@ FIRST_RUN = (
 
 ON_A_SERVER = os.environ.get("SOUVENIRS_TEST_DATABASE", "sqlite") != "sqlite"
 
+#: Which of the sessions of nox that CI has this is, see ``.ci/session``: "newest", "between" or
+#: "lowest".
+VERSIONS = os.environ.get("SOUVENIRS_TEST_BRIEF", "")
+
 #: Where what has passed in full elsewhere is left to the thorough tests: on servers, with other
-#: user models, and with the other versions of Django that CI runs.
-IS_BRIEF = not FIRST_RUN or os.environ.get("SOUVENIRS_TEST_BRIEF") == "true"
+#: user models, and with other versions of Django.
+IS_BRIEF = not FIRST_RUN or VERSIONS != ""
 
 #: The server on which tests go through the store, and the others.
 IS_THOROUGH_SERVER = (
@@ -52,6 +57,7 @@ HAS_KEYS_LIKE_OTHERS = not ON_A_SERVER and servers.USER_MODEL in (
 #: that only a server needs.
 MEASURED_ON_SERVERS = {
     "counting",
+    "doctor",
     "resilience",
     "sets",
     "sql",
@@ -77,7 +83,15 @@ SEE_ONLY_KEYS = {
     "test_repairing.py",
     "test_replica.py",
     "test_seenorder.py",
+    "test_expectation.py",
+    "test_forecast.py",
+    "test_insights.py",
+    "test_mostactive.py",
+    "test_powercurve.py",
+    "test_reports.py",
+    "test_series.py",
     "test_setting_values.py",
+    "test_stickiness.py",
     "test_verifying.py",
 }
 
@@ -92,13 +106,90 @@ MEASURED_ONCE = {
     "test_truth.py",
 }
 
+#: Of the parameters of a test, as many run where all of them have passed elsewhere: the first, the
+#: last, which differs from it in each of several arguments, and one between them.
+ENOUGH = 3
+
+
+#: Folders and files that another version of Django, other dependencies or a user model may change
+#: in any of their parameters: what is made of Django itself, what the dependencies are for, and
+#: what asks for the fields of a user or reaches lines only where these are missing.
+MADE_OF_DJANGO = {
+    "admin",
+    "api",
+    "integrations",
+    "mail",
+    "management",
+    "pages",
+    "resilience",
+    "test_checks.py",
+    "test_migrations.py",
+    "test_tasks.py",
+}
+MADE_OF_DEPENDENCIES = {"digests", "management", "resilience", "sets", "stores"}
+ASKS_FOR_USERS = {
+    "admin",
+    "counting",
+    "doctor",
+    "mail",
+    "management",
+    "pages",
+    "publishing",
+    "resilience",
+    "sets",
+    "stores",
+    "web",
+    "test_checks.py",
+    "test_migrations.py",
+    "test_reports_of_groups.py",
+    "test_retention.py",
+}
+
+
+def with_all_parameters():
+    """Folders and files whose tests keep all their parameters, though this run is brief.
+
+    Of the other tests the first run has each parameter, and these differ in nothing that the
+    engine, the key or the version changes. What may be the only one to reach a line is whole.
+    """
+    if VERSIONS == "newest":
+        return MADE_OF_DJANGO
+    if VERSIONS == "lowest":
+        return MADE_OF_DEPENDENCIES
+    if VERSIONS == "between":
+        return {"counting", "resilience", "sets", "stores"}
+    return {*MEASURED_ON_SERVERS, "test_truth.py"} if ON_A_SERVER else ASKS_FOR_USERS
+
+
 hypothesis.register_profile("tests", deadline=None, print_blob=True)
 hypothesis.load_profile("tests")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Where it is not the first run, leave out what does not need this database or user model.
+    """Leave out what another run has shown for this one too."""
+    kept = set(few_of_each(needed(items)) if IS_BRIEF else items)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
+
+
+def few_of_each(items):
+    """Of each test with many parameters, those that are evenly spread from the first to the last.
+
+    Parameters with other marks are another test here: a run may leave them out.
+    """
+    whole = with_all_parameters()
+    of_test = defaultdict(list)
+    for item in items:
+        name = item.nodeid if whole.intersection(parts_of(item)) else item.nodeid.split("[")[0]
+        of_test[name, frozenset(mark.name for mark in item.iter_markers())].append(item)
+    for each in of_test.values():
+        places = {n * (len(each) - 1) // (ENOUGH - 1) for n in range(ENOUGH)}
+        yield from (item for place, item in enumerate(each) if place in places)
+
+
+def needed(items):
+    """What this database or user model may change, where it is not that of the first run.
 
     That goes for the examples of the documentation too, which are of one site, and on servers for
     what is done with the users that are read; that these are right is shown by the truth there.
@@ -106,7 +197,7 @@ def pytest_collection_modifyitems(config, items):
     other user models on SQLite. What sees only keys is left out where these are like others.
     """
     if FIRST_RUN:
-        return
+        return items
     database_fixtures = {"db", "transactional_db", "django_db_setup"}
     chosen = [
         item
@@ -124,9 +215,7 @@ def pytest_collection_modifyitems(config, items):
         for item in chosen:
             if item.get_closest_marker("through_the_store"):
                 item.add_marker("thorough")
-    kept = set(chosen)
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = chosen
+    return chosen
 
 
 @pytest.hookimpl(wrapper=True)
@@ -244,17 +333,31 @@ def make_holder(make_user, monkeypatch):
     return make
 
 
+def write_souvenirs(*sightings):
+    """Write souvenirs ``(user number, when)`` straight into the table."""
+    Souvenir.objects.bulk_create(
+        [Souvenir(user_id=pk_of(number), when=when) for number, when in sightings],
+        batch_size=5_000,
+    )
+
+
 @pytest.fixture
 def leave(db):
-    """Write souvenirs ``(user number, when)`` straight into the table."""
+    """``write_souvenirs``, for one test."""
+    return write_souvenirs
 
-    def write(*sightings):
-        Souvenir.objects.bulk_create(
-            [Souvenir(user_id=pk_of(number), when=when) for number, when in sightings],
-            batch_size=5_000,
-        )
 
-    return write
+@contextmanager
+def rows_of_a_module(blocker):
+    """Write what the tests of a module read, once: to be undone when all of them are over.
+
+    Each test is a transaction within this one, so that what it changes is undone before the next.
+    """
+    block = transaction.atomic()
+    block._from_testcase = True  # durable blocks are allowed within, as in Django's TestCase
+    with blocker.unblock(), block:
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture

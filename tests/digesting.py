@@ -50,7 +50,8 @@ def ranges(grain, seed=2, count=40, days=4):
 
 def naive(rows, start, end):
     """The primary keys of those seen in ``[start, end)``, without any database."""
-    return {pk_of(number) for number, when in rows if start <= when < end}
+    numbers = {number for number, when in rows if start <= when < end}
+    return {pk_of(number) for number in numbers}
 
 
 def digest_of(level, when):

@@ -92,6 +92,11 @@ class Oracle:
     def is_over(self, days):
         return self.unit(self.date(self.now)) > self.unit(days[0])
 
+    def incomplete(self, days):
+        if not self.is_over(days):
+            return "running"
+        return None if self.unit(self.date(self.end)) > self.unit(days[0]) else "cut"
+
     def is_known(self, days):
         return (
             self.first is not None and self.first < self.end and self.date(self.first) <= days[-1]
@@ -110,11 +115,19 @@ class Oracle:
             for days, users in zip(self.periods, found, strict=True)
         )
 
+    def complete(self, days):
+        return [day for day in days if day < self.date(min(self.now, self.end))]
+
     def mean_dau(self, days):
-        complete = [day for day in days if day < self.date(min(self.now, self.end))]
+        complete = self.complete(days)
         if not self.is_known(days) or not complete:
             return None
         return sum(len(self.active(day, day)) for day in complete) / len(complete)
+
+    def mean_ratio(self, days):
+        mean, complete = self.mean_dau(days), self.complete(days)
+        users = complete and self.active(complete[0], complete[-1])
+        return mean / len(users) if mean and users else None
 
     def days_of_use(self, length):
         """For each period, how many of the last days up to its end each user was active on."""

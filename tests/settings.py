@@ -54,4 +54,8 @@ TEMPLATES = [
 ]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+#: Most tests digest without asking for a figure; those of ``publishing`` publish.
+SOUVENIRS_PUBLISH = None
+#: Of Django 6.1; others ignore it.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -29,7 +29,7 @@ utils           The calendar functions, at the import path of version 1.
 sql             SQL that Django does not write: many values in one statement, partial indexes.
 resilience      Slow or failing caches and databases do not hold up a request.
 sets            Sets of users: their primary keys, their numbers and the bytes they are stored as.
-models          The tables: souvenirs, digests, the numbers of users, and annotations.
+models          The tables: souvenirs, digests, numbers of users, annotations, figures, deliveries.
 stores          Where souvenirs are kept and read back.
 recording       One request becomes one souvenir.
 counting        Active users, segments and accounts.
@@ -37,6 +37,7 @@ querysets       Querysets of users by the time they were last seen.
 reports         Registered, activated and active users, period by period.
 digests         Souvenirs folded into digests, pruned, erased and verified.
 insights        Series, stickiness, power curves, growth, retention, and when users were last seen.
+publishing      Figures published as plain rows, for tools that read SQL.
 importing       Import of history from files and from Django's own tables.
 annotations     Notes of the site's owner at a day, such as a release.
 control         The main functions of the app and the errors they raise.
@@ -44,13 +45,20 @@ middleware      Record the users of requests.
 asgi            Write what a process remembers when an ASGI server shuts it down.
 testing         Helpers for the test suites of projects that use the app.
 checks          System checks of the settings, the site and the database.
+doctor          What is wrong on a site, and what to do about it.
+alerts          Signs that recording is broken, that users stay away, or that digesting has stopped.
 web             Shared by the pages and the API: permissions, parameters of URLs, CSV.
 api             The API: parameters in a URL, a response in JSON or CSV.
+metrics         Metrics for Prometheus: active users, digesting, and what became of visits.
 pages           The pages: numbers, charts and tables for people.
 dashboard       The URLs of the pages and the API, to include in a project.
 admin           The admin: the pages, annotations, stored souvenirs, and when users were last seen.
 templatetags    Template tags: usage on the index of the admin.
+mail            The mail about a period: its numbers, its wording, and that nobody gets it twice.
 management      The commands.
+unattended      Digesting, pruning and mail as functions that return what they have done.
+celery          Digesting, pruning and mail as tasks of Celery.
+tasks           Digesting, pruning and mail as tasks of ``django.tasks``.
 apps            The app, as Django loads it.
 """
 SENTENCES = dict(line.split(maxsplit=1) for line in HOUSE.strip().splitlines())
@@ -73,7 +81,12 @@ DOORS = {
     "souvenirs.checks": "check_settings",
     "souvenirs.admin": "LastSeenAdminMixin",
     "souvenirs.dashboard.urls": "urlpatterns",
+    "souvenirs.metrics": "registry",
+    "souvenirs.metrics.urls": "urlpatterns",
     "souvenirs.management.commands._commands": "ReportCommand",
+    "souvenirs.unattended": "digest",
+    "souvenirs.tasks": "digest",
+    "souvenirs.celery": "digest",
 }
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
@@ -189,6 +202,8 @@ NAMES_A_TABLE = {
     "admin/usage.py": "shows souvenirs as they are stored",
     "annotations.py": "has a table of its own, which is not about users",
     "counting/activity.py": "takes a queryset of souvenirs",
+    "mail/deliveries.py": "has a table of its own, of what was sent",
+    "publishing/table.py": "has a table of its own, of numbers",
     "recording/catchup.py": "sends its signal as the model",
     "recording/recorder.py": "sends its signal as the model",
 }
@@ -202,7 +217,7 @@ def test_only_stores_name_the_tables():
     }
     assert users == set(NAMES_A_TABLE)
     managers = {room_of(path) for path in MODULES if ".objects" in path.read_text()}
-    assert managers == {"annotations", "stores"}
+    assert managers == {"annotations", "mail", "publishing", "stores"}
 
 
 def test_only_digests_are_handed_rows_of_the_tables():

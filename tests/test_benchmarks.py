@@ -14,18 +14,23 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SITE = ["--rows=1000", "--users=50", "--days=90", "--seconds=0"]
 
 OPTIONS = {
+    "alerts": ["tests/data/weblog_clients.csv.gz", "--made-up=20"],
     "count": [*SITE, "--engines=sqlite"],
+    "figures": [*SITE, "--engines=sqlite"],
     "growth": ["--rows=500,1000", *SITE[1:], "--engines=sqlite"],
     "importing": ["--lines=100", "--rounds=1"],
     "insights": [*SITE, "--months=2", "--engines=sqlite"],
     "keys": [*SITE, "--engines=sqlite", "--kinds=integer,UUID"],
     "memory": ["--passing=100"],
+    "organizations": [*SITE[:2], "--organizations=5", "--seconds=0", "--engines=sqlite"],
     "pages": [
         *("--rows=11000", "--users=800", "--days=90", "--engines=sqlite"),
         *("--rounds=1", "--readers=2", "--seconds=1"),
     ],
+    "publish": [*SITE[:3], "--engines=sqlite", "--rounds=1"],
     "record": ["--requests=12", "--engines=sqlite"],
     "serve": ["--users=20", "--seconds=1", "--rounds=1", "--servers=gunicorn"],
+    "size": [*SITE[:3], "--engines=sqlite", "--shuffled", "--one-by-one"],
     "upgrade": ["--rows=1000", "sqlite"],
     "usersets": ["--users=1000", "--seconds=0"],
     "zones": [*SITE[:3], "--engines=sqlite", "--rounds=2"],

@@ -110,6 +110,9 @@ def test_defaults_are_fine(settings):
         ("E021", "SOUVENIRS_ON_USER_DELETE", None),
         ("E022", "SOUVENIRS_SEGMENTS", ["staff"]),
         ("E022", "SOUVENIRS_SEGMENTS", None),
+        ("E022", "SOUVENIRS_SEGMENTS", ""),
+        ("E022", "SOUVENIRS_SEGMENTS", "no.such.function"),
+        ("E022", "SOUVENIRS_SEGMENTS", lambda request: {}),
         ("E022", "SOUVENIRS_SEGMENTS", {"": Q()}),
         ("E022", "SOUVENIRS_SEGMENTS", {5: Q()}),
         ("E022", "SOUVENIRS_SEGMENTS", {"pro": 5}),
@@ -125,6 +128,17 @@ def test_defaults_are_fine(settings):
         ("E026", "SOUVENIRS_API_AUTH_PARAMETERS", [""]),
         ("E026", "SOUVENIRS_API_AUTH_PARAMETERS", ["a token"]),
         ("E026", "SOUVENIRS_API_AUTH_PARAMETERS", ["t\u00f6ken"]),
+        ("E026", "SOUVENIRS_API_AUTH_PARAMETERS", ["token", "tz"]),
+        ("E029", "SOUVENIRS_VISIBLE_TO", "no.such.function"),
+        ("E029", "SOUVENIRS_VISIBLE_TO", dict),
+        ("E029", "SOUVENIRS_VISIBLE_TO", lambda: None),
+        ("E030", "SOUVENIRS_GROUP_BY", "password"),
+        ("E030", "SOUVENIRS_GROUP_BY", [""]),
+        ("E030", "SOUVENIRS_GROUP_BY", ["password"]),
+        ("E028", "SOUVENIRS_METRICS_TOKEN", ""),
+        ("E028", "SOUVENIRS_METRICS_TOKEN", "a token"),
+        ("E028", "SOUVENIRS_METRICS_TOKEN", b"token"),
+        ("E028", "SOUVENIRS_METRICS_TOKEN", "t\u00f6ken"),
     ],
 )
 def test_bad_value_is_found(settings, id, name, value):
@@ -137,7 +151,7 @@ def test_bad_value_is_found(settings, id, name, value):
     [
         ("SOUVENIRS_USER_FUNCTION", "souvenirs.userfunctions.request_auth"),
         ("SOUVENIRS_API_AUTH", lambda request: None),
-        ("SOUVENIRS_API_AUTH_PARAMETERS", ["token", "api_key", "X-Api.Key2"]),
+        ("SOUVENIRS_API_AUTH_PARAMETERS", ["token", "api_key", "X-Api.Key2", "TZ"]),
         ("SOUVENIRS_BYPASS", lambda request, user: False),
         ("SOUVENIRS_IGNORE_PATHS", [r"^/health/$", re.compile("^/poll/")]),
         ("SOUVENIRS_IGNORE_USER_AGENTS", {"(?i)uptime"}),
@@ -313,6 +327,37 @@ def test_segment_that_cannot_be_evaluated(settings, segment, message):
     assert found.msg.startswith(f"SOUVENIRS_SEGMENTS['pro']: {message}")
 
 
+@pytest.mark.parametrize(
+    ("segments", "message"),
+    [
+        (fails, "The function in SOUVENIRS_SEGMENTS raised KeyError: 'acme'"),
+        (
+            lambda: None,
+            "The function in SOUVENIRS_SEGMENTS should return a dict of segments by name, not "
+            "None.",
+        ),
+        (
+            lambda: {5: Q()},
+            "The function in SOUVENIRS_SEGMENTS should return a dict of segments by name, not "
+            "{5: <Q: (AND: )>}: 5 is not a name.",
+        ),
+        (
+            lambda: {"all": Q(), "pro": 5},
+            "SOUVENIRS_SEGMENTS['pro'] should be a Q, a queryset, a function or its dotted path, "
+            "not 5.",
+        ),
+        (lambda: {"all": Q(), "pro": fails}, "SOUVENIRS_SEGMENTS['pro']: KeyError: 'acme'"),
+    ],
+)
+def test_function_of_segments_is_only_called_where_the_database_is_checked(
+    settings, segments, message
+):
+    settings.SOUVENIRS_SEGMENTS = segments
+    assert ids() == []
+    [found] = check_database(databases=["default"])
+    assert (found.id, found.msg) == ("souvenirs.W012", message)
+
+
 def test_segments_are_checked_by_one_user_each(settings, make_user, django_assert_num_queries):
     for _ in range(3):
         make_user()
@@ -321,8 +366,9 @@ def test_segments_are_checked_by_one_user_each(settings, make_user, django_asser
         assert list(check_segments()) == []
 
 
-def test_segment_that_is_wrong_at_first_sight_is_told_once(settings):
-    settings.SOUVENIRS_SEGMENTS = {"pro": 5}
+@pytest.mark.parametrize("segments", [{"pro": 5}, ["pro"]])
+def test_segment_that_is_wrong_at_first_sight_is_told_once(settings, segments):
+    settings.SOUVENIRS_SEGMENTS = segments
     assert (ids(), check_database(databases=["default"])) == (["souvenirs.E022"], [])
 
 
@@ -444,7 +490,7 @@ def test_every_message_has_a_hint(settings):
 def test_ids_are_unique():
     sources = [path.read_text() for path in Path(souvenirs.__file__).parent.rglob("*.py")]
     used = re.findall(r'"(souvenirs\.[EW]\d{3})"', "".join(sources))
-    assert len(used) == len(set(used)) == len(SETTINGS) + 15
+    assert len(used) == len(set(used)) == len(SETTINGS) + 16
 
 
 def test_checks_are_registered(settings):

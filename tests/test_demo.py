@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -26,6 +27,7 @@ from souvenirs.counting.segments import segment
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_yearly_usage
 from tests.conftest import at
+from tests.processes import ROOT
 
 pytestmark = [
     pytest.mark.django_db,
@@ -237,3 +239,59 @@ def test_login_stays_the_same_and_works_on_every_database(served, client):
     assert served()[0] == first
     name, password = re.search(r"sign in as (\S+) / (\S+)", first).groups()
     assert client.login(username=name, password=password)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_database_is_a_url_of_postgresql(scheme):
+    assert demo.database(f"{scheme}://ann:a%2Fb@127.0.0.1:5433/some%20demo") == {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "some demo",
+        "USER": "ann",
+        "PASSWORD": "a/b",
+        "HOST": "127.0.0.1",
+        "PORT": 5433,
+    }
+
+
+def test_database_is_a_path_of_sqlite():
+    found = demo.database("/tmp/demo.sqlite3")
+    assert (found["ENGINE"], found["NAME"]) == ("django.db.backends.sqlite3", "/tmp/demo.sqlite3")
+
+
+def test_database_of_another_kind_is_refused():
+    with pytest.raises(ImproperlyConfigured, match=r"DEMO_DATABASE should be .*not 'mysql://"):
+        demo.database("mysql://root@x/y")
+
+
+METRICS = """
+import sys
+{without}
+import django
+django.setup()
+from django.urls import Resolver404, resolve
+for path in "/metrics", "/you/":
+    try:
+        print(resolve(path).func.__module__)
+    except Resolver404:
+        print("none")
+"""
+
+
+@pytest.mark.parametrize(
+    ("without", "expected"),
+    [
+        ("", ["souvenirs.metrics.views", "demo.views"]),
+        ("sys.modules['prometheus_client'] = None", ["none", "demo.views"]),
+    ],
+    ids=["installed", "not installed"],
+)
+def test_metrics_are_there_if_prometheus_client_is(without, expected):
+    shown = subprocess.run(
+        [sys.executable, "-c", METRICS.format(without=without)],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "demo.settings"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert shown.split() == expected

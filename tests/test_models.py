@@ -1,7 +1,9 @@
+from datetime import date
+
 import pytest
 from django.contrib.auth import get_user_model
 
-from souvenirs.models import Digest, Souvenir, UserNumber
+from souvenirs.models import Delivery, Digest, Figure, FigureLock, Souvenir, UserNumber
 from tests.conftest import at, pk_of
 
 pytestmark = pytest.mark.django_db
@@ -36,3 +38,17 @@ def test_digest_tells_which_it_is():
 
 def test_number_tells_whose_it_is():
     assert str(UserNumber(number=3, user_id=pk_of(1))) == f"user={pk_of(1)} number=3"
+
+
+def test_figure_tells_what_it_is():
+    figure = Figure(metric="active", interval="week", first_day=date(2016, 2, 29), value=3)
+    assert str(figure) == "active week=2016-02-29 value=3"
+
+
+def test_lock_tells_how_often_figures_have_been_marked():
+    assert str(FigureLock(pk=FigureLock.ONLY, marks=5)) == "marks=5"
+
+
+def test_delivery_does_not_tell_whose_it_is():
+    delivery = Delivery(interval="week", first_day=date(2016, 2, 29))
+    assert str(delivery) == "week=2016-02-29 sent=None"

@@ -30,6 +30,7 @@ COMMANDS = {
     "show_growth": [],
     "show_inactive": [],
     "show_retention": [],
+    "show_seats": ["--of", "profile__organization"],
     "show_usage": ["--calendar"],
 }
 #: The parameters without which a page has nothing to show.

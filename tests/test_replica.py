@@ -6,17 +6,22 @@ The replica is as empty as it was when everything began, and no command asks it 
 import io
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from souvenirs.control import count_active_users, souvenez
 from souvenirs.digests import erase_user
+from souvenirs.insights.timeline import timeline_of
 from souvenirs.models import Digest, Souvenir
+from souvenirs.publishing import known_counts, reading
+from souvenirs.stores import get_store
 from tests.conftest import at, pk_of
 
 pytestmark = [
@@ -174,3 +179,45 @@ def test_recording(settings, make_user, check_duplicate):
         options = {"check_duplicate": check_duplicate, "ratelimit": not check_duplicate}
         outcomes = [souvenez(user, when, **options) for _ in range(2)]
     assert outcomes == ["added", "duplicated" if check_duplicate else "rate-limited"]
+
+
+def test_mail(settings, history, set_now):
+    """Accounts are read from the replica, as on every page."""
+    set_now(at(2016, 3, 1))
+    settings.DATABASE_ROUTERS = [f"{__name__}.Router"]
+
+    def run(*arguments):
+        output = io.StringIO()
+        call_command(
+            "email_usage", "ann@example.com", "--interval=month", *arguments, stdout=output
+        )
+        return output.getvalue()
+
+    assert "5 active users" in run("--print")
+    assert run() == "ann@example.com: sent.\n"
+    assert run() == "ann@example.com: already sent.\n"
+
+
+def test_figures_are_read_from_the_replica_that_the_rest_is_computed_from(
+    settings, history, set_now, monkeypatch
+):
+    """It lags behind: what has been left and published since is in neither."""
+    monkeypatch.setattr(reading, "FEWEST", 1)
+    settings.SOUVENIRS_PUBLISH = {"intervals": ["day"]}
+    set_now(at(2016, 3, 30))
+    for command in ("digest_souvenirs", "digest_souvenirs"):
+        call_command(command, stdout=io.StringIO())
+    settings.DATABASE_ROUTERS = [f"{__name__}.Router"]
+    store = get_store()
+    assert store.digested().alias == "elsewhere"
+    periods = timeline_of(at(2016, 1, 1), None, "day", "UTC")
+    with CaptureQueriesContext(connections["default"]) as queries:
+        assert known_counts(replace(periods, periods=_known(periods)), ["active"]) == {}
+    assert not queries
+    settings.DATABASE_ROUTERS = []
+    assert len(known_counts(timeline_of(None, None, "day", "UTC"), ["active"])["active"]) > 50
+
+
+def _known(timeline):
+    """The periods as they are to somebody who has asked the database itself."""
+    return tuple(replace(period, known=True) for period in timeline.periods)

@@ -14,7 +14,7 @@ from souvenirs.calendar import BUCKETS
 from souvenirs.checks.settings import check_settings
 from souvenirs.checks.site import check_site
 from souvenirs.conf import SETTINGS, Conf, conf
-from souvenirs.conf.kinds import shown
+from souvenirs.conf.kinds import counted, shown
 from tests.conftest import mostly_thorough
 
 pytestmark = [pytest.mark.django_db, pytest.mark.above_the_store]
@@ -107,9 +107,19 @@ VALID = {
     "BUCKET_SECONDS": set(),
     "KEEP_DAYS": {"none", "zero", "int", *NUMBERS},
     "ON_USER_DELETE": set(),
-    "SEGMENTS": {"empty dict"},
+    "SEGMENTS": {"empty dict", "function of nothing"},
+    "GROUP_BY": LISTS,
+    "PUBLISH": {"none", "empty dict"},
+    "VISIBLE_TO": FUNCTIONS,
     "API_AUTH": FUNCTIONS,
     "API_AUTH_PARAMETERS": LISTS | {"list", "set"},
+    "METRICS_TOKEN": {
+        "none",
+        "text",
+        "dotted path of text",
+        "dotted path of nothing",
+        "relative path",
+    },
     "USAGE_REPORTS_FUNCTION": FUNCTIONS,
     "DATE_JOINED_FIELD": set(),
     "IS_ACTIVE_FIELD": set(),
@@ -138,11 +148,34 @@ def is_error(message):
 
 
 def mentions(message, value):
-    """Whether a message shows a value, or of a dict of segments the one that is wrong."""
+    """Whether a message shows a value, or of segments or listed fields the one that is wrong."""
     if type(value) is SimpleLazyObject:
         return "SimpleLazyObject" in message or "this value cannot be computed" in message
+    if message.startswith("SOUVENIRS_METRICS_TOKEN"):
+        return message.endswith(f", not {counted(value)}.")
     values = [value, *(value.values() if type(value) is dict else ())]
+    if message.startswith("SOUVENIRS_GROUP_BY: "):
+        values = value
     return any(shown(each) in message for each in values)
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [
+        ("my secret", "a str of 9 characters"),
+        ("", "a str of 0 characters"),
+        (b"secret", "a bytes"),
+        (["secret"], "a list"),
+    ],
+)
+def test_message_about_a_secret_does_not_tell_it(settings, token, shown):
+    settings.SOUVENIRS_METRICS_TOKEN = token
+    with pytest.raises(ImproperlyConfigured) as caught:
+        conf.METRICS_TOKEN  # noqa: B018
+    assert str(caught.value) == (
+        "SOUVENIRS_METRICS_TOKEN should be a string of visible ASCII characters, or None, "
+        f"not {shown}."
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,13 +208,16 @@ def test_settings_that_are_read_where_nothing_may_fail_fall_back(settings):
     assert (conf.BREAKER_SECONDS, conf.ON_USER_DELETE) == (30, "keep")
 
 
-def test_every_default_is_valid():
+def test_every_default_is_valid(settings):
+    del settings.SOUVENIRS_PUBLISH
     assert [setting.name for setting in SETTINGS.values() if setting.cleaned() is None] == [
         "SOUVENIRS_SCOPE",
         "SOUVENIRS_USER_FUNCTION",
         "SOUVENIRS_BYPASS",
         "SOUVENIRS_KEEP_DAYS",
+        "SOUVENIRS_VISIBLE_TO",
         "SOUVENIRS_API_AUTH",
+        "SOUVENIRS_METRICS_TOKEN",
         "SOUVENIRS_USAGE_REPORTS_FUNCTION",
     ]
 

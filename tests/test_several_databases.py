@@ -1,18 +1,23 @@
 """Souvenirs may live in another database than the users do: the router decides."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
+from io import StringIO
 from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.db import connections, transaction
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from souvenirs.control import active_users, count_active_users, souvenez
 from souvenirs.insights import inactive, last_seen_many, never_seen, recently_seen
-from souvenirs.models import Souvenir
+from souvenirs.mail import usage_of_last_period
+from souvenirs.models import Delivery, Souvenir
 from souvenirs.reports import calendar_monthly_usage
-from tests.conftest import at
+from tests.conftest import at, build_user
 
 pytestmark = pytest.mark.django_db(databases=["default", "elsewhere"])
 
@@ -24,6 +29,13 @@ class Router:
         return "elsewhere" if model._meta.app_label == "souvenirs" else None
 
     db_for_write = db_for_read
+
+
+class UsersElsewhere:
+    """Users are read elsewhere, from a replica."""
+
+    def db_for_read(self, model, **hints):
+        return "elsewhere" if model is get_user_model() else None
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +116,29 @@ def test_lists_of_users_need_no_souvenir_beside_them(make_user):
         new.pk: now - timedelta(days=1),
         never.pk: None,
     }
+
+
+def test_deliveries_of_mails_are_elsewhere(make_user, set_now):
+    souvenez(make_user())
+    set_now(timezone.now() + timedelta(days=7))
+    call_command("email_usage", "ann@example.com", stdout=StringIO())
+    assert Delivery.objects.using("elsewhere").count() == 1
+    assert Delivery.objects.using("default").count() == 0
+
+
+def test_mail_counts_accounts_where_reports_do(make_user, settings):
+    """Also if a replica has some that the other database has not, or the other way round."""
+    settings.DATABASE_ROUTERS = [f"{__name__}.UsersElsewhere"]
+    settings.SOUVENIRS_SEGMENTS = {"everyone": Q(pk__isnull=False)}
+    user = make_user(joined=at(2016, 1, 5))
+    for number in 1, 2:
+        build_user(number, joined=at(2016, 1, 5)).save(using="elsewhere", force_insert=True)
+    souvenez(user, when=at(2016, 1, 7))
+    [row] = calendar_monthly_usage(at(2016, 1, 1), at(2016, 2, 1), tz="UTC")
+    registered = row["usage"]["registered_users"]
+    usage = usage_of_last_period("month", UTC, at(2016, 2, 1), ["everyone"])
+    assert registered in (2, None)
+    assert usage.numbers["registered"].value == registered
+    assert usage.numbers["active"].value == 1
+    members = count_active_users(at(2016, 1, 1), at(2016, 2, 1), by="segment")
+    assert usage.segments["everyone"].value == members["everyone"]

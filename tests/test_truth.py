@@ -14,10 +14,12 @@ from django.contrib.auth.models import User
 from django.test import RequestFactory
 
 from souvenirs.api import ENDPOINTS
+from souvenirs.calendar import INTERVALS
 from souvenirs.control import active_users, count_active_users
 from souvenirs.digests.digester import Digester
 from souvenirs.insights import active_series, day_n_retention, growth, retention, stickiness
-from souvenirs.models import Digest, Souvenir
+from souvenirs.models import Digest, Figure, Souvenir
+from souvenirs.publishing import Publication, Publisher
 from souvenirs.reports import (
     calendar_daily_usage,
     calendar_monthly_usage,
@@ -177,6 +179,47 @@ def test_growth(truth, zone):
     assert [
         {"month": row["label"], **{name: row[name] for name in names}} for row in found.rows()
     ] == truth["zones"][zone]["growth"]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("zone", ZONES)
+def test_published_figures(truth, zone, set_now):
+    last = datetime.fromisoformat(truth["last"])
+    set_now(last.replace(year=last.year + 1, month=2, day=2))
+    # The days of 21 years take as long as all the rest together: those of one zone are enough.
+    is_whole = truth["name"] != LONG or zone == "UTC"
+    intervals = [name for name in INTERVALS if is_whole or name != "day"]
+    publisher = Publisher(Publication(tuple(intervals), (zone,), ()))
+    deque(publisher.run(), maxlen=0)
+    assert publisher.failed == []
+    of_zone = truth["zones"][zone]
+    periods = {
+        "day": {day: users for day, _, users in of_zone["per_day"]["series"]},
+        "week": {week["monday"]: week["users"] for week in of_zone["per_iso_week"]},
+        "month": {f"{each['month']}-01": each["users"] for each in of_zone["per_month"]},
+        "quarter": {_first_of(each["quarter"]): each["users"] for each in of_zone["per_quarter"]},
+        "year": {f"{each['year']}-01-01": each["users"] for each in of_zone["per_year"]},
+    }
+    for interval in intervals:
+        assert periods[interval].items() <= published("active", interval).items(), interval
+    for metric in ("new", "retained", "resurrected", "churned"):
+        expected = {f"{each['month']}-01": each[metric] for each in of_zone["growth"]}
+        assert expected.items() <= published(metric, "month").items(), metric
+    for metric, name in (("active_7d", "wau"), ("active_30d", "mau")) if is_whole else ():
+        expected = {each["date"]: each[name] for each in of_zone["calendar_trailing"]}
+        assert expected.items() <= published(metric, "day").items(), metric
+
+
+def published(metric, interval):
+    """The published values of a metric, by the first day of each period."""
+    found = Figure.objects.filter(metric=metric, interval=interval)
+    return {day.isoformat(): value for day, value in found.values_list("first_day", "value")}
+
+
+def _first_of(quarter):
+    """The first day of a quarter like 2015-Q2."""
+    year, _, number = quarter.partition("-Q")
+    return f"{year}-{3 * int(number) - 2:02d}-01"
 
 
 @pytest.mark.parametrize("zone", ZONES)

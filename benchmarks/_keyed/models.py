@@ -8,11 +8,21 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 
 
+class Organization(models.Model):
+    name = models.CharField(max_length=40)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Account(AbstractBaseUser):
     username = models.CharField(max_length=150, unique=True)
     date_joined = models.DateTimeField(db_index=True)
     is_active = models.BooleanField(default=True)
     plan = models.CharField(max_length=10)
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, null=True, related_name="%(class)s"
+    )
 
     USERNAME_FIELD = "username"
     is_staff = True

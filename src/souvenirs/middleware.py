@@ -20,6 +20,7 @@ from .recording import (
     Window,
     catch_up,
     closing_opened,
+    count_failure,
     has_no_user,
     ignores_request,
     ignores_user,
@@ -35,6 +36,7 @@ from .recording import (
     rate_limiter,
     session_data,
     souvenez_visit,
+    tally,
     unwrap,
     user_key_in,
     verified_user,
@@ -46,6 +48,9 @@ from .sets import primary_key
 from .stores import get_store
 
 logger = ThrottledLogger(__name__)
+
+#: Stands for a user who is known to have a souvenir in the window.
+RECORDED: Any = object()
 
 #: Largest number of souvenirs to be left later while some of them hold a request for
 #: ``SOUVENIRS_BYPASS``, which takes much more memory than a session; and for how many seconds, as
@@ -105,7 +110,8 @@ def pending_work_off_loop(request: HttpRequest, response: Response) -> Callable[
         if has_scopes() and not _is_anonymous(request):
             # The tenant is known only on the thread of the request's database connection.
             return partial(_work_now, request, response)
-    except Exception:
+    except Exception as error:
+        count_failure(error)
         logger.exception("Could not determine whether to leave a souvenir.")
         return None
     return pending_work(request, response)
@@ -138,7 +144,8 @@ def pending_work(request: HttpRequest, response: Response) -> Callable[[], None]
         cookie = request.COOKIES.get(conf.session_cookie)
         if cookie and conf.ENABLED and hasattr(request, "session"):
             return _work_for_session(request, response, scoped(hash(cookie)))
-    except Exception:
+    except Exception as error:
+        count_failure(error)
         logger.exception("Could not determine whether to leave a souvenir.")
     return None
 
@@ -157,10 +164,10 @@ def _work_for_user(
 ) -> Callable[[], None] | None:
     seconds = conf.RATELIMIT_SECONDS
     if seconds and rate_limiter.memory.knows_now(seconds, scoped(getattr(user, "pk", user))):
-        return _late_work(request)
+        return _late_work(request, response, user, None)
     key = primary_key(user)  # the key in a token is a string
     if seconds and rate_limiter.memory.knows_now(seconds, scoped(key)):
-        return _late_work(request)
+        return _late_work(request, response, user, None)
     if ignores_user(user) or ignores_request(request, response):
         return None
     record, keep = partial(_record_visit, request, user), partial(_keep_visit, request, user)
@@ -172,7 +179,7 @@ def _work_for_session(
 ) -> Callable[[], None] | None:
     seconds = conf.RATELIMIT_SECONDS
     if seconds and rate_limiter.sessions.knows_now(seconds, session):
-        return _late_work(request)
+        return _late_work(request, response, None, session)
     if ignores_request(request, response):
         return None
     window = window_now(seconds) if seconds else None
@@ -181,11 +188,24 @@ def _work_for_session(
     return partial(_attempt, request, record, keep, "a session")
 
 
-def _late_work(request: HttpRequest) -> Callable[[], None] | None:
+def _late_work(
+    request: HttpRequest, response: Response, user: Any, session: Hashable
+) -> Callable[[], None] | None:
     """Return the work for others of a request that has none of its own."""
+    if tally.rate_limited is not None and _counts(request, response, user, session):
+        tally.rate_limited()
     if not may_catch_up():
         return None
     return partial(_attempt, request, _do_nothing, _do_nothing, "earlier requests")
+
+
+def _counts(request: HttpRequest, response: Response, user: Any, session: Hashable) -> bool:
+    """Whether a request of a known user or session counts; ``SOUVENIRS_BYPASS`` is not asked."""
+    if ignores_user(user) or ignores_request(request, response):
+        return False
+    if rate_limiter.uncounted_sessions.knows_now(conf.RATELIMIT_SECONDS, session):
+        return False
+    return conf.COUNT_IMPERSONATED or not is_impersonated(request, user)
 
 
 def _record_visit(request: HttpRequest, user: Any) -> None:
@@ -216,7 +236,9 @@ def _keep_session(
 def _find_user(session: Any, window: Window | None, request: HttpRequest | None) -> Hashable | None:
     """Return the primary key of the user of a session; None if the visit does not count."""
     user = _user_to_record(session, window)
-    if user is None or (request is not None and ignores_visit(request, user)):
+    if user is None or user is RECORDED:
+        return None
+    if request is not None and ignores_visit(request, user):
         return None
     return primary_key(user)
 
@@ -233,22 +255,27 @@ def _record_session(request: HttpRequest, session: Hashable, window: Window | No
         if is_passing(error):
             _keep_session(request, session, window, has_failed=True)
         raise
-    if user is not None:
+    if user is RECORDED:
+        if tally.rate_limited is not None:
+            tally.rate_limited()
+    elif user is not None:
         _record_visit(request, user)
-    if window is not None and (user is None or rate_limiter.remembers(scoped(user.pk), window)):
+        if window is None or not rate_limiter.remembers(scoped(user.pk), window):
+            return
+    if window is not None:
         rate_limiter.sessions.remember(window, session)
+        if user is None and tally.rate_limited is not None:
+            rate_limiter.uncounted_sessions.remember(window, session)
 
 
 def _user_to_record(session: Any, window: Window | None) -> Any:
-    """Return the user of a session; None if none of its requests would leave a souvenir."""
+    """Return the user of a session, or RECORDED; None if none of its requests counts."""
     data = session_data(session)
     key = user_key_in(data)
-    if key is None or (
-        window is not None and rate_limiter.remembers(scoped(primary_key(key)), window)
-    ):
+    if key is None or (is_impersonated_session(data) and not conf.COUNT_IMPERSONATED):
         return None
-    if is_impersonated_session(data) and not conf.COUNT_IMPERSONATED:
-        return None
+    if window is not None and rate_limiter.remembers(scoped(primary_key(key)), window):
+        return RECORDED
     user = verified_user(data)
     return None if user is None or ignores_user(user) else user
 
@@ -265,7 +292,8 @@ def _attempt(
         with closing_opened() if isinstance(request, ASGIRequest) else nullcontext():
             record()
             catch_up(began)
-    except Exception:
+    except Exception as error:
+        count_failure(error)
         logger.exception("Could not leave a souvenir of %s.", whose)
 
 

@@ -1,4 +1,4 @@
-"""The tables: souvenirs, digests, the numbers of users, and annotations."""
+"""The tables: souvenirs, digests, numbers of users, annotations, figures, deliveries."""
 
 from __future__ import annotations
 
@@ -174,3 +174,78 @@ class Annotation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.text}"
+
+
+class Figure(models.Model):
+    """A published number: a metric of a period, of everyone or of a segment.
+
+    Any SQL tool may read the table; only the app writes it. A figure is final if its period is over
+    and everything that it depends on is digested. Whatever changes that afterwards clears the mark,
+    see :mod:`souvenirs.stores.figures`.
+    """
+
+    metric = models.CharField(max_length=16)
+    interval = models.CharField(max_length=8)
+    #: The local days of the whole period, both inclusive.
+    first_day = models.DateField()
+    last_day = models.DateField()
+    time_zone = models.CharField(max_length=64)
+    #: The name of a segment; empty for everyone.
+    segment = models.CharField(max_length=200, default="", blank=True)
+    #: A whole number, or a ratio from 0 to 1; null if unknown.
+    value = models.FloatField(null=True)
+    is_final = models.BooleanField(default=False)
+    #: When the value was written.
+    computed = models.DateTimeField(default=timezone.now)
+    #: The souvenirs that a figure of everyone depends on, ``[since, until)`` in seconds since
+    #: 1970-01-01T00:00Z; without a start, all up to the end. Others depend on no souvenir here.
+    since = models.BigIntegerField(null=True, editable=False)
+    until = models.BigIntegerField(default=0, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["segment", "time_zone", "interval", "metric", "first_day"],
+                name="souvenirs_figure_of_period",
+            )
+        ]
+        indexes = [models.Index(fields=["until"], name="souvenirs_figure_until")]
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.interval}={self.first_day} value={self.value}"
+
+
+class FigureLock(models.Model):
+    """One row, which is locked by whoever marks figures or makes them final."""
+
+    ONLY = 1
+
+    id = models.SmallIntegerField(primary_key=True)
+    #: How many times figures have been marked, which nobody does without the lock.
+    marks = models.PositiveBigIntegerField(default=0)
+    #: What the figures there depend on: settings, and the offsets of time zones.
+    laid_out_for = models.TextField(default="", blank=True)
+
+    def __str__(self) -> str:
+        return f"marks={self.marks}"
+
+
+class Delivery(models.Model):
+    """That a mail has been claimed for a recipient, before it was sent, and when that was.
+
+    The key is a keyed hash of the mail and the address, which is not stored.
+    """
+
+    key = models.CharField(max_length=64, unique=True)
+    interval = models.CharField(max_length=8)
+    #: The first local day of the period that the mail is about.
+    first_day = models.DateField()
+    claimed = models.DateTimeField(default=timezone.now)
+    #: Null from the claim until the mail server has accepted the mail.
+    sent = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+
+    def __str__(self) -> str:
+        return f"{self.interval}={self.first_day} sent={self.sent}"

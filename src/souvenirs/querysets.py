@@ -29,7 +29,7 @@ def recently_seen(within: timedelta, queryset: QuerySet[Any] | None = None) -> Q
     ``queryset`` restricts the result to some users. Raises ValueError if it is of another model or
     if the timedelta is not positive, and TypeError for arguments of other types.
     """
-    return _users(queryset).filter(WasSeen(_cutoff(within, "within"), None))
+    return _users(queryset).filter(WasSeen(cutoff(within, "within"), None))
 
 
 def inactive(
@@ -40,8 +40,8 @@ def inactive(
     Users who have never been seen are not inactive, see :func:`never_seen`. ``queryset`` and errors
     are those of :func:`recently_seen`.
     """
-    cutoff = _cutoff(for_, "for_")
-    return _users(queryset).filter(~Q(WasSeen(cutoff, None)), WasSeen(None, cutoff))
+    moment = cutoff(for_, "for_")
+    return _users(queryset).filter(~Q(WasSeen(moment, None)), WasSeen(None, moment))
 
 
 def never_seen(queryset: QuerySet[Any] | None = None) -> QuerySet[Any]:
@@ -85,8 +85,11 @@ def _users(queryset: QuerySet[Any] | None) -> QuerySet[Any]:
     return queryset
 
 
-def _cutoff(length: object, name: str) -> datetime:
-    """Return the moment that was ``length`` ago, in UTC."""
+def cutoff(length: object, name: str) -> datetime:
+    """Return the moment that was ``length`` ago, in UTC.
+
+    Raises TypeError, or ValueError if the length is not positive, with the ``name`` of it.
+    """
     if not isinstance(length, timedelta):
         raise TypeError(f"{name} must be a timedelta, not {length!r}.")
     if length <= timedelta():

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.test import AsyncClient, RequestFactory
 from django.views.debug import ExceptionReporter
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -11,6 +11,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from souvenirs.api import ENDPOINTS
 from souvenirs.api.access import for_api, user_of_api
 from souvenirs.api.openapi import document
+from souvenirs.checks import check_settings
+from souvenirs.conf.kinds import API_PARAMETERS
 from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE
 from tests.web.test_access import Person, answer
 
@@ -84,12 +86,22 @@ def test_parameter_that_is_not_named_is_unknown(api, settings):
     assert TOKEN not in response.text
 
 
-def test_token_for_which_an_endpoint_has_another_use_is_not_shown(api, settings):
-    settings.SOUVENIRS_API_AUTH_PARAMETERS = ["format"]
-    settings.SOUVENIRS_API_AUTH = lambda request: USERS.get(request.GET.get("format"))
-    response = api.get(f"/souvenirs/api/series?{RANGE}&format={TOKEN}")
-    assert response.status_code == 200
-    assert TOKEN not in response.text
+PARAMETERS = sorted({name for each in ENDPOINTS for name in each.form.parameters()})
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_of_an_endpoint_cannot_be_named(api, settings, name):
+    """Without it, the endpoint would give another answer than the one that was asked for."""
+    settings.SOUVENIRS_API_AUTH_PARAMETERS = ["token", name]
+    [message] = check_settings()
+    assert message.id == "souvenirs.E026"
+    assert message.msg.endswith(f": {name} is a parameter of the API itself.")
+    with pytest.raises(ImproperlyConfigured, match=f": {name} is a parameter of the API itself"):
+        api.get(f"/souvenirs/api/series?{RANGE}&token={TOKEN}")
+
+
+def test_only_parameters_of_the_endpoints_are_refused():
+    assert sorted(API_PARAMETERS) == PARAMETERS
 
 
 def seen_by_the_endpoint(query, **meta):

@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import re
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from urllib.parse import urlencode
@@ -161,6 +161,23 @@ def test_row_of_a_period_that_the_range_cuts_off(api, history, name):
     assert (march["complete"], march["incomplete"]) == (False, "cut")
     *_, line = table(api(name, "from=2016-02-01&to=2016-03-15&interval=month&format=csv"))
     assert (line["complete"], line["incomplete"]) == ("false", "cut")
+
+
+def test_cells_of_a_period_that_the_range_cuts_off(api, history):
+    """The cohort of February is of a complete period."""
+    query = "from=2016-02-01&to=2016-03-15&interval=month"
+    cells = [row["cells_incomplete"] for row in rows(api("retention", query))]
+    assert cells == [[None, "cut"], ["cut"]]
+    lines = table(api("retention", query + "&format=csv"))
+    assert [line["cell_incomplete"] for line in lines] == ["", "cut", "cut"]
+
+
+def test_cells_of_a_period_that_is_not_over(api, leave, set_now):
+    leave((1, at(2016, 2, 3)))
+    set_now(at(2016, 3, 15))
+    cohorts = rows(api("retention", "from=2016-02-01&interval=month"))
+    assert [row["cells_incomplete"] for row in cohorts] == [[None, "running"], ["running"]]
+    assert [row["users"] for row in cohorts] == [[1, None], [None]]
 
 
 def test_row_of_a_period_that_is_not_over(api, leave):
@@ -340,6 +357,33 @@ def test_table_for_excel_is_the_csv_file_with_the_times_on_the_clock(api, histor
     assert api(name, f"{query}&format=csv").content[:3] != "\ufeff".encode()
 
 
+@pytest.mark.parametrize("by", ["", "&by=segment"])
+def test_query_of_grafana_in_the_docs(api, history, settings, by):
+    """Without Grafana: what the fields of its query say is looked up in an answer."""
+    settings.SOUVENIRS_SEGMENTS = {"one": lambda: [pk_of(1)]}
+    section = DOCS.partition("### Grafana")[2].partition("\n## ")[0]
+    query = dict(re.findall(r"^\| (\w[\w ]*?) \| (.*) \|$", section, re.MULTILINE))
+    name, _, asked = query["URL"].strip("`").partition("/api/")[2].partition("?")
+    # As Grafana writes the ends of the range of a dashboard.
+    asked = asked.replace("${__from:date:iso}", "2016-02-01T07:13:02.123Z")
+    asked = asked.replace("${__to:date:iso}", "2016-02-04T10:00:00.999Z")
+    assert "$" not in asked
+    answer = api(name, asked + by).json()
+    selectors = re.findall(r"`(\S+)`", query["Root selector"])
+    assert selectors == ["$.rows", ".rows"]
+    found = answer[selectors[0].removeprefix("$.")]
+    columns = dict(re.findall(r"`(\w+)` as (\w+)", query["Columns"]))
+    assert columns == {"start": "Time", "value": "Number", "segment": "String"}
+    points = [
+        (row.get("segment"), datetime.fromisoformat(row["start"]), row["value"]) for row in found
+    ]
+    days = [at(2016, 2, day) for day in range(1, 5)]
+    expected = [(None, day, 2 if day.day == 3 else 0) for day in days]
+    if by:
+        expected += [("one", day, 1 if day.day == 3 else 0) for day in days]
+    assert points == expected
+
+
 def test_times_for_excel(api, leave):
     """In winter and in summer, at midnight and with a fraction of a second."""
     leave((1, at(2016, 3, 26)), (1, at(2016, 3, 27, 1, 0, 0, 999_999)))
@@ -455,6 +499,23 @@ def test_people_are_who_was_active(api, history):
         }
         for number, month in ((1, 6), (2, 2), (4, 5))
     ]
+
+
+@pytest.mark.parametrize(
+    ("query", "state"),
+    [
+        ("from=2016-01-01&to=2016-02-04T12:00Z", None),
+        ("from=2016-01-01&to=2016-02-04T12:01Z", "running"),
+        ("from=2016-01-01", None),
+        ("preset=28d", "running"),
+        ("list=recent&days=30", None),
+    ],
+)
+def test_list_of_a_range_that_is_not_over(api, history, set_now, query, state):
+    set_now(at(2016, 2, 4, 12))
+    assert api("people", query).json()["incomplete"] == state
+    lines = table(api("people", f"{query}&format=csv"))
+    assert [line["incomplete"] for line in lines] == [state or ""] * len(lines) != []
 
 
 def test_people_are_as_many_as_were_counted(api, history):
@@ -833,6 +894,21 @@ def test_token_of_the_docs(client, settings, make_holder):
     assert status(f"people?token={namespace['token']}", "") == 403
     assert status("series?token=wrong", "") == 401
     assert status("series", "") == 401
+
+
+def test_site_where_login_is_required_everywhere(client, settings, history):
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+    names = ["", "series", "people", "openapi.json"]
+    for name in names:
+        assert client.get(f"/souvenirs/api/{name}").status_code == 401, name
+    settings.SOUVENIRS_API_AUTH = lambda request: Person(VIEW_USAGE, VIEW_PEOPLE)
+    for name in names:
+        query = f"?{QUESTIONS[name]}" if name in QUESTIONS else ""
+        assert client.get(f"/souvenirs/api/{name}{query}").status_code == 200, name
+    assert client.get("/souvenirs/api/nothing").status_code == 404
 
 
 def test_token_of_django_rest_framework(client, settings, make_holder):

@@ -16,8 +16,8 @@ from souvenirs.api.forms import PeopleForm as PEOPLE
 from souvenirs.api.forms import RetentionForm as RETENTION
 from souvenirs.api.forms import SeriesForm as SERIES
 from souvenirs.api.forms import UsageForm as USAGE
-from souvenirs.web import InvalidParameter, check_groups
-from souvenirs.web.forms import MAX_PERIODS
+from souvenirs.web import InvalidParameter, Reader
+from souvenirs.web.forms import MAX_PERIODS, check_groups
 from tests.conftest import at
 
 
@@ -28,7 +28,7 @@ def today(monkeypatch):
 
 
 def ask(form, query=""):
-    return form.read(QueryDict(query))
+    return form.read(QueryDict(query), Reader(None))
 
 
 def refused(form, query):
@@ -304,6 +304,6 @@ def test_whatever_is_written_is_a_question_or_a_sentence(form, values, zone):
     if zone is not None:
         query["tz"] = zone
     try:
-        assert form.read(query).periods <= MAX_PERIODS
+        assert form.read(query, Reader(None)).periods <= MAX_PERIODS
     except InvalidParameter as error:
         assert error.english.endswith(".")  # noqa: PT017

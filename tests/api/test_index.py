@@ -1,5 +1,7 @@
 """The list of the endpoints, and what is not in it."""
 
+from urllib.parse import unquote_to_bytes
+
 import pytest
 from django.urls import set_script_prefix
 
@@ -64,11 +66,33 @@ def test_index_says_nothing_of_its_query(api):
     assert b"secret" not in api.get("/souvenirs/api/?secret=secret").content
 
 
-@pytest.mark.parametrize(
-    "path", ["nothing", "series/", "series/2016", "openapi", "<script>", "%00"]
-)
-def test_unknown_endpoint(api, path):
-    response = api.get(f"/souvenirs/api/{path}")
+#: As they are sent: paths that nobody means, that a client builds by mistake, and attacks.
+ODD_PATHS = [
+    *("nothing", "series/", "series/2016", "openapi", "openapi.json/", "<script>"),
+    # Slashes and dots, which some servers and clients remove.
+    *("/", "//", "/series", "//series", "series//", ".", "..", "./series", "series/..", "../api/x"),
+    *("%2F", "series%2F", "%2E%2E%2Fseries", "..%2f..%2fetc%2fpasswd", "%5C", "series%5C"),
+    # White space and control characters.
+    *("%00", "series%00", "%0A", "series%0A", "a%0Ab", "%0A/a", "a%0D%0Ab", "%0D%0A%0D%0A", "%09"),
+    *("%0Aseries", "series%0D", "%0B", "%0C", "%1B%5B31m", "%7F", "%20", "series%20", "%20series"),
+    *("%C2%85", "%E2%80%A8", "a%E2%80%A9b", "%C2%A0", "%EF%BB%BFseries", "%E2%80%AEseries"),
+    # Beyond ASCII, and what is not UTF-8.
+    *("%C3%A9", "s%C3%A9ries", "%F0%9F%A6%86", "%FF", "%C0%AF", "%ED%A0%80", "%80series", "%E9"),
+    # Query strings and escapes in the path.
+    *("%3F", "series%3Fby=segment", "series;a=1", "series&tz=UTC", "%23", "%", "%zz", "%2", "%25"),
+    *("%2500", "%250A", "SERIES", "series.json", "series,usage", "*", "~", "{name}", "$.rows", ":"),
+    *("a" * 100_000, "a/" * 20_000, "%0A" * 20_000, "%F0%9F%A6%86" * 10_000),
+]
+
+
+@pytest.mark.parametrize("path", ODD_PATHS, ids=lambda path: path[:20])
+@pytest.mark.parametrize("debug", [False, True])
+def test_unknown_endpoint(api, settings, path, debug):
+    settings.DEBUG = debug
+    settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware", *settings.MIDDLEWARE]
+    # As a WSGI server decodes it; Client.get() would resolve dots.
+    sent = unquote_to_bytes(f"/souvenirs/api/{path}").decode("latin-1")
+    response = api.get("/", PATH_INFO=sent)
     assert response.status_code == 404
     assert response["Content-Type"] == "application/json"
     assert response["Cache-Control"] == "private, no-store"

@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -141,6 +142,18 @@ def serious(page, region):
         for each in found["violations"]
         if each["impact"] in ("serious", "critical")
     ]
+
+
+def hebrew(directory):
+    """Write a catalogue of a project that makes pages Hebrew, without its words."""
+    folder = directory / "he/LC_MESSAGES"
+    folder.mkdir(parents=True)
+    source = 'msgctxt "the code of the language of this catalogue"\nmsgid "en"\nmsgstr "he"\n'
+    (folder / "django.po").write_text(
+        f'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8"\n\n{source}'
+    )
+    subprocess.run(["msgfmt", "-o", folder / "django.mo", folder / "django.po"], check=True)
+    return directory
 
 
 def overflow(page):

@@ -1,14 +1,15 @@
 """What a person does with the pages, and what they see."""
 
 import csv
-import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
-from souvenirs.control import count_active_users
+from souvenirs.control import annotate, count_active_users
 from souvenirs.insights import growth, retention
-from tests.browser.conftest import RANGE, follow, overflow, serious
+from tests.browser.conftest import RANGE, follow, hebrew, overflow, serious
 from tests.conftest import at
 
 pytestmark = pytest.mark.browser
@@ -129,6 +130,45 @@ def test_parts_are_loaded_into_place(visit):
     assert visitor.wrong == []
 
 
+@pytest.fixture
+def regulars(people, leave):
+    """Eight who come every day in its last minute, but have not come today."""
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    last = midnight - timedelta(minutes=1)
+    leave(*((user, last - timedelta(days=day)) for day in range(60) for user in range(1, 9)))
+
+
+@pytest.mark.usefixtures("regulars")
+def test_expected_number_is_drawn_once_it_is_known(visit):
+    visitor = visit(width=390)
+    page = visitor.open(f"{USAGE}?interval=day")
+    page.wait_for_selector("#souvenirs-expected-part .is-expected.is-dot", state="attached")
+    written = page.locator(".souvenirs-legend li:has(.is-expected) b").inner_text()
+    page.locator(".souvenirs-drawing").first.focus()
+    page.keyboard.press("End")
+    tip = page.locator("#souvenirs-expected-part .souvenirs-tip")
+    assert f"Expected {written}" in tip.inner_text()
+    page.keyboard.press("Home")
+    assert "Expected" not in tip.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert visitor.wrong == []
+
+
+@pytest.mark.usefixtures("regulars")
+def test_chart_is_not_replaced_while_somebody_reads_it(visit):
+    page = visit().open("/admin/")
+    page.route("**/*only=expected*", lambda route: (page.wait_for_timeout(500), route.fallback()))
+    page.goto(page.url.replace("/admin/", f"{USAGE}?interval=day"))
+    drawing = page.locator(".souvenirs-drawing").first
+    drawing.focus()
+    page.keyboard.press("Home")
+    page.wait_for_selector("#souvenirs-accounts-part p:not(:has(a))")
+    assert drawing.locator(".souvenirs-tip").is_visible()
+    assert page.locator(".is-expected").count() == 0
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#souvenirs-expected-part .is-expected.is-dot", state="attached")
+
+
 def test_part_that_cannot_be_loaded_is_a_link(visit):
     page = visit().open(PAGES["overview"])
     page.wait_for_load_state("networkidle")
@@ -192,9 +232,85 @@ def test_chart_can_be_read_with_the_keyboard(visit):
     assert page.locator(".souvenirs-table tbody tr").count() == int(known[1][1][0])
 
 
-def at_share(page, share):
-    """A point of the chart, from its left edge to its right one."""
-    box = page.locator(".souvenirs-drawing svg").first.bounding_box()
+def test_bars_can_be_read_with_the_keyboard(visit):
+    page = visit().open(f"{PAGES['overview']}&interval=month")
+    periods = growth(START, END).periods
+    drawing = page.locator(".souvenirs-drawing.is-bars")
+    tip = drawing.locator(".souvenirs-tip")
+    drawing.focus()
+    for key, place in (("Home", 0), ("End", -1), ("ArrowLeft", -2), ("ArrowLeft", -3)):
+        page.keyboard.press(key)
+        found = periods[place]
+        label = found.period.label + (" cut off" if found.period.incomplete else "")
+        parts = ["Active", "Retained", "Resurrected", "New"]
+        # In an incomplete period, nobody has churned yet.
+        parts += [] if found.period.incomplete else ["Churned"]
+        said = [f"{part} {getattr(found, part.lower())}" for part in parts]
+        assert tip.inner_text().split("\n") == [label, *said]
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.locator(".souvenirs-table tbody tr").count() == periods[-3].active
+
+
+def test_bars_say_what_is_under_the_pointer(visit):
+    page = visit().open(f"{PAGES['overview']}&interval=month")
+    page.wait_for_load_state("networkidle")
+    drawing = page.locator(".souvenirs-drawing.is-bars")
+    drawing.scroll_into_view_if_needed()
+    tip = drawing.locator(".souvenirs-tip")
+    # Six months: the pointer is in the first half of the third one, then in the second half.
+    for share in (0.35, 0.48):
+        page.mouse.move(*at_share(page, share, drawing))
+        assert tip.inner_text().startswith("2025-03\n")
+    page.mouse.down()
+    page.mouse.move(*at_share(page, 0.6, drawing), steps=3)
+    with page.expect_navigation():
+        page.mouse.up()
+    assert "from=2025-03-01&to=2025-05-01" in page.url
+
+
+def test_retention_curve_can_be_read_with_the_keyboard(visit):
+    page = visit().open(f"{PAGES['overview']}&interval=month")
+    mean = retention(START, END).mean()
+    drawing = page.locator(".souvenirs-chart.is-small .souvenirs-drawing")
+    tip = drawing.locator(".souvenirs-tip")
+    drawing.focus()
+    for key, offset in (("Home", 1), ("ArrowRight", 2), ("ArrowLeft", 1)):
+        page.keyboard.press(key)
+        label, said = tip.inner_text().split("\n")
+        assert label == str(offset)
+        assert said.startswith("Mean of all cohorts ")
+        assert float(said.split()[-1].rstrip("%")) == pytest.approx(100 * mean[offset], abs=0.06)
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+
+
+def test_two_annotations_of_a_period_are_both_named(visit):
+    annotate(at(2025, 3, 3).date(), "Release 2.0")
+    annotate(at(2025, 3, 20).date(), "Price change")
+    page = visit(390).open(f"{PAGES['overview']}&interval=month")
+    for kind in ("is-lines", "is-bars"):
+        drawing = page.locator(f".souvenirs-drawing.{kind}").first
+        assert drawing.locator(".note").get_attribute("d").count("M") == 1
+        drawing.focus()
+        for key in ("Home", "ArrowRight", "ArrowRight"):
+            page.keyboard.press(key)
+        tip = drawing.locator(".souvenirs-tip")
+        said = tip.inner_text().split("\n")[-2:]
+        assert [each.strip() for each in said] == [
+            "March 3, 2025: Release 2.0",
+            "March 20, 2025: Price change",
+        ]
+        box = tip.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        page.keyboard.press("Escape")
+
+
+def at_share(page, share, drawing=None):
+    """A point of a chart, from its left edge to its right one."""
+    drawing = drawing or page.locator(".souvenirs-drawing").first
+    box = drawing.locator("svg").bounding_box()
     return box["x"] + share * box["width"], box["y"] + box["height"] / 2
 
 
@@ -241,14 +357,7 @@ def test_first_three_parts_are_above_the_fold(visit):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_from_right_to_left(visit, settings, tmp_path, width):
     """With a catalogue of the project: without one, the pages are in English."""
-    folder = tmp_path / "he/LC_MESSAGES"
-    folder.mkdir(parents=True)
-    source = 'msgctxt "the code of the language of this catalogue"\nmsgid "en"\nmsgstr "he"\n'
-    (folder / "django.po").write_text(
-        f'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8"\n\n{source}'
-    )
-    subprocess.run(["msgfmt", "-o", folder / "django.mo", folder / "django.po"], check=True)
-    settings.LOCALE_PATHS = [tmp_path]
+    settings.LOCALE_PATHS = [hebrew(tmp_path)]
     settings.LANGUAGE_CODE = "he"
     visitor = visit(width)
     for name, path in PAGES.items():

@@ -137,6 +137,35 @@ def test_unknown_periods_come_first():
     assert timeline.known().before() == (at(2016, 1, 31), at(2016, 2, 1))
 
 
+def test_first_periods_and_the_others():
+    whole = laid("day", at(2016, 1, 30), at(2016, 2, 3))
+    first, rest = whole.split(3)
+    assert first.periods + rest.periods == whole.periods
+    assert [period.label for period in rest.periods] == ["2016-02-02"]
+    assert (first.start_of(0), rest.start_of(0)) == (at(2016, 1, 30), at(2016, 2, 2))
+    assert rest.before() == (at(2016, 2, 1), at(2016, 2, 2))
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_none_or_all_of_the_periods(count):
+    whole = laid("day", at(2016, 1, 30), at(2016, 2, 3))
+    first, rest = whole.split(count)
+    assert (len(first.periods), len(rest.periods)) == (count, 4 - count)
+    assert first.periods + rest.periods == whole.periods
+
+
+def test_first_periods_up_to_a_day_that_the_time_zone_skipped():
+    """Samoa had no 30 December 2011."""
+    apia = ZoneInfo("Pacific/Apia")
+    start, end = (datetime(2011, 12, 28, tzinfo=apia), datetime(2012, 1, 2, tzinfo=apia))
+    whole = Timeline.of(INTERVALS["day"], start, end, apia, now=NOW, first_souvenir=start)
+    for count, label in enumerate(["28", "29", "31", "01"]):
+        first, rest = whole.split(count)
+        assert rest.periods[0].label.endswith(label)
+        assert rest.start_of(0) == rest.periods[0].start
+        assert len(first.periods) == count
+
+
 @given(
     st.datetimes(datetime(1995, 1, 1), datetime(2030, 1, 1)),
     st.timedeltas(timedelta(), timedelta(days=1500)),

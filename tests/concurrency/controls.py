@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from souvenirs.digests import folding
+from souvenirs.publishing.table import FigureTable
 from souvenirs.stores import DigestTable, get_store, orm
 from souvenirs.stores.reading import Reading
 
@@ -74,7 +75,35 @@ def local_days_unmarked():
         yield
 
 
+class AnyNumber(int):
+    """However often figures have been marked."""
+
+    def __eq__(self, other):
+        return True
+
+    def __ne__(self, other):
+        return False
+
+    __hash__ = int.__hash__
+
+
+@contextmanager
+def figures_unlocked():
+    """A figure becomes final without a look, under the lock, at whether any have been marked."""
+    with (
+        patch.object(FigureTable, "marks", lambda table: AnyNumber()),
+        patch.object(orm.OrmStore, "undigested_days", lambda *arguments: []),
+    ):
+        yield
+
+
 CONTROLS = {
     control.__name__.replace("_", "-"): control
-    for control in (digests_first, sealed, marked_by_bucket, local_days_unmarked)
+    for control in (
+        digests_first,
+        sealed,
+        marked_by_bucket,
+        local_days_unmarked,
+        figures_unlocked,
+    )
 }

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from django.db import connections
 
-from souvenirs.models import Digest, Souvenir, UserNumber
+from souvenirs.models import Digest, Figure, FigureLock, Souvenir, UserNumber
 from tests import servers
 
-MODELS = (Souvenir, Digest, UserNumber)
+MODELS = (Souvenir, Digest, UserNumber, Figure, FigureLock)
 
 #: Readers do not keep a writer waiting, and nothing has to outlive the machine.
 SQLITE_OPTIONS = {

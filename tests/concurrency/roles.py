@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 from django.db import DatabaseError, OperationalError, transaction
+from django.test import override_settings
 from django.utils import timezone
 
 from souvenirs.calendar.grid import (
@@ -29,9 +31,11 @@ from souvenirs.control import active_users, souvenez
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.erasing import erase_user
 from souvenirs.digests.pruning import Pruner
+from souvenirs.insights.timeline import timeline_of
+from souvenirs.models import Figure
+from souvenirs.publishing import Publication, Publisher, known_counts, reading
 from souvenirs.sets.usersets import UserSet
-from souvenirs.stores import Sighting, get_store, usable
-from souvenirs.stores.digesttable import Contended
+from souvenirs.stores import Contended, Sighting, get_store, usable
 from souvenirs.stores.reading import PrunedSpan
 from tests.concurrency.ledger import GRAIN, Ledger, Log, Numbers
 
@@ -40,6 +44,9 @@ LATE, REPEATED = 10, 30
 
 #: Everybody is seen once or, below this number, any number of times.
 REGULARS = 300
+
+#: Figures of the days and months that souvenirs are left in.
+PUBLISHED = Publication(("day", "month"), ("America/New_York",), ())
 
 #: How long the past buckets of one month change, then those of the other one, then none: time for
 #: their digests to be rebuilt, and read.
@@ -175,6 +182,60 @@ def digest(stage: Stage, number: int, tally: Counter) -> None:
         except (OperationalError, Contended) as error:
             Log.note(stage.folder, f"gave up digesting: {type(error).__name__} {error}")
         time.sleep(random.uniform(0, 0.05))
+
+
+def publish(stage: Stage, number: int, tally: Counter) -> None:
+    """Publish figures without end; this one is killed at any moment, too."""
+    while stage.is_on():
+        try:
+            for step in Publisher(PUBLISHED).run():
+                tally["figures published"] += step.figures
+        except (OperationalError, Contended):
+            tally["publishing given up"] += 1
+        time.sleep(random.uniform(0, 0.1))
+
+
+def read_figures(stage: Stage, number: int, tally: Counter) -> None:
+    """Everybody acknowledged before has to be in each figure that says that it is final."""
+    low, high = Ledger(stage.folder, "acknowledged"), Ledger(stage.folder, "tried")
+    begun, done = Numbers(stage.folder / "erasing"), Numbers(stage.folder / "erased")
+    while stage.is_on():
+        low.catch_up()
+        gone = done.read()
+        try:
+            ask, title = random.choice(
+                ((final_figures, "final figures"), (figures_of_pages, "figures of pages"))
+            )
+            figures = ask()
+        except OperationalError:
+            tally["readings given up"] += 1
+            continue
+        high.catch_up()
+        going = begun.read()
+        for (start, end), value in figures:
+            lowest, highest = low.users(start, end) - going, high.users(start, end) - gone
+            compare(lowest, value, highest, start, end)
+        tally[f"{title} read"] += len(figures)
+        time.sleep(random.uniform(0, 0.05))
+
+
+def final_figures():
+    """The ranges and the values of final figures of users who were active."""
+    found = Figure.objects.filter(is_final=True, metric="active", value__gt=0)
+    return [
+        ((moment_of(since), moment_of(until)), int(value))
+        for since, until, value in found.values_list("since", "until", "value")
+    ]
+
+
+def figures_of_pages():
+    """The ranges and the values of days that a page would read, however few."""
+    days = timeline_of(None, None, "day", PUBLISHED.time_zones[0])
+    names = {"intervals": PUBLISHED.intervals, "time_zones": PUBLISHED.time_zones}
+    with override_settings(SOUVENIRS_PUBLISH=names), patch.object(reading, "FEWEST", 1):
+        values = known_counts(days, ["active"]).get("active", ())
+    ranges = [(period.start, period.end) for period in days.periods]
+    return [each for each in zip(ranges, values, strict=False) if each[1]]
 
 
 def prune(stage: Stage, number: int, tally: Counter) -> None:

@@ -1,16 +1,17 @@
 """Everybody at once, digesters killed at random: ``python -m tests.concurrency --seconds 600``.
 
 On each engine, real processes: eight writers, of which two hold their transactions open for up to
-three seconds, an import, three digesters of which one is killed about every tenth of a second, a
-pruner, an eraser, and two readers. Sightings lie in today's buckets and, late, in those of three
-days in each of the two months before, which are left alone in turn, so that days, local days and
-months are rebuilt, and read. The exit code is 1 unless
+three seconds, an import, three digesters and two publishers of which one is killed about every
+tenth of a second, a pruner, an eraser, two readers, and one of published figures. Sightings lie in
+today's buckets and, late, in those of three days in each of the two months before, which are left
+alone in turn, so that days, local days and months are rebuilt, and read. The exit code is 1 unless
 
 * every answer had everybody who was acknowledged, to whom a commit had returned, before it was
   asked for, and nobody who had not been tried to be recorded by its end or who had been erased
-  before it was asked for;
-* in the end, once all is digested, every answer and every digest is what has been acknowledged,
-  and ``Verifier`` finds nothing.
+  before it was asked for; and so had every published figure that said that it was final, and every
+  one that a page would have read;
+* in the end, once all is digested and published, every answer, every digest and every figure is
+  what has been acknowledged, and ``Verifier`` finds nothing.
 
 With ``--controls``, the same is then run with designs that lose, each until it does: or we would
 not know that this can see a loss.
@@ -40,11 +41,14 @@ from souvenirs.calendar.grid import (
     MONTH_LEVEL,
     cell_of,
     moment_of,
+    second_of,
 )
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.verifying import Verifier
-from souvenirs.models import Digest, Souvenir
-from souvenirs.stores import get_store
+from souvenirs.insights import growth
+from souvenirs.models import Digest, Figure, Souvenir
+from souvenirs.publishing import Publisher, publisher
+from souvenirs.stores import FINAL_AFTER, get_store
 from tests import servers
 from tests.concurrency import roles
 from tests.concurrency.controls import CONTROLS
@@ -52,7 +56,7 @@ from tests.concurrency.databases import own_database
 from tests.concurrency.ledger import GRAIN, Ledger, Numbers
 from tests.concurrency.roles import Loss, Stage
 
-WRITERS, DIGESTERS, READERS = 8, 3, 2
+WRITERS, DIGESTERS, PUBLISHERS, READERS = 8, 3, 2, 2
 
 #: Seconds between two kills, and those of a spell of kills and of a calm one.
 KILLS = (0.03, 0.2)
@@ -67,9 +71,21 @@ ISOLATIONS = {
 
 #: Which control is seen to lose on which engine; the fourth one takes the script of a test.
 LOSING = {
-    "sqlite": ["digests-first", "sealed", "local-days-unmarked"],
-    "postgresql": ["digests-first", "sealed", "marked-by-bucket", "local-days-unmarked"],
-    "mariadb": ["digests-first", "sealed", "marked-by-bucket", "local-days-unmarked"],
+    "sqlite": ["digests-first", "sealed", "local-days-unmarked", "figures-unlocked"],
+    "postgresql": [
+        "digests-first",
+        "sealed",
+        "marked-by-bucket",
+        "local-days-unmarked",
+        "figures-unlocked",
+    ],
+    "mariadb": [
+        "digests-first",
+        "sealed",
+        "marked-by-bucket",
+        "local-days-unmarked",
+        "figures-unlocked",
+    ],
 }
 
 #: A control loses by chance: how often it is run until it does.
@@ -108,20 +124,21 @@ class Cast:
     def perform(self) -> None:
         """Run everybody to the deadline; a loss or a failure ends it."""
         parts = [roles.write] * WRITERS + [roles.load, roles.erase, roles.prune]
-        parts += [roles.read] * READERS
+        parts += [roles.read] * READERS + [roles.read_figures]
         self.members = [self.start(role, number) for number, role in enumerate(parts)]
-        digesters = [self.start(roles.digest, 50 + n) for n in range(DIGESTERS)]
+        killed = [roles.digest] * DIGESTERS + [roles.publish] * PUBLISHERS
+        victims = [self.start(role, 50 + n) for n, role in enumerate(killed)]
         while self.stage.is_on() and not self.losses() and not self.failures():
             time.sleep(random.uniform(*KILLS))
             if int(time.monotonic() / SPELL) % 2:
                 continue
-            victim = random.randrange(DIGESTERS)
-            if digesters[victim].is_alive():
-                digesters[victim].kill()
+            victim = random.randrange(len(killed))
+            if victims[victim].is_alive():
+                victims[victim].kill()
                 self.kills += 1
-            digesters[victim].join()
-            digesters[victim] = self.start(roles.digest, 50 + victim)
-        for process in [*digesters, *self.members]:
+            victims[victim].join()
+            victims[victim] = self.start(killed[victim], 50 + victim)
+        for process in [*victims, *self.members]:
             if not self.stage.is_on():
                 process.join(120)
             if process.is_alive():
@@ -184,9 +201,32 @@ def settle(stage: Stage) -> None:
             if digest.level > HOUR_LEVEL and digest.is_stale:
                 raise Loss(f"{cell} has not been rebuilt.")
             check(moment_of(cell.start), moment_of(cell.end), digest.users())
+    check_figures()
     for verified in Verifier().run():
         if verified.differences:
             raise Loss(" ".join(verified.differences))
+
+
+def check_figures() -> None:
+    """Publish what is left: all of it is final, and is what insights give."""
+    for _ in Publisher(roles.PUBLISHED).run():
+        pass
+    over = Figure.objects.filter(until__lt=time.time() - FINAL_AFTER, until__gt=0)
+    if missing := over.filter(is_final=False).count():
+        raise Loss(f"{missing} figures are not final.")
+    for interval in roles.PUBLISHED.intervals:
+        truth = growth(interval=interval, tz=roles.PUBLISHED.time_zones[0]).rows()
+        for row in truth:
+            final = over.filter(interval=interval, since=second_of(row["start"]))
+            for value in final.filter(metric="active").values_list("value", flat=True):
+                if value != row["active"]:
+                    raise Loss(f"{row['label']}: {value} are published, not {row['active']}.")
+        for metric in ("new", "retained", "resurrected", "churned"):
+            values = over.filter(interval=interval, metric=metric).order_by("until")
+            published = list(values.values_list("value", flat=True))
+            expected = [row[metric] for row in truth][: len(published)]
+            if published != expected:
+                raise Loss(f"{metric} by {interval}: {published} are published, not {expected}.")
 
 
 def run(engine: str, isolation: str | None, seconds: float, control: str | None = None) -> bool:
@@ -231,6 +271,8 @@ def main() -> int:
     arguments = parser.parse_args()
     # A machine that is busy with the load itself is no fault.
     settings.SOUVENIRS_TIMEOUT = 5
+    # There is no table of users.
+    publisher.date_joined_field = lambda: None
     # Where local days are kept, too.
     settings.TIME_ZONE = "America/New_York"
     engines = arguments.engine or list(servers.DATABASES)

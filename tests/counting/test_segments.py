@@ -6,7 +6,16 @@ from django.db.models import Q
 from django.utils.functional import SimpleLazyObject
 
 from souvenirs.control import ActiveUsers, BySegment, active_users, count_active_users
-from souvenirs.counting.segments import groups_by, restricted, segment, segment_names
+from souvenirs.counting.segments import (
+    group_names,
+    groups_among,
+    groups_by,
+    is_group,
+    restricted,
+    segment,
+    segment_names,
+    segments_among_users,
+)
 from souvenirs.models import Souvenir
 from tests.conftest import at, pk_of
 from tests.oracle import keys
@@ -31,6 +40,11 @@ def found_wrong():
 
 
 NOT_CALLABLE = 5
+
+
+def read_live():
+    """A segment for each group of Django, as a site with a table of customers would have it."""
+    return {group.name: Q(groups=group) for group in Group.objects.order_by("name")}
 
 
 @pytest.fixture
@@ -169,8 +183,8 @@ def test_what_a_segment_cannot_be(settings, group, message):
 @pytest.mark.parametrize(
     ("segments", "message"),
     [
-        (["staff"], "should be a dict of segments by name, not ..staff..\\."),
-        (None, "should be a dict of segments by name, not None\\."),
+        (["staff"], "should be a dict of segments by name, or a function .*, not ..staff..\\."),
+        (None, "should be a dict of segments by name, or a function .*, not None\\."),
         ({5: Q()}, "should be .*: 5 is not a name"),
         ({"": Q()}, "should be .*: '' is not a name"),
     ],
@@ -266,3 +280,87 @@ def test_counting_by_segment_reads_souvenirs_once(users, django_assert_max_num_q
     groups = {str(number): [pk_of(number)] for number in range(30)}
     with django_assert_max_num_queries(3 if type(pk_of(1)) is int else 5):
         count_active_users(by=groups)
+
+
+@only_django_users
+def test_function_names_new_segments_without_a_restart(users, settings):
+    settings.SOUVENIRS_SEGMENTS = "tests.counting.test_segments.read_live"
+    assert segment_names() == []
+    users[0].groups.add(Group.objects.create(name="Acme"))
+    assert segment_names() == ["Acme"]
+    assert segment("Acme").pks == keys([1])
+    users[1].groups.add(Group.objects.create(name="Globex"))
+    counts = count_active_users(by="segment")
+    assert (dict(counts), counts.everyone) == ({"Acme": 1, "Globex": 1}, 4)
+
+
+def test_function_is_called_once_for_all_segments(users, settings):
+    calls = []
+
+    def segments():
+        calls.append(1)
+        return {"odd": odd, "none": list}
+
+    settings.SOUVENIRS_SEGMENTS = segments
+    assert dict(count_active_users(by="segment")) == {"odd": 2, "none": 0}
+    assert len(calls) == 1
+
+
+def test_segment_of_a_function_that_fails_is_refused_by_name(users, settings):
+    settings.SOUVENIRS_SEGMENTS = found_wrong
+    raised = "The function in SOUVENIRS_SEGMENTS raised ValueError: There are no plans."
+    with pytest.raises(ImproperlyConfigured) as all_of_them:
+        count_active_users(by="segment")
+    assert str(all_of_them.value) == raised
+    with pytest.raises(ImproperlyConfigured) as one:
+        segment("pro")
+    assert str(one.value) == f"SOUVENIRS_SEGMENTS['pro']: {raised}"
+
+
+def test_segment_that_a_function_does_not_name(users, settings):
+    settings.SOUVENIRS_SEGMENTS = lambda: {"odd": odd}
+    with pytest.raises(ValueError, match="'pro' is not a segment: it must be one of odd"):
+        segment("pro")
+
+
+def of(*numbers):
+    return get_user_model()._default_manager.filter(pk__in=[pk_of(number) for number in numbers])
+
+
+def in_no_way():
+    raise RuntimeError("boom")
+
+
+def test_segments_among_users_have_only_these_users(users, settings):
+    settings.SOUVENIRS_SEGMENTS = {
+        "odd": odd,
+        "first": Q(pk=pk_of(1)),
+        "even": lambda: of(2, 4),
+        "broken": in_no_way,
+        "deleted": lambda: [pk_of(9)],
+    }
+    found = groups_among(of(2, 3, 9), "segment")
+    assert {name: members.pks for name, members in found.items()} == {
+        "odd": keys([3]),
+        "even": keys([2]),
+    }
+    assert list(segments_among_users(of(2, 3, 9))) == ["odd", "even"]
+    assert list(segments_among_users(of())) == []
+
+
+@only_django_users
+def test_groups_among_users_are_those_that_have_one_of_them(users):
+    staff, others = (Group.objects.create(name=name) for name in ("staff", "others"))
+    Group.objects.create(name="empty")
+    users[0].groups.add(staff, others)
+    users[1].groups.add(staff)
+    assert group_names(10) == ["empty", "others", "staff"]
+    assert group_names(10, of(1, 2)) == ["others", "staff"]
+    assert group_names(1, of(1, 2)) == ["others"]
+    assert group_names(10, of(2, 3)) == ["staff"]
+    assert group_names(10, of(3)) == []
+    assert is_group("group:others", of(1))
+    assert not is_group("group:others", of(2))
+    assert not is_group("others", of(1))
+    found = groups_among(of(2, 3), "groups__name")
+    assert {name: members.pks for name, members in found.items()} == {"staff": keys([2])}

@@ -11,7 +11,7 @@ from souvenirs.digests import digester as digesting
 from souvenirs.digests import folding
 from souvenirs.digests.digester import STEP, Digester, Pace
 from souvenirs.models import Digest, Souvenir, UserNumber
-from souvenirs.stores import digesttable
+from souvenirs.stores import transactions
 from tests.conftest import at, pk_of
 from tests.digesting import digest, flip_a_bit
 
@@ -101,8 +101,8 @@ def test_number_that_a_transaction_cannot_see_is_not_left_out(monkeypatch):
     digest()
     UserNumber.objects.all().delete()
     monkeypatch.setattr(folding, "give_numbers", lambda keys, alias: None)
-    monkeypatch.setattr(digesttable, "TRIES", 1)
-    with pytest.raises(digesttable.Contended, match="cannot see"):
+    monkeypatch.setattr(transactions, "TRIES", 1)
+    with pytest.raises(transactions.Contended, match="cannot see"):
         list(Digester().rebuild())
 
 

@@ -79,6 +79,22 @@ def test_equals_brute_force(leave, zone, interval, mode):
     assert gives_its_users(found)
 
 
+@pytest.mark.parametrize("now", [NOW, NOW + 50 * DAY])
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("interval", UNITS)
+def test_state_of_each_cell_equals_brute_force(leave, set_now, zone, interval, now):
+    """The last period is running, or over and cut off."""
+    set_now(now)
+    rows = sightings()
+    leave(*rows)
+    oracle = Oracle(rows, interval=interval, zone=zone, now=now)
+    states = list(map(oracle.incomplete, oracle.periods))
+    expected = [state for n in range(len(states)) for state in states[n:]]
+    found = retention(START, END, interval=interval, tz=zone)
+    assert [row["cell_incomplete"] for row in found.rows()] == expected
+    assert expected[-1] == ("running" if now == NOW else "cut")
+
+
 @knows_when_users_joined
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("interval", ["day", "week", "month"])
@@ -189,7 +205,30 @@ def test_day_that_is_cut_off_is_counted_up_to_there(leave):
     leave((1, at(2017, 9, 4, 9)), (1, at(2017, 9, 5, 11)))
     for end, returned in ((at(2017, 9, 5, 11), 0), (at(2017, 9, 5, 12), 1)):
         [found] = day_n_retention(at(2017, 9, 4), end, days=[1]).days
-        assert (found.eligible, found.returned) == (1, returned)
+        assert (found.eligible, found.returned, found.incomplete) == (1, returned, "cut")
+
+
+@pytest.mark.parametrize(
+    ("end", "states"),
+    [
+        (at(2017, 9, 7), [None, None, None]),
+        (at(2017, 9, 7) - INSTANT, ["cut", "cut", None]),
+        (at(2017, 9, 7) + INSTANT, ["cut", "cut", "cut"]),
+        (at(2017, 9, 4), [None, None, None]),
+    ],
+)
+def test_result_says_that_its_last_day_is_cut_off(week, end, states):
+    """On the third day after the first one, nobody can have come yet by the second."""
+    found = day_n_retention(at(2017, 9, 4), end, days=[1, 2, 3])
+    assert [each.incomplete for each in found.days] == states
+    assert [each.complete for each in found.days] == [state is None for state in states]
+    assert [row["incomplete"] for row in found.rows()] == states
+
+
+def test_result_without_the_day_under_way_is_complete(week, set_now):
+    set_now(at(2017, 9, 6, 12))
+    [found] = day_n_retention(at(2017, 9, 4), days=[1]).days
+    assert (found.eligible, found.incomplete) == (3, None)
 
 
 def test_users_who_come_back_in_the_incomplete_period_count_as_later(three_months):
@@ -293,6 +332,11 @@ def test_cell_that_is_not_there_has_no_share(three_months, offset):
         retention(SEPTEMBER).share(0, offset)
 
 
+def cell(size, offset, users, share, incomplete):
+    numbers = {"size": size, "offset": offset, "users": users, "share": share}
+    return {**numbers, "cell_incomplete": incomplete}
+
+
 def test_rows(three_months):
     found = retention(OCTOBER)
     october = {"label": "2017-10", "start": at(2017, 10, 1), "end": at(2017, 11, 1)}
@@ -300,9 +344,9 @@ def test_rows(three_months):
     october |= {"complete": True, "incomplete": None}
     november |= {"complete": False, "incomplete": "running"}
     assert found.rows() == [
-        {**october, "size": 1, "offset": 0, "users": 1, "share": 1},
-        {**october, "size": 1, "offset": 1, "users": None, "share": None},
-        {**november, "size": 0, "offset": 0, "users": None, "share": None},
+        {**october, **cell(1, 0, 1, 1, None)},
+        {**october, **cell(1, 1, None, None, "running")},
+        {**november, **cell(0, 0, None, None, "running")},
     ]
     assert found.to_dict() == {
         "insight": "Retention",
@@ -385,6 +429,8 @@ def test_day_n_rows(week):
     assert found.rows() == [
         {
             "days": 1,
+            "complete": True,
+            "incomplete": None,
             "eligible": 4,
             "returned": 2,
             "share": 0.5,

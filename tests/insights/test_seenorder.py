@@ -13,7 +13,14 @@ from souvenirs.digests.pruning import Pruner
 from souvenirs.insights import last_seen_many, seenorder
 from souvenirs.insights.seenorder import page_by_last_seen
 from souvenirs.models import Souvenir
-from tests.conftest import INSTANT, at, fewer_where_brief, pk_of
+from tests.conftest import (
+    INSTANT,
+    at,
+    fewer_where_brief,
+    pk_of,
+    rows_of_a_module,
+    write_souvenirs,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -35,29 +42,36 @@ def _now(set_now):
     set_now(NOW)
 
 
-@pytest.fixture
-def world(leave):
+def sightings():
     """Forty users of half a year, half of them gone after a while; some at the same moments."""
     chance = random.Random(11)
     days = [at(2016, 12, 20) + timedelta(days=chance.randrange(180)) for _ in range(25)]
     hours = [*days, at(2017, 2, 10, 5), at(2017, 2, 10, 6), at(2017, 5, 1, 7)]
-    leave(
-        *(
-            (number, hour + timedelta(minutes=chance.choice([0, 0, 17, 46])))
-            for number in USERS
-            for hour in chance.choices(sorted(hours)[: 5 + number % 25], k=6)
-        )
-    )
-    leave((41, NOW - timedelta(minutes=5)), (42, NOW - timedelta(minutes=5)))
+    for number in USERS:
+        for hour in chance.choices(sorted(hours)[: 5 + number % 25], k=6):
+            yield number, hour + timedelta(minutes=chance.choice([0, 0, 17, 46]))
+    yield from ((number, NOW - timedelta(minutes=5)) for number in (41, 42))
 
 
-@pytest.fixture(params=fewer_where_brief(STATES, kept=["half pruned"]))
-def state(request, world):
-    until, pruned = STATES[request.param]
-    if until:
-        list(Digester(until=until).run())
-    if pruned:
-        list(Pruner(pruned).run())
+@pytest.fixture(scope="module", params=fewer_where_brief(STATES, kept=["half pruned"]))
+def state(request, django_db_setup, django_db_blocker):
+    """The souvenirs of all users, in one of the states, or the lack of any."""
+    with rows_of_a_module(django_db_blocker):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("django.utils.timezone.now", lambda: NOW)
+            if request.param != "nobody":
+                write_souvenirs(*sightings())
+                until, pruned = STATES[request.param]
+                if until:
+                    list(Digester(until=until).run())
+                if pruned:
+                    list(Pruner(pruned).run())
+        yield
+
+
+#: For what the state does not matter to. As rows of the module remain until all its tests are over,
+#: each test asks for a state.
+only_raw = pytest.mark.parametrize("state", ["raw"], indirect=True)
 
 
 @pytest.fixture
@@ -158,27 +172,31 @@ def test_more_ranges_than_one_reading_takes(monkeypatch):
     assert page_by_last_seen(2, 30) == expected(active_users())[2:30]
 
 
-def test_no_users(db):
+@pytest.mark.parametrize("state", ["nobody"], indirect=True)
+def test_no_users(state):
     assert page_by_last_seen(0, 10) == []
     keys = [pk_of(1), pk_of(2)]
     found = page_by_last_seen(0, 10, among=ActiveUsers(keys), has_never=True)
     assert found == [(key, None) for key in keys]
 
 
-def test_users_without_a_moment_are_no_more_than_they_are(world):
+@only_raw
+def test_users_without_a_moment_are_no_more_than_they_are(state):
     """As after an erasure, between one reading and the next."""
     page_by_last_seen(0, 10)
     Souvenir.objects.filter(user_id=pk_of(41)).delete()
     assert [key for key, _ in page_by_last_seen(0, 1, is_descending=True)] == [pk_of(42)]
 
 
-def test_souvenir_of_the_future_is_the_last_one(world, leave):
+@only_raw
+def test_souvenir_of_the_future_is_the_last_one(state, leave):
     leave((7, NOW + timedelta(days=400)))
     assert page_by_last_seen(0, 1, is_descending=True) == [(pk_of(7), NOW + timedelta(days=400))]
     assert page_by_last_seen(41, 50)[0][0] == pk_of(7)
 
 
-def test_deleted_users_are_in_it(world, make_user):
+@only_raw
+def test_deleted_users_are_in_it(state, make_user):
     make_user(41)
     get_user_model()._default_manager.filter(pk=pk_of(41)).delete()
     assert page_by_last_seen(40, 42) == expected([pk_of(41), pk_of(42)])

@@ -14,15 +14,20 @@ def _now(set_now):
     set_now(NOW)
 
 
+@pytest.mark.parametrize("now", [NOW, NOW + 50 * DAY])
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("interval", UNITS)
-def test_equals_brute_force(leave, zone, interval):
-    rows = sightings()
+def test_equals_brute_force(leave, set_now, zone, interval, now):
+    """The last period is running, or over and cut off."""
+    set_now(now)
+    rows = sightings(users=100)
     leave(*rows)
     found = stickiness(START, END, interval=interval, tz=zone)
-    oracle = Oracle(rows, interval=interval, zone=zone)
+    oracle = Oracle(rows, interval=interval, zone=zone, now=now)
     assert tuple(each.active for each in found.periods) == oracle.series()
     assert [each.mean_dau for each in found.periods] == list(map(oracle.mean_dau, oracle.periods))
+    ratios = [oracle.mean_ratio(days) for days in oracle.periods]
+    assert [each.mean_ratio for each in found.periods] == pytest.approx(ratios, abs=0)
     for name, days in (("dau", 1), ("wau", 7), ("mau", 30)):
         assert tuple(getattr(each, name) for each in found.periods) == oracle.series(days)
     assert gives_its_users(found)
@@ -90,6 +95,14 @@ def test_day_under_way_is_in_no_mean(leave, set_now, now, mean):
     assert (november.mean_dau, november.period.incomplete) == (mean, "running")
 
 
+def test_user_of_the_day_under_way_is_in_no_ratio(leave, set_now):
+    """Before, both users of yesterday came every day; today, a third one is new."""
+    leave(*((user, at(2017, 11, day)) for user in (1, 2) for day in (1, 2)), (3, at(2017, 11, 3)))
+    set_now(at(2017, 11, 3, 12))
+    [november] = stickiness(at(2017, 11, 1)).periods
+    assert (november.active, november.mean_dau, november.mean_ratio) == (3, 2, 1)
+
+
 @pytest.mark.parametrize(
     ("end", "mean"),
     [(at(2017, 9, 3) - INSTANT, 1), (at(2017, 9, 3), 2), (at(2017, 9, 3) + INSTANT, 2)],
@@ -98,6 +111,7 @@ def test_day_that_is_cut_off_is_in_no_mean(leave, end, mean):
     leave((1, at(2017, 9, 1)), *((n, at(2017, 9, 2)) for n in (1, 2, 3)), (1, at(2017, 9, 3)))
     [found] = stickiness(at(2017, 9, 1), end).periods
     assert (found.mean_dau, found.period.incomplete) == (mean, "cut")
+    assert found.mean_ratio == (1 if mean == 1 else 2 / 3)
 
 
 def test_first_day_has_no_mean_until_it_is_over(leave):

@@ -14,18 +14,23 @@ pytestmark = pytest.mark.django_db(transaction=True)
 consumers = pytest.mark.parametrize("consumer", [Chat, SyncChat])
 
 
+@pytest.fixture(autouse=True)
+def _patience(settings):
+    settings.SOUVENIRS_TIMEOUT = 5  # a machine under load must not look like a server that hangs
+
+
 def cookie_of(client):
     name = django_settings.SESSION_COOKIE_NAME
     return [(b"cookie", f"{name}={client.cookies[name].value}".encode())]
 
 
 async def talk(socket, messages=2):
-    connected, _ = await socket.connect()
+    connected, _ = await socket.connect(timeout=30)
     assert connected
     answers = []
     for _ in range(messages):
         await socket.send_to("hello")
-        answers.append(await socket.receive_from())
+        answers.append(await socket.receive_from(timeout=30))
     await socket.disconnect()
     return answers
 

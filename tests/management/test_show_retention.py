@@ -133,6 +133,14 @@ def test_days_after_the_first_one():
 
 
 @pytest.mark.usefixtures("_history")
+def test_last_day_that_is_cut_off_is_marked():
+    cut = ("--after=2016-01-01", "--before=2016-03-05T12:00", "--day-n=1,31,400")
+    out, err = run(COMMAND, *cut)
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ["1~", "31~", "400"]
+    assert err == "~ cut off by the end of the range\n"
+
+
+@pytest.mark.usefixtures("_history")
 def test_json_and_csv_of_days():
     insight = day_n_retention(at(2016, 1, 1), at(2016, 4, 1), days=[1, 7], tz="UTC")
     arguments = (*RANGE, "--tz=UTC", "--day-n=1,7")

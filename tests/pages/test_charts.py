@@ -128,6 +128,64 @@ def test_bars_of_an_incomplete_period_are_marked(why, word):
     assert '"souvenirs-axis is-whole"' in html
 
 
+@pytest.mark.parametrize(
+    ("why", "paths"),
+    [
+        (None, ['"line is-before" d="M0 50 L10 50 L20 0"']),
+        (
+            "running",
+            [
+                '"line is-before" d="M0 50 L10 50"',
+                '"line is-before is-unfinished" d="M10 50 L20 0"',
+            ],
+        ),
+    ],
+)
+def test_earlier_time_is_unfinished_where_its_counterpart_is(why, paths):
+    lines, before = [charts.Line("", [1, 1, 1])], charts.Line("", [1, 1, 2])
+    incomplete = [None, None, why]
+    chart = charts.Chart("id", "", ["a", "b", "c"], lines, incomplete, before=before)
+    html = render_to_string("souvenirs/dashboard/chart.html", {"chart": chart})
+    assert re.findall(r'<path class=("line is-before.*?")/>', html)[1:] == paths
+
+
+def test_area_ends_with_the_last_complete_period():
+    lines = [charts.Line("", [2, 2, 1])]
+    for incomplete, expected in [
+        ([None] * 3, "M0 100L0 0L10 0L20 50L20 100Z"),
+        ([None, None, "running"], "M0 100L0 0L10 0L10 100Z"),
+    ]:
+        assert charts.Chart("id", "", ["a", "b", "c"], lines, incomplete).area == expected
+
+
+def test_two_marks_of_a_period_are_one_line():
+    marks = [charts.Mark(1, "one"), charts.Mark(1, "two")]
+    lines = [charts.Line("", [1, 2])]
+    chart = charts.Chart("id", "", ["a", "b"], lines, [None] * 2, marks=marks)
+    parts = [("new", "New"), ("gone", "Gone")]
+    bars = charts.bars("", ["a", "b"], parts, [[1, 0], [2, 0]], [None] * 2, marks)
+    assert (chart.notes, bars.notes) == ("M10 0V100", "M15 0V100")
+    assert chart.data["marks"] == bars.data["marks"] == [[1, "one"], [1, "two"]]
+
+
+def test_bars_say_their_parts_and_the_sum_above_zero():
+    parts = [("new", "New"), ("back", "Back"), ("gone", "Gone")]
+    values = [[None, None, None], [1, 2, 3], [1, 0, None]]
+    drawn = charts.bars("", ["a", "b", "c"], parts, values, [None, None, "running"], total="All")
+    assert drawn.data == {
+        "labels": ["a", "b", "c so far"],
+        "lines": [
+            {"name": "All", "values": [None, 3, 1]},
+            {"name": "New", "values": [None, 1, 1]},
+            {"name": "Back", "values": [None, 2, 0]},
+            {"name": "Gone", "values": [None, 3, None]},
+        ],
+        "bars": True,
+        "pending": [False, False, True],
+        "marks": [],
+    }
+
+
 def test_bars_are_stacked_above_zero_and_below():
     drawn = charts.bars(
         "",

@@ -1,5 +1,7 @@
 """The overview says what the Python API says."""
 
+import csv
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -42,6 +44,7 @@ pytestmark = [pytest.mark.above_the_store, pytest.mark.usefixtures("stopped")]
 
 INTERVALS = ["day", "week", "month", "quarter", "year"]
 TRENDS = ["active", "7d", "28d", "new", "stickiness"]
+EMPTY = {"from": "2026-01-01", "to": "2026-02-01"}
 
 
 def overview(start, end, interval="month", zone=UTC, **options):
@@ -340,8 +343,76 @@ def test_earlier_time_before_the_year_1_is_left_out(world):
     assert (found.before, len(found.trend.everyone.periods)) == (None, 4)
 
 
+def test_earlier_time_before_the_year_1_is_said_to_be_missing(world):
+    sentence = "The earlier time is not drawn, because it would start before the year 1."
+    for start, is_said in (("0002-01-01", True), ("0004-01-01", False)):
+        asked = {"from": start, "to": "0006-01-01", "interval": "year"}
+        assert (sentence in text(get("overview", **asked, compare="previous"))) == is_said
+        assert sentence not in text(get("overview", **asked))
+        columns = get("overview", **asked, compare="previous", format="csv").content
+        assert (b"earlier_value" in columns) != is_said
+
+
 def test_earlier_time_of_nothing_is_left_out(world):
     assert overview(NOW, NOW, compare="previous").before is None
+    response = get("overview", **EMPTY, compare="previous")
+    assert (response.status_code, "year 1" in text(response)) == (200, False)
+
+
+def lines_of(response):
+    return list(csv.DictReader(io.StringIO(response.content.decode(), newline="")))
+
+
+@pytest.mark.parametrize("figure", TRENDS)
+def test_files_of_the_chart_have_the_earlier_time(world, figure):
+    asked = {"from": "2025-04-01", "to": "2025-06-10", "interval": "month", "figure": figure}
+    asked["compare"] = "previous"
+    line, before = chart_of(get("overview", **asked))["lines"]
+    urls = links(get("overview", **asked, open="trend"), "format=")
+    menu, table = urls[:2], urls[2:]
+    assert menu == table
+    assert [query_of(url) for url in table] == [{**asked, "format": f} for f in ("csv", "json")]
+    found = lines_of(get("overview", **asked, format="csv"))
+    rows = json.loads(get("overview", **asked, format="json").content)["rows"]
+    assert list(found[0]) == list(rows[0])
+    assert [row["label"] for row in rows] == ["2025-04", "2025-05", "2025-06"]
+    assert [row["incomplete"] for row in rows] == [None, None, "running"]
+    assert [row["earlier_label"] for row in rows] == list(before["labels"])
+    for each, name in ((line, "value"), (before, "earlier_value")):
+        expected = [value and pytest.approx(value, abs=1e-4) for value in each["values"]]
+        assert [row[name] for row in rows] == expected
+        assert [row[name] for row in found] == [
+            "" if r[name] is None else str(r[name]) for r in rows
+        ]
+    assert (rows[-1]["end"], found[-1]["end"]) == ("2025-06-10T00:00:00+00:00",) * 2
+
+
+def test_file_of_stickiness_has_the_segments(world, settings):
+    settings.SOUVENIRS_SEGMENTS = {"bad": broken, "few": Q(pk__in=[pk_of(1), pk_of(5)])}
+    asked = {**RANGE, "interval": "month", "figure": "stickiness", "compare": "segment"}
+    [*_, few] = chart_of(get("overview", **asked))["lines"]
+    found = lines_of(get("overview", **asked, format="csv"))
+    assert list(dict.fromkeys(row["segment"] for row in found)) == ["", "few"]
+    assert [float(row["value"] or "nan") for row in found if row["segment"]] == pytest.approx(
+        [float("nan") if value is None else value for value in few["values"]], abs=1e-4, nan_ok=True
+    )
+    assert "earlier_value" not in found[0]
+
+
+def test_file_of_an_empty_range_has_its_columns(world):
+    response = get("overview", **{**EMPTY, "figure": "stickiness", "format": "csv"})
+    assert response.content.decode().split() == ["label,start,end,complete,incomplete,value"]
+
+
+@pytest.mark.parametrize("name", ["plan_trend", "plan_earlier"])
+def test_file_with_a_fault_says_it_and_is_none(world, monkeypatch, name):
+    def refuse(*args):
+        raise figures.PrunedSpan("It begins inside a bucket.")
+
+    monkeypatch.setattr(figures, name, lambda *args: figures.Plan([], refuse))
+    response = get("overview", compare="previous", format="csv")
+    assert (response.status_code, response["Content-Type"]) == (400, "text/html; charset=utf-8")
+    assert "It begins inside a bucket." in text(response)
 
 
 @pytest.mark.parametrize("figure", TRENDS)
@@ -387,6 +458,29 @@ def test_more_segments_than_lines(world, settings):
     assert [line["values"] for line in empty["lines"]] == [[]]
 
 
+def test_more_segments_than_columns(world, settings):
+    """The table has the largest ones, in their own order, and the files have all."""
+    names = [f"s{n:02d}" for n in range(25)]
+    settings.SOUVENIRS_SEGMENTS = {
+        name: Q(pk__in=[pk_of(1), pk_of(2)] if n < 10 or n > 14 else [])
+        for n, name in enumerate(names)
+    }
+    asked = {"from": "2025-05-01", "to": "2025-06-10", "interval": "month", "compare": "segment"}
+    response = get("overview", **asked, open="trend")
+    assert "The 8 largest of 25 are drawn." in text(response)
+    assert "The table has them all." not in text(response)
+    assert "The 20 largest of 25 are shown. The files have them all." in text(response)
+    [table] = re.findall(r"<table.*?</table>", response.content.decode(), re.DOTALL)
+    columns = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table)
+    assert columns == ["Period", "All users", *names[:10], *names[15:]]
+    [url, _same] = links(response, "format=csv")
+    found = lines_of(get("overview", **query_of(url)))
+    assert list(dict.fromkeys(row["segment"] for row in found)) == ["", *names]
+    for name in ("s00", "s12"):
+        alone = chart_of(get("overview", **{**asked, "compare": ""}, segment=name))["lines"][0]
+        assert [int(row["value"]) for row in found if row["segment"] == name] == alone["values"]
+
+
 @pytest.mark.skipif(not HAS_DJANGOS_USER, reason="the user model has no groups")
 def test_groups_of_users_are_segments(world, settings):
     team = Group.objects.create(name="Team & co")
@@ -429,9 +523,23 @@ def test_segments_side_by_side(world, settings):
     [first, _] = re.findall(r'<svg class="souvenirs-spark".*?</svg>', response.content.decode())
     assert first.count(" L") == 27
     assert "is-unfinished" in first
-    found = figures.figures_of_segments(None, UTC, get_store().first(), "segment")
+    found = figures.figures_of_segments(None, UTC, get_store().first(), "segment", None)
     days = active_series(at(2025, 5, 22), NOW, users=few).values
     assert (found["few"].line, found["few"].last) == (days, "running")
+
+
+@pytest.mark.parametrize(
+    ("asked", "header"),
+    [
+        ({}, "Each day 2025-06-18 so far</th>"),
+        ({"from": "2025-05-01", "to": "2025-06-10T09:00Z"}, "Each day 2025-06-10 cut off</th>"),
+        ({"from": "2025-05-01", "to": "2025-06-10"}, "Each day</th>"),
+    ],
+)
+def test_last_day_of_the_segments_is_marked_if_it_is_incomplete(world, settings, asked, header):
+    settings.SOUVENIRS_SEGMENTS = {"bad": broken, "few": Q(pk__in=[pk_of(1)])}
+    html = get("overview", **asked, only="segments").content.decode()
+    assert header in re.sub("</?(small|span)[^>]*>", "", html)
 
 
 def test_slipping_away(world, leave):
@@ -746,7 +854,7 @@ def test_corrupt_digest_is_said_in_its_place(world):
 
 
 def test_pruned_span_of_a_part_is_said_in_its_place(world, monkeypatch):
-    def plan(timeline):
+    def plan(timeline, known):
         def refuse(sets):
             raise figures.PrunedSpan("It begins inside a bucket.")
 
@@ -806,3 +914,36 @@ def test_parts_alone_are_those_of_the_whole_page(world, settings):
         assert 'data-part="' not in alone
         closed = get("overview").content.decode()
         assert f"only={name}" in unescape(closed)
+
+
+#: Without and with groups of users, which are segments as well.
+HAS_GROUP = pytest.mark.parametrize(
+    "has_group",
+    [False, pytest.param(True, marks=pytest.mark.skipif(not HAS_DJANGOS_USER, reason="no groups"))],
+)
+
+
+@HAS_GROUP
+def test_pages_do_without_segments_that_cannot_be_read(world, settings, has_group):
+    if has_group:
+        Group.objects.create(name="Night shift")
+    settings.SOUVENIRS_SEGMENTS = broken
+    for name in ("overview", "retention", "people"):
+        assert get(name, **RANGE).status_code == 200
+    response = get("overview", **RANGE, only="segments")
+    assert response.status_code == 200
+    assert "The segments of this site cannot be read." in text(response)
+    assert "manage.py check --database default explains why" in text(response)
+    assert "boom" not in text(response)
+
+
+@HAS_GROUP
+@pytest.mark.parametrize("asked", [{"segment": "few"}, {"compare": "segment"}])
+def test_asking_for_segments_that_cannot_be_read_is_refused(world, settings, asked, has_group):
+    if has_group:
+        Group.objects.create(name="Night shift")
+    settings.SOUVENIRS_SEGMENTS = broken
+    response = get("overview", **RANGE, **asked)
+    assert response.status_code == 503
+    assert "The segments of this site cannot be read." in text(response)
+    assert "boom" not in text(response)

@@ -36,6 +36,19 @@ def test_invalid_parameters_are_said_on_an_empty_site_too():
     assert get("overview", preset="9d").status_code == 400
 
 
+def names(response):
+    """The names of the steps that are done, of which nothing else is shown."""
+    items = re.findall(r"<li class=\"is-done\">\s*<h3>(.*?)</h3>\s*</li>", response.text, re.DOTALL)
+    return [re.findall(r"</span>([^<]+)<span", item)[0] for item in items]
+
+
+def test_done_steps_say_what_is_known(leave):
+    """Settings are all that is read of recording, and that there is a digest shows no schedule."""
+    assert names(get("overview")) == ["The settings allow recording"]
+    leave((1, at(2025, 6, 18, 9)))
+    assert names(get("health")) == ["The settings allow recording", "The first user has been seen"]
+
+
 def test_first_souvenir_ends_it(leave):
     leave((1, at(2025, 6, 18, 9)))
     response = get("overview")
@@ -95,7 +108,9 @@ def test_digests_without_souvenirs_are_seen(leave):
     leave((1, at(2025, 6, 18, 9)))
     digest()
     erase_user(pk_of(1))
-    assert steps(get("overview")) == [True, False, True]
+    response = get("overview")
+    assert steps(response) == [True, False, True]
+    assert names(response)[-1] == "The first digest has been made"
 
 
 def test_commands_are_those_of_the_app():

@@ -2,7 +2,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from souvenirs.resilience.breaker import CircuitBreaker, cache_breaker, database_breaker, reset
+from souvenirs.resilience.breaker import (
+    CircuitBreaker,
+    cache_breaker,
+    database_breaker,
+    open_breakers,
+    reset,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -131,3 +137,23 @@ def test_reset_closes_all():
     reset()
     assert database_breaker().allows()
     assert cache_breaker("default").allows()
+
+
+def test_tells_whoever_watches_when_it_opens_and_closes(monkeypatch):
+    seen = []
+    monkeypatch.setattr("souvenirs.resilience.breaker._watcher", lambda: seen.append(open_now()))
+
+    def open_now():
+        return open_breakers()["database"]
+
+    database_breaker().trip()
+    database_breaker().trip()  # of a caller who had begun before
+    database_breaker().close()
+    database_breaker().close()
+    assert seen == [True, False]
+
+
+def test_nobody_has_to_watch(monkeypatch):
+    monkeypatch.setattr("souvenirs.resilience.breaker._watcher", None)
+    database_breaker().trip()
+    assert open_breakers() == {"cache": False, "database": True}

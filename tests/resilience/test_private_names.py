@@ -25,7 +25,7 @@ PACKAGE = Path(souvenirs.__file__).parent
 DOCUMENT = Path(__file__).parents[2] / "docs/architecture.md"
 
 #: Documented in spite of the underscore: of Django's models, and of ``typing.NamedTuple``.
-DOCUMENTED = {"_base_manager", "_default_manager", "_meta", "_replace"}
+DOCUMENTED = {"_asdict", "_base_manager", "_default_manager", "_meta", "_replace"}
 
 
 def names_defined(tree):
@@ -203,6 +203,14 @@ def test_run_on_commit():
     with transaction.atomic():
         transaction.on_commit(test_run_on_commit)
         assert connection.run_on_commit[-1][1] is test_run_on_commit
+
+
+@pytest.mark.django_db(transaction=True)
+def test_autocommit():
+    assert connection.autocommit
+    connection.set_autocommit(False)
+    assert not connection.autocommit
+    connection.set_autocommit(True)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -342,6 +342,39 @@ def test_flags_and_bits_say_who_is_in_the_set(ids):
     assert len(bits) == max(ids) // 8 + 1
 
 
+#: Each is stored in its own way by Roaring's format, in one container of 65,536 numbers.
+ARRAY, BITMAP, RUNS = range(0, 60_000, 97), range(0, 65_536, 3), [*range(9), *range(99, 65_536)]
+
+
+@pytest.mark.parametrize(
+    "containers",
+    [
+        {0: ARRAY},
+        {0: BITMAP},
+        {0: RUNS},
+        {2: ARRAY, 5: BITMAP},
+        {1: RUNS, 2: BITMAP, 4: ARRAY},
+        {0: BITMAP, 1: RUNS, 2: ARRAY, 3: RUNS, 9: BITMAP},
+        {number: RUNS if number % 4 == 1 else ARRAY for number in range(17)},
+        {0: range(0, 8_192, 2)},
+        {0: range(0, 8_194, 2)},
+    ],
+)
+def test_flags_and_bits_of_numbers_that_are_stored_in_any_way(containers):
+    ids = [number * 65_536 + member for number, of in containers.items() for member in of]
+    flags, bits = bytearray(max(ids) + 1), bytearray(max(ids) // 8 + 1)
+    for each in ids:
+        flags[each] = 1
+        bits[each // 8] |= 1 << each % 8
+    # Sets that have been stored, and combined, are in other shapes than those just made.
+    made = UserSet.from_ids(ids)
+    stored = UserSet.from_bytes(made.to_bytes(LABEL), LABEL)
+    combined = UserSet.from_range(0, max(ids) + 1) - (UserSet.from_range(0, max(ids) + 1) - made)
+    for users in (made, stored, combined):
+        assert users.flags() == flags
+        assert users.bits() == bits
+
+
 @pytest.mark.parametrize(
     ("ids", "is_dense"), [([], False), ([0], True), ([63], True), ([64], False), ([1, 127], True)]
 )

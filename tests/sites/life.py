@@ -211,6 +211,35 @@ class Life:
             status, body = self.ask(web, f"/souvenirs/{page}", MANAGER)
             assert status == 200, (page, status, body[:2_000])
 
+    def compare_figures(self, moment: str, *, is_current: bool = True) -> None:
+        """Every published figure that is final equals brute force."""
+        from django.utils import timezone
+
+        from souvenirs.models import Figure
+        from tests.oracle import Oracle
+
+        now, zone = datetime.now(UTC), timezone.get_default_timezone_name()
+        first = min(when for _, when in self.rows)
+        figures = Figure.objects.using(router_for_write(Figure)).filter(segment="")
+        for interval in ("day", "week", "month"):
+            oracle = Oracle(self.rows, first, now, interval, zone, now)
+            expected = {
+                (metric, days[0]): len(users)
+                for days, growth in zip(oracle.periods, oracle.growth(), strict=True)
+                for metric, users in growth.items()
+            }
+            found = figures.filter(interval=interval, is_final=True)
+            values = {
+                (metric, day): int(value)
+                for metric, day, value in found.values_list("metric", "first_day", "value")
+                if metric in ("active", "new", "retained", "resurrected", "churned")
+            }
+            about = f"figures, {self.host}, {moment}, {interval}"
+            # A period that starts before the first souvenir begins with its own first day.
+            known = {place: value for place, value in expected.items() if place in values}
+            same({place: values[place] for place in known}, known, about)
+            assert not is_current or len(known) > len(expected) / 2, about
+
 
 def router_for_write(model) -> str:
     from django.db import router
@@ -251,14 +280,17 @@ def main() -> None:
         each(Life.compare, web, "after visits")
         each(command, "digest_souvenirs")
         each(command, "digest_souvenirs", verify=True)
+        each(Life.compare_figures, "digested")
         each(Life.compare, web, "digested")
         each(Life.be_late)
         each(Life.compare, web, "late souvenirs")
         each(command, "digest_souvenirs")
+        each(Life.compare_figures, "digested again")
         each(command, "prune_souvenirs", older_than=30)
         each(Life.compare, web, "pruned")
         with shape.tenant(lives[0].host):
             lives[0].forget(12)
+            lives[0].compare_figures("erased", is_current=False)
         each(Life.compare, web, "erased")
         each(command, "digest_souvenirs", verify=True)
         each(command, "check", databases=list(settings.DATABASES))

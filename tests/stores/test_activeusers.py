@@ -15,6 +15,7 @@ from souvenirs.insights import retention
 from souvenirs.models import Souvenir
 from souvenirs.stores import (
     ActiveUsers,
+    common_users,
     get_store,
     give_numbers,
     members_among,
@@ -226,6 +227,19 @@ def test_a_group_as_a_queryset(users, name):
     found = queryset_of(group, to_count=True)
     assert {user.pk for user in found.filter(pk__in=keys(1, 3, 4))} == expected & keys(1, 3, 4)
     assert found.count() == len(expected)
+
+
+@pytest.mark.parametrize("other", GROUPS)
+@pytest.mark.parametrize("name", GROUPS)
+def test_users_of_two_groups(users, name, other):
+    LogEntry.objects.create(user_id=key(4), action_flag=1)
+    one, another = GROUPS[name](users), GROUPS[other](users)
+    expected = [
+        user.pk
+        for user in users
+        if all(group is None or user.pk in ActiveUsers(group) for group in (one, another))
+    ]
+    assert sorted(user.pk for user in queryset_of(common_users(one, another))) == sorted(expected)
 
 
 def test_rows_of_a_group_are_users(users):

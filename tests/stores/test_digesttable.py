@@ -3,12 +3,19 @@
 import pytest
 from django.db import OperationalError
 
-from souvenirs.calendar.grid import DAY_LEVEL, MONTH_LEVEL, cell_of, moment_of, second_of
+from souvenirs.calendar.grid import (
+    DAY_LEVEL,
+    LOCAL_LEVEL,
+    MONTH_LEVEL,
+    cell_of,
+    moment_of,
+    second_of,
+)
 from souvenirs.digests import Digester
 from souvenirs.digests.folding import Folded, fold
 from souvenirs.models import Digest, UserNumber
 from souvenirs.sets.usersets import UserSet
-from souvenirs.stores import digesttable, get_store, give_numbers
+from souvenirs.stores import get_store, give_numbers, transactions
 from tests.conftest import at, pk_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,13 +37,13 @@ def failing(times):
 
 
 def test_what_passes_by_itself_is_tried_again():
-    assert digesttable.retried(failing(2)) == "done"
+    assert transactions.retried(failing(2)) == "done"
 
 
 def test_the_last_failure_is_raised(monkeypatch):
-    monkeypatch.setattr(digesttable, "TRIES", 3)
+    monkeypatch.setattr(transactions, "TRIES", 3)
     with pytest.raises(OperationalError, match="locked"):
-        digesttable.retried(failing(3))
+        transactions.retried(failing(3))
 
 
 def changed_meanwhile(level):
@@ -48,14 +55,14 @@ def changed_meanwhile(level):
 
 def test_a_digest_changed_in_spite_of_its_lock_is_not_overwritten():
     digest = changed_meanwhile(MONTH_LEVEL)
-    with pytest.raises(digesttable.Contended):
+    with pytest.raises(transactions.Contended):
         get_store().digests.write(digest, UserSet.from_ids([2]))
     assert list(Digest.objects.get().users()) == [1]
 
 
 def test_days_changed_in_spite_of_their_lock_are_not_overwritten():
     digest = changed_meanwhile(DAY_LEVEL)
-    with pytest.raises(digesttable.Contended, match="1 of 1 digests"):
+    with pytest.raises(transactions.Contended, match="1 of 1 digests"):
         get_store().digests.write_many([(digest, UserSet.from_ids([2]))])
     assert list(Digest.objects.get().users()) == [1]
 
@@ -78,9 +85,32 @@ def test_month_is_not_sealed_on_a_souvenir_that_has_just_been_deleted(leave):
     digests = get_store().digests
     before = digests.inventory(MONTH_OF_2025)
     with (
-        pytest.raises(digesttable.Contended, match="just been deleted"),
+        pytest.raises(transactions.Contended, match="just been deleted"),
         digests.locked(MONTH_OF_2025),
     ):
         digests.seal(MONTH_OF_2025, sealed=10**6)
     assert digests.inventory(MONTH_OF_2025) == before
     assert digests.apart() == {}
+
+
+def test_totals_have_one_row_for_local_days_of_any_length():
+    write = Digest.objects.create
+    for start, (length, count) in enumerate({23: 3, 24: 5, 25: 7}.items()):
+        level = LOCAL_LEVEL + 3 * 3600 * length
+        digest = write(level=level, start=start * DAY_LEVEL, count=count, is_stale=length == 25)
+        get_store().digests.write(digest, UserSet.from_ids(range(count)))
+    write(level=DAY_LEVEL, start=0)
+    day, local = get_store().digests.totals()
+    assert (day["level"], day["rows"]) == (DAY_LEVEL, 1)
+    sizes = Digest.objects.filter(level__gt=LOCAL_LEVEL).values_list("body", flat=True)
+    expected = {
+        "kind": Digest.ACTIVE,
+        "level": LOCAL_LEVEL,
+        "rows": 3,
+        "stale": 1,
+        "members": 15,
+        "size": sum(map(len, sizes)),
+        "last": 2 * DAY_LEVEL,
+        "last_pruned": None,
+    }
+    assert local == expected

@@ -11,6 +11,8 @@ from souvenirs.sets.keys import is_number, is_whole
 from souvenirs.stores import numbers as numbering
 from souvenirs.stores.numbers import give_numbers, keys_of, numbered, numbered_by
 from tests.conftest import pk_of
+from tests.organizations import ONE, found_organizations, name_of
+from tests.users.models import Organization
 
 pytestmark = pytest.mark.django_db
 
@@ -186,3 +188,19 @@ def test_numbers_that_are_something_else_in_python_are_not_packed():
 def test_a_key_that_is_no_number_in_sets_leaves_them_as_they_are(key):
     assert keysets.keys_of_integers([5, key]) == {5, key}
     assert not is_number(key)
+
+
+@pytest.mark.parametrize("value", [["free"], {"tier": "free"}])
+def test_values_that_are_not_hashable(alias, value):
+    found_organizations({1: (1,)})
+    Organization.objects.update(details=value)
+    users = get_user_model()._default_manager.all()
+    with pytest.raises(ValueError, match=r"grouped by .*free.*: name a field with single values"):
+        numbered_by(users, f"{ONE}__details", alias)
+
+
+def test_values_within_json(alias):
+    found_organizations({1: (1,), 2: (2,), 3: ()})
+    Organization.objects.filter(name=name_of(1)).update(details={"tier": "free"})
+    users = get_user_model()._default_manager.all()
+    assert set(numbered_by(users, f"{ONE}__details__tier", alias)) == {"free", None}

@@ -8,7 +8,7 @@ from django.db.utils import Error
 
 from souvenirs.calendar import HOUR_LEVEL, second_of
 from souvenirs.digests import Pruner
-from souvenirs.models import Souvenir
+from souvenirs.models import Digest, Souvenir
 from souvenirs.stores import Sighting, UserRange, get_store, souvenirs
 from souvenirs.stores.queries import undigested_in
 from tests.conftest import INSTANT, at, pk_of
@@ -72,6 +72,19 @@ def test_digesting_does_not_move_the_first(leave):
 def test_first_is_the_earliest(leave):
     leave((1, TUESDAY), (2, MONDAY))
     assert get_store().first() == MONDAY
+
+
+def test_how_far_digests_hold_what_has_been_seen(leave):
+    assert get_store().digested() == ("default", None, True, False)
+    leave((1, TUESDAY), (2, MONDAY), (2, MONDAY + timedelta(days=9)))
+    assert get_store().digested().until == MONDAY
+    digest()
+    leave((3, TUESDAY + INSTANT))
+    assert get_store().digested() == ("default", TUESDAY + INSTANT, True, False)
+    list(Pruner(TUESDAY).run())
+    assert get_store().digested() == ("default", TUESDAY + INSTANT, True, True)
+    Digest.objects.all().delete()
+    assert not get_store().digested().agree
 
 
 def test_occupied_tells_the_positions_of_spans_that_hold_a_souvenir(leave):

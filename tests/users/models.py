@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils import timezone
@@ -46,3 +47,47 @@ class BareUser(AbstractBaseUser):
 
     class Meta:
         ordering = ["email"]
+
+
+class Details(models.JSONField):
+    """JSON, without the check of Django 6.1 that asks databases which a test may not use."""
+
+    def check(self, **kwargs):
+        return []
+
+
+class Organization(models.Model):
+    """A customer, with a key like that of a user of these sites.
+
+    What refers to users has no constraint in the database: this app has no migrations, so that its
+    tables are made before those of Django's users.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    name = models.CharField(max_length=40, unique=True)
+    plan = models.CharField(max_length=40, blank=True)
+    seats = models.IntegerField(null=True)
+    details = Details(null=True)
+
+    def __str__(self):
+        return self.name
+
+
+class Profile(models.Model):
+    """What a user has besides: at most one organization."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, db_constraint=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, null=True)
+
+    def __str__(self):
+        return f"{self.user_id} of {self.organization_id}"
+
+
+class Membership(models.Model):
+    """One of the organizations of a user."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_constraint=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, to_field="name")
+
+    def __str__(self):
+        return f"{self.user_id} of {self.organization_id}"

@@ -44,7 +44,7 @@ def request_of(user=None, method="get", path="/souvenirs/?from=2016-01-01", **he
     return request
 
 
-def answer(request):
+def answer(request, reader=None):
     return HttpResponse("the numbers")
 
 

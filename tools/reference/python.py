@@ -87,7 +87,7 @@ class Api:
     def _class(self, name: str, cls: Any) -> Iterator[str]:
         if takes_arguments(cls):
             yield fence(signature(name, cls.__init__), "py")
-        bases = [self._link_to(base) for base in cls.__bases__ if id(base) in self._headings]
+        bases = [self._link_to(base) for base in self._bases(cls)]
         if bases:
             yield f"A subclass of {' and '.join(bases)}."
         place = f"{cls.__module__}.{cls.__qualname__}"
@@ -106,6 +106,14 @@ class Api:
                 yield self._prose(value.__doc__ or "", place)
             else:
                 yield from self._function(member, value)
+
+    def _bases(self, cls: type) -> Iterator[type]:
+        """Generate the nearest base classes that the page documents."""
+        for base in cls.__bases__:
+            if id(base) in self._headings:
+                yield base
+            else:
+                yield from self._bases(base)
 
     def _prose(self, docstring: str, place: str) -> str:
         """Return a docstring as Markdown; ``place`` is the module or class that it is in."""

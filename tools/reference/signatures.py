@@ -75,8 +75,8 @@ def members_of(cls: type) -> Iterator[tuple[str, Any]]:
 
 def fields_of(cls: Any) -> Iterator[Field]:
     """Generate the public fields of a model, dataclass or named tuple."""
-    source = inspect.getsource(cls)
     if issubclass(cls, Model):
+        source = inspect.getsource(cls)
         for field in cls._meta.local_fields:
             if not field.primary_key:
                 yield Field(field.name, type(field).__name__, comment_on(field.name, source))
@@ -85,7 +85,13 @@ def fields_of(cls: Any) -> Iterator[Field]:
     names = [each.name for each in fields(cls)] if is_dataclass(cls) else _tuple_fields(cls)
     for name in names:
         if not name.startswith("_"):
-            yield Field(name, annotation(hints[name]), comment_on(name, source))
+            owner = next(base for base in cls.__mro__ if name in _annotations(base))
+            comment = comment_on(name, inspect.getsource(owner))
+            yield Field(name, annotation(hints[name]), comment)
+
+
+def _annotations(cls: type) -> dict[str, Any]:
+    return vars(cls).get("__annotations__", {})
 
 
 def _tuple_fields(cls: Any) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.color import no_style
+from django.db import connection
 
 from demo.history import Commit, commits, moved
 from demo.settings import DEMO
@@ -139,6 +141,10 @@ class Command(BaseCommand):
         if not user.check_password(password):
             user.set_password(password)
             user.save()
+        # Users have been created with keys of their own, of which PostgreSQL knows nothing.
+        with connection.cursor() as cursor:
+            for statement in connection.ops.sequence_reset_sql(no_style(), [type(user)]):
+                cursor.execute(statement)
         return login
 
     def serve(self, login: str, port: int) -> None:

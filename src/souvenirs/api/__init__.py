@@ -1,5 +1,6 @@
 """The API: parameters in a URL, a response in JSON or CSV."""
 
+from .access import for_api
 from .endpoints import BUSY, ENDPOINTS, GROWTH, HEALTH, RETENTION, SERIES, USAGE, Endpoint
 from .index import index, not_found
 from .openapi import document, openapi
@@ -14,6 +15,7 @@ __all__ = [
     "USAGE",
     "Endpoint",
     "document",
+    "for_api",
     "index",
     "not_found",
     "openapi",

@@ -6,13 +6,22 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeAlias
 
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.views.decorators.csrf import csrf_exempt
 
 from ..conf import conf
 from ..decorators import souvenirs_exempt
-from ..web import error_response, may, private, refused_method
+from ..web import (
+    InvalidVisibility,
+    Reader,
+    Refused,
+    error_response,
+    may,
+    private,
+    refused_method,
+)
 from .validators import may_be_stored, validated
 
 ApiView: TypeAlias = Callable[..., HttpResponse]
@@ -54,22 +63,33 @@ def _remove_credentials(request: HttpRequest) -> None:
 def for_api(*permissions: str) -> Callable[[ApiView], ApiView]:
     """Decorate a read-only view of the API, for users with any of these permissions.
 
+    The view takes the request and its :class:`~souvenirs.web.Reader`, and may raise Refused.
     Errors are JSON: 401 without a user, 403 without a permission, 405 for methods other than
-    GET, HEAD and OPTIONS. Numbers have an ETag; errors and users must not be stored by anyone.
+    GET, HEAD and OPTIONS, 503 if ``SOUVENIRS_VISIBLE_TO`` is broken. Numbers have an ETag; errors
+    and users must not be stored by anyone.
     Requests are not recorded as activity.
     """
 
     def decorate(view: ApiView) -> ApiView:
-        # Otherwise a missing CSRF token would be reported before the method.
+        # Otherwise a missing CSRF token would be reported before the method, and
+        # LoginRequiredMiddleware would send tokens to the login page.
         @csrf_exempt
+        @login_not_required
         @souvenirs_exempt
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
-                refused = _refused_by_api(request, permissions)
-                response = view(request, *args, **kwargs) if refused is None else refused
+                found = _admitted(request, permissions)
+                if isinstance(found, Reader):
+                    response = view(request, found, *args, **kwargs)
+                else:
+                    response = found
             except TooManyFieldsSent:
                 response = error_response(400, "query", "Too many query parameters.")
+            except Refused as error:
+                response = error_response(403, "permission", str(error))
+            except InvalidVisibility as error:
+                response = error_response(503, "permission", str(error))
             private(response)
             if response.status_code == 200 and may_be_stored(permissions):
                 response = validated(request, response)
@@ -83,7 +103,8 @@ def for_api(*permissions: str) -> Callable[[ApiView], ApiView]:
     return decorate
 
 
-def _refused_by_api(request: HttpRequest, permissions: Sequence[str]) -> HttpResponse | None:
+def _admitted(request: HttpRequest, permissions: Sequence[str]) -> Reader | HttpResponse:
+    """Return who reads, or the response that refuses the request."""
     try:
         user = user_of_api(request)
         is_allowed = any(may(user, permission) for permission in permissions)
@@ -97,4 +118,4 @@ def _refused_by_api(request: HttpRequest, permissions: Sequence[str]) -> HttpRes
     if not is_allowed:
         needed = " or ".join(permissions)
         return error_response(403, "permission", f"The permission {needed} is required.")
-    return refused_method(request)
+    return refused_method(request) or Reader(user)

@@ -21,6 +21,7 @@ from ..web import (
     InvalidParameter,
     Parameters,
     QueryForm,
+    Reader,
     View,
     csv_response,
     error_response,
@@ -73,14 +74,18 @@ class Endpoint:
     columns: Mapping[str, Any]
     more: Mapping[str, Any] = field(default_factory=dict)
     permission: str = VIEW_USAGE
+    #: Whether it is about the whole site, and so refused to limited readers.
+    is_of_site: bool = False
 
     def view(self) -> View:
         """Return the view of the endpoint."""
 
         @for_api(self.permission)
-        def answer(request: HttpRequest) -> HttpResponse:
+        def answer(request: HttpRequest, reader: Reader) -> HttpResponse:
             try:
-                parameters = self.form.read(request.GET)
+                if self.is_of_site:
+                    reader.check_unlimited()
+                parameters = self.form.read(request.GET, reader)
                 with migrated():
                     return self._response(parameters, self.payload(parameters))
             except InvalidParameter as error:
@@ -102,7 +107,10 @@ class Endpoint:
                 table.rows,
                 for_excel=parameters.format == "excel",
             )
-        return JsonResponse({"question": parameters.echo(), **payload.more, "rows": payload.rows})
+        others = {} if parameters.others is None else {"others": parameters.others}
+        return JsonResponse(
+            {"question": parameters.echo(), **others, **payload.more, "rows": payload.rows}
+        )
 
 
 USAGE = Endpoint(
@@ -129,6 +137,11 @@ RETENTION = Endpoint(
         "size": COUNT,
         "users": {"type": "array", "items": COUNT},
         "shares": {"type": "array", "items": SHARE},
+        "cells_incomplete": {
+            "type": "array",
+            "items": {"type": ["string", "null"], "enum": ["running", "cut", None]},
+            "description": "Why the period of each cell is not complete.",
+        },
     },
     more={"mean": {"type": "array", "items": SHARE}},
 )
@@ -171,7 +184,14 @@ PEOPLE = Endpoint(
     payloads.people_payload,
     "Lists of users: active, recently seen, inactive or never seen.",
     {"id": TEXT, "username": MAYBE_TEXT, "last_seen": MAYBE_MOMENT},
-    more={"total": NUMBER},
+    more={
+        "total": NUMBER,
+        "incomplete": {
+            "type": ["string", "null"],
+            "enum": ["running", None],
+            "description": "running if the range of the list is not over yet.",
+        },
+    },
     permission=VIEW_PEOPLE,
 )
 HEALTH = Endpoint(
@@ -190,6 +210,7 @@ HEALTH = Endpoint(
         "souvenirs_waiting": NUMBER,
         "checks": {"type": "array", "items": CHECK},
     },
+    is_of_site=True,
 )
 
 ENDPOINTS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, HEALTH)

@@ -18,6 +18,7 @@ class UsageForm(RangeForm):
     subscription_start = shared.SUBSCRIPTION_START
     segment = shared.SEGMENT
     by = shared.BY
+    top = shared.TOP
     exclusive = shared.EXCLUSIVE
     format = FORMAT
 
@@ -33,6 +34,7 @@ class SeriesForm(RangeForm):
     )
     segment = shared.SEGMENT
     by = shared.BY
+    top = shared.TOP
     exclusive = shared.EXCLUSIVE
     format = FORMAT
 
@@ -46,6 +48,7 @@ class RetentionForm(RangeForm):
     reference = shared.REFERENCE
     segment = shared.SEGMENT
     by = shared.BY
+    top = shared.TOP
     exclusive = shared.EXCLUSIVE
     format = FORMAT
 
@@ -56,6 +59,7 @@ class GrowthForm(RangeForm):
     zone = shared.ZONE
     segment = shared.SEGMENT
     by = shared.BY
+    top = shared.TOP
     exclusive = shared.EXCLUSIVE
     format = FORMAT
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from ..web import VIEW_PEOPLE, VIEW_USAGE, error_response
+from ..web import VIEW_PEOPLE, VIEW_USAGE, Reader, error_response
 from .access import for_api
 from .endpoints import ENDPOINTS
 
@@ -13,7 +13,7 @@ ANY_ENDPOINT = (VIEW_USAGE, VIEW_PEOPLE)
 
 
 @for_api(*ANY_ENDPOINT)
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: HttpRequest, reader: Reader) -> HttpResponse:
     """Return the endpoints: where each is, what it answers, its permission and its parameters."""
     below = f"{request.path.removesuffix('/')}/"
     endpoints = [
@@ -30,7 +30,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @for_api(*ANY_ENDPOINT)
-def not_found(request: HttpRequest, path: str) -> HttpResponse:
+def not_found(request: HttpRequest, reader: Reader, path: str) -> HttpResponse:
     """Return the error of an unknown URL, without the URL, which may contain anything."""
     names = ", ".join(each.name for each in ENDPOINTS)
     return error_response(404, "path", f"Unknown endpoint: the endpoints are {names}.")

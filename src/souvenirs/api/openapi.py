@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 
 from ..conf import conf
-from ..web import fields
+from ..web import Reader, fields
 from .access import for_api
 from .endpoints import ENDPOINTS, MAYBE_TEXT, Endpoint
 from .index import ANY_ENDPOINT
@@ -22,14 +22,14 @@ ETAG = {"ETag": {"description": "Names this answer.", "schema": {"type": "string
 ERRORS = {
     "400": "Invalid parameters.",
     "401": "Not signed in, and no valid token.",
-    "403": "Permission denied.",
+    "403": "Permission denied, or about users whom the reader may not see.",
     "405": "Method not allowed: the API is read-only.",
     "503": "A digest that is needed is corrupt.",
 }
 
 
 @for_api(*ANY_ENDPOINT)
-def openapi(request: HttpRequest) -> JsonResponse:
+def openapi(request: HttpRequest, reader: Reader) -> JsonResponse:
     """Return the document, with the URL of this API."""
     return JsonResponse(document(request.path.removesuffix("/openapi.json")))
 
@@ -63,6 +63,14 @@ def document(url: str = "/souvenirs/api") -> dict[str, Any]:
             },
         },
     }
+
+
+#: Only where values of a field have been chosen.
+OTHERS = {
+    "type": "integer",
+    "minimum": 0,
+    "description": "With by a field in SOUVENIRS_GROUP_BY: how many other values it has.",
+}
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
@@ -107,13 +115,16 @@ def _answer(endpoint: Endpoint) -> dict[str, Any]:
     segments = "by" in endpoint.form.base_fields
     segment = {"segment": MAYBE_TEXT} if segments else {}
     row = {**_object(endpoint.columns), "properties": {**segment, **endpoint.columns}}
-    return _object(
+    answer = _object(
         {
             "question": {"type": "object", "description": "The parameters, with their defaults."},
             **endpoint.more,
             "rows": {"type": "array", "items": row},
         }
     )
+    if segments:
+        answer["properties"]["others"] = OTHERS
+    return answer
 
 
 def _error() -> dict[str, Any]:

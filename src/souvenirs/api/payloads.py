@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
-from ..calendar import checked, utc
-from ..counting import Group, active_users, groups_by, queryset_of, restricted
+from ..calendar import Incomplete, checked, utc
+from ..counting import active_users, queryset_of
 from ..digests import status
 from ..insights import (
     Insight,
     Retention,
     Segmented,
-    active_series,
-    growth,
     inactive,
     last_seen_many,
     never_seen,
@@ -28,6 +25,7 @@ from ..insights import (
     retention,
     stickiness,
 )
+from ..publishing import growth_of, series_of
 from ..reports import (
     Usage,
     calendar_daily_usage,
@@ -42,10 +40,8 @@ from ..reports import (
 )
 from ..stores import get_store
 from ..web import (
-    InvalidParameter,
     Parameters,
     busyhours,
-    check_groups,
     check_report,
     clock_time,
     failed_checks,
@@ -89,6 +85,10 @@ OF_SUBSCRIPTION: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 
+#: What a row has of a cell of retention, each with its name where a row has those of all cells.
+OF_CELLS = {"users": "users", "share": "shares", "cell_incomplete": "cells_incomplete"}
+
+
 def usage_payload(parameters: Parameters) -> Payload:
     """Return registered, activated and active users by period."""
     check_report(parameters)
@@ -128,13 +128,13 @@ def _ends_after(usage: Usage, start: datetime | None) -> bool:
 
 def series_payload(parameters: Parameters) -> Payload:
     """Return active users by period."""
-    found = active_series(**_arguments(parameters), window=parameters.window)
+    found = series_of(**_arguments(parameters), window=parameters.window)
     return Payload(_rows(found, parameters))
 
 
 def growth_payload(parameters: Parameters) -> Payload:
     """Return growth accounting by period."""
-    return Payload(_rows(growth(**_arguments(parameters)), parameters))
+    return Payload(_rows(growth_of(**_arguments(parameters)), parameters))
 
 
 def stickiness_payload(parameters: Parameters) -> Payload:
@@ -145,7 +145,7 @@ def stickiness_payload(parameters: Parameters) -> Payload:
 def busy_payload(parameters: Parameters) -> Payload:
     """Return the average number of active users by hour of the week."""
     end = parameters.end or timezone.now()
-    found = busyhours.busy_hours(end, parameters.zone, _members(parameters))
+    found = busyhours.busy_hours(end, parameters.zone, parameters.users)
     means = found.means or {}
     return Payload(
         [
@@ -176,6 +176,7 @@ def retention_payload(parameters: Parameters) -> Payload:
         "offset",
         "users",
         "share",
+        "cell_incomplete",
     )
     return Payload(_cohorts(cells), {"mean": list(everyone.mean())}, CsvTable(columns, cells))
 
@@ -184,16 +185,18 @@ def _cohorts(cells: list[Row]) -> list[Row]:
     """Return consecutive cells grouped by cohort."""
     cohorts: list[Row] = []
     for cell in cells:
-        of_cohort = {name: cell[name] for name in cell if name not in ("offset", "users", "share")}
         if cell["offset"] == 0:
-            cohorts.append({**of_cohort, "users": [], "shares": []})
-        cohorts[-1]["users"].append(cell["users"])
-        cohorts[-1]["shares"].append(cell["share"])
+            of_cohort = {name: cell[name] for name in cell if name not in ("offset", *OF_CELLS)}
+            cohorts.append({**of_cohort, **{name: [] for name in OF_CELLS.values()}})
+        for name, of_all in OF_CELLS.items():
+            cohorts[-1][of_all].append(cell[name])
     return cohorts
 
 
 def people_payload(parameters: Parameters) -> Payload:
     """Return a page of users, sorted by primary key, and when each was last seen.
+
+    ``incomplete`` is ``"running"`` if the range of the list is not over, else None.
 
     Active users who have since been deleted have a row without a name, so that there is a row for
     each counted user.
@@ -202,7 +205,7 @@ def people_payload(parameters: Parameters) -> Payload:
     last = first + parameters.per_page
     users: dict[Any, Any]
     if parameters.list == "active":
-        active = active_users(parameters.start, parameters.end, _members(parameters))
+        active = active_users(parameters.start, parameters.end, parameters.users)
         keys, total = active.page(first, last), len(active)
         users = get_user_model()._default_manager.in_bulk(keys)
     else:
@@ -210,21 +213,29 @@ def people_payload(parameters: Parameters) -> Payload:
         users = {user.pk: user for user in listed[first:last]}
         keys, total = list(users), listed.count()
     seen = last_seen_many(keys)
-    return Payload(
-        [
-            {
-                "id": str(key),
-                "username": name_of(users[key]) if key in users else None,
-                "last_seen": _written(seen[key], parameters),
-            }
-            for key in keys
-        ],
-        {"total": total},
+    rows = [
+        {
+            "id": str(key),
+            "username": name_of(users[key]) if key in users else None,
+            "last_seen": _written(seen[key], parameters),
+        }
+        for key in keys
+    ]
+    state = {"incomplete": _incomplete(parameters)}
+    table = CsvTable(
+        ("id", "username", "last_seen", "incomplete"), [{**row, **state} for row in rows]
     )
+    return Payload(rows, {"total": total, **state}, table)
+
+
+def _incomplete(parameters: Parameters) -> Incomplete | None:
+    """Return why the range of a list is incomplete; None if the list is not of a range."""
+    end, now = checked(cast(datetime, parameters.end), "end"), checked(timezone.now(), "now")
+    return "running" if parameters.list == "active" and utc(end) > utc(now) else None
 
 
 def _listed(parameters: Parameters) -> QuerySet[Any]:
-    queryset = queryset_of(_members(parameters))
+    queryset = queryset_of(parameters.users)
     length = timedelta(days=parameters.days)
     if parameters.list == "recent":
         return recently_seen(length, queryset)
@@ -286,18 +297,12 @@ def _arguments(parameters: Parameters) -> dict[str, Any]:
 
 def _groups(parameters: Parameters) -> dict[str, Any]:
     """Return the arguments that select users. Raises InvalidParameter."""
-    groups = None
-    if parameters.by is not None:
-        groups = groups_by(parameters.by)
-        if not groups:
-            raise InvalidParameter("by", gettext_noop("No user is in a group."))
-        check_groups(parameters, len(groups))
-    return {"users": _members(parameters), "by": groups, "exclusive": parameters.exclusive}
-
-
-def _members(parameters: Parameters) -> Group:
-    members: Group = restricted(None, parameters.segment)
-    return members
+    return {
+        "users": parameters.users,
+        "by": parameters.groups,
+        # Of the values of a listed field, some have been chosen that are exclusive among all.
+        "exclusive": parameters.exclusive and parameters.top is None,
+    }
 
 
 def _rows(found: Insight, parameters: Parameters) -> list[Row]:

@@ -209,6 +209,14 @@ class Timeline:
         unknown = sum(not period.known for period in self.periods)
         return replace(self, periods=self.periods[unknown:], _first=self._first + unknown)
 
+    def split(self, count: int) -> tuple[Timeline, Timeline]:
+        """Return the timeline of this many of the first periods, and that of the others."""
+        if not count:
+            return replace(self, periods=()), self
+        first = self._number(count) if count < len(self.periods) else self._first
+        rest = replace(self, periods=self.periods[count:], _first=first)
+        return replace(self, periods=self.periods[:count]), rest
+
     def before(self) -> Bounds:
         """Return the period before the first one, ignoring a day that the time zone skipped."""
         start = self.start_of(0)

@@ -1,8 +1,9 @@
 """System checks of the settings, the site and the database."""
 
-from .migrations import NotMigrated, migrated
+from .migrations import NotMigrated, has_tables, migrated, unapplied
 from .settings import check_settings
 from .site import (
+    BEHIND,
     check_agreement,
     check_database,
     check_deployment,
@@ -12,6 +13,7 @@ from .site import (
 )
 
 __all__ = [
+    "BEHIND",
     "NotMigrated",
     "check_agreement",
     "check_database",
@@ -20,5 +22,7 @@ __all__ = [
     "check_middleware",
     "check_settings",
     "check_site",
+    "has_tables",
     "migrated",
+    "unapplied",
 ]

@@ -12,7 +12,15 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 from ..conf import PREFIX, SETTINGS, Setting, conf
-from ..counting import date_joined_field, is_active_field, segment_definition
+from ..counting import (
+    check_definition,
+    check_listed,
+    date_joined_field,
+    has_fixed_segments,
+    is_active_field,
+    segment_definitions,
+)
+from ..publishing import publication
 from ..reports import usage_reports_function
 
 
@@ -58,11 +66,25 @@ def _named_cache() -> None:
         )
 
 
+def _fields() -> list[Callable[[], object]]:
+    """Return a check of each field in ``SOUVENIRS_GROUP_BY``."""
+    return [partial(check_listed, path) for path in conf.GROUP_BY]
+
+
+def _definitions() -> list[Callable[[], object]]:
+    """Return a check of each segment. A function in the setting may query the database."""
+    if not has_fixed_segments():
+        return []
+    return [partial(check_definition, *each) for each in segment_definitions().items()]
+
+
 #: Further checks of a value of the right kind.
 FURTHER: dict[str, Callable[[], list[Callable[[], object]]]] = {
     "SOUVENIRS_CACHE_NAME": lambda: [_named_cache],
     "SOUVENIRS_USAGE_REPORTS_FUNCTION": lambda: [usage_reports_function],
     "SOUVENIRS_DATE_JOINED_FIELD": lambda: [date_joined_field],
     "SOUVENIRS_IS_ACTIVE_FIELD": lambda: [is_active_field],
-    "SOUVENIRS_SEGMENTS": lambda: [partial(segment_definition, name) for name in conf.SEGMENTS],
+    "SOUVENIRS_GROUP_BY": _fields,
+    "SOUVENIRS_PUBLISH": lambda: [publication],
+    "SOUVENIRS_SEGMENTS": _definitions,
 }

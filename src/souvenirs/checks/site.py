@@ -21,10 +21,14 @@ from django.utils.module_loading import import_string
 from ..conf import conf
 from ..counting import (
     InvalidSegment,
+    InvalidSegments,
+    check_definition,
     check_segment,
     date_joined_field,
+    fields_that_identify_users,
+    has_fixed_segments,
     is_active_field,
-    segment_definition,
+    segment_definitions,
 )
 from ..digests import Status, faults
 from ..middleware import SouvenirsMiddleware
@@ -47,6 +51,7 @@ def check_site(**kwargs: Any) -> list[CheckMessage]:
         *check_dummy_cache(),
         *check_bucket_fits_time_zone(),
         *check_user_model(),
+        *check_group_by(),
     ]
 
 
@@ -184,18 +189,29 @@ def check_agreement() -> Iterator[CheckMessage]:
 
 def check_segments() -> Iterator[CheckMessage]:
     """Evaluate the segments. A warning, because an error would stop ``migrate``."""
-    for name in _valid("SEGMENTS") or ():
+    if _valid("SEGMENTS") is None:
+        return
+    try:
+        definitions = segment_definitions()
+    except InvalidSegments as error:
+        yield _wrong_segments(
+            error, "Correct the function: until then, nobody can ask for a segment."
+        )
+        return
+    for name, definition in definitions.items():
         try:
-            segment_definition(name)
-            check_segment(name)
-        except InvalidSegment as error:
-            yield Warning(
-                str(error),
-                hint="Correct its definition: reports, pages and the API refuse this segment.",
-                id="souvenirs.W012",
-            )
-        except ImproperlyConfigured:
-            pass  # check_settings() reports it
+            check_definition(name, definition)
+            check_segment(name, definition)
+        except ImproperlyConfigured as error:
+            # Otherwise check_settings() reports it.
+            if isinstance(error, InvalidSegment) or not has_fixed_segments():
+                yield _wrong_segments(
+                    error, "Correct its definition: reports, pages and the API refuse this segment."
+                )
+
+
+def _wrong_segments(error: Exception, hint: str) -> CheckMessage:
+    return Warning(str(error), hint=hint, id="souvenirs.W012")
 
 
 def check_user_model() -> Iterator[CheckMessage]:
@@ -215,6 +231,21 @@ def check_user_model() -> Iterator[CheckMessage]:
             hint="Name its BooleanField in SOUVENIRS_IS_ACTIVE_FIELD. If it has none, silence this "
             "check.",
             id="souvenirs.W014",
+        )
+
+
+def check_group_by() -> Iterator[CheckMessage]:
+    """A group of one user says what that user did."""
+    try:
+        paths = fields_that_identify_users()
+    except ImproperlyConfigured:
+        return
+    for path in paths:
+        yield Warning(
+            f"SOUVENIRS_GROUP_BY lists {path!r}, whose values identify users, so that numbers by "
+            "it are about single users.",
+            hint="Remove it, or silence this check if whoever may see numbers may see users.",
+            id="souvenirs.W017",
         )
 
 

@@ -7,7 +7,7 @@ for a setting that is not set costs more than the rest of a rate-limited request
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -16,9 +16,20 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
 from . import kinds
-from .kinds import Function, Kind, Patterns, is_window, shown
+from .kinds import Function, Kind, Patterns, is_window, segments_by_name, shown
 
-__all__ = ["PREFIX", "SETTINGS", "Conf", "Function", "Patterns", "Setting", "conf", "is_window"]
+__all__ = [
+    "PREFIX",
+    "SETTINGS",
+    "Conf",
+    "Function",
+    "Patterns",
+    "Setting",
+    "conf",
+    "is_window",
+    "segments_by_name",
+    "shown",
+]
 
 T = TypeVar("T")
 
@@ -76,7 +87,7 @@ class Setting(Generic[T]):
             cleaned: T = self.kind.clean(value)
         except ValueError as reason:
             raise ImproperlyConfigured(
-                f"{self.name} should be {self.kind.expected}, not {shown(value)}{reason}."
+                f"{self.name} should be {self.kind.expected}, not {self.kind.show(value)}{reason}."
             ) from reason
         return cleaned
 
@@ -188,11 +199,32 @@ class Conf:
         "souvenirs.E021",
         fall_back=True,
     )
-    SEGMENTS = Setting[Mapping[str, Any]](
+    SEGMENTS = Setting[Mapping[str, Any] | Callable[[], Any]](
         {},
-        "Groups of users by name: a `Q`, a queryset, or a function that returns one.",
+        "Groups of users by name: a `Q`, a queryset, or a function that returns one. Or a function "
+        "that returns the whole dict, which is called whenever it is needed.",
         kinds.SEGMENTS,
         "souvenirs.E022",
+    )
+    GROUP_BY = Setting[Collection[str]](
+        (),
+        "Fields of users, also of related models, by which readers of the pages, the API and the "
+        "commands may group and filter.",
+        kinds.FIELDS,
+        "souvenirs.E030",
+    )
+    PUBLISH = Setting[Mapping[str, Any] | None](
+        {},
+        "What is published as rows: `intervals`, `time_zones` and `segments`; `None`: nothing.",
+        kinds.PUBLISHED,
+        "souvenirs.E027",
+    )
+    VISIBLE_TO = Setting[Function](
+        None,
+        "Function that takes a user and returns a queryset of the users whose activity that user "
+        "may see, or `None` for everyone.",
+        kinds.USERS_FOR_USER,
+        "souvenirs.E029",
     )
     API_AUTH = Setting[Function](
         None,
@@ -205,6 +237,12 @@ class Conf:
         "Query parameters for that function, such as tokens. They are removed from the request.",
         kinds.PARAMETERS,
         "souvenirs.E026",
+    )
+    METRICS_TOKEN = Setting[str | None](
+        None,
+        "Token that Prometheus sends to read metrics; `None`: only users may, as in the API.",
+        kinds.SECRET,
+        "souvenirs.E028",
     )
     USAGE_REPORTS_FUNCTION = Setting[Function](
         None,

@@ -14,20 +14,38 @@ from django.utils.module_loading import import_string
 #: A function that a setting names.
 Function: TypeAlias = Callable[..., Any] | None
 
+#: The parameters of the API. A credential of one of these names would be taken away from it.
+API_PARAMETERS = frozenset(
+    [
+        "by",
+        "cohort",
+        "days",
+        "exclusive",
+        "format",
+        "from",
+        "interval",
+        "list",
+        "mode",
+        "page",
+        "per_page",
+        "preset",
+        "reference",
+        "segment",
+        "subscription_start",
+        "table",
+        "to",
+        "top",
+        "tz",
+        "window",
+    ]
+)
+
 #: Regular expressions, searched for.
 Patterns: TypeAlias = Collection[str | re.Pattern[str]]
 
 
-class Kind(NamedTuple):
-    """A kind of value that settings can have.
-
-    ``clean`` returns a value in the form in which it is used. It raises ValueError for a value of
-    another kind; its text, if any, follows the value in the message.
-    """
-
-    expected: str
-    hint: str
-    clean: Callable[[Any], Any]
+#: The lists in ``SOUVENIRS_PUBLISH``.
+PUBLISHED_LISTS = ("intervals", "time_zones", "segments")
 
 
 def shown(value: Any) -> str:
@@ -38,6 +56,26 @@ def shown(value: Any) -> str:
     except Exception:  # noqa: BLE001, S110 - whatever a value's own repr raises
         pass
     return f"a {type(value).__name__}"
+
+
+def counted(value: Any) -> str:
+    """Return what may be said of a secret: its type, and how many characters it has."""
+    if not _is(value, str):
+        return f"a {type(value).__name__}"
+    return f"a {type(value).__name__} of {len(value)} characters"
+
+
+class Kind(NamedTuple):
+    """A kind of value that settings can have.
+
+    ``clean`` returns a value in the form in which it is used. It raises ValueError for a value of
+    another kind; its text, if any, follows the value in the message, which ``show`` writes.
+    """
+
+    expected: str
+    hint: str
+    clean: Callable[[Any], Any]
+    show: Callable[[Any], str] = shown
 
 
 def _where(accepts: Callable[[Any], bool]) -> Callable[[Any], Any]:
@@ -81,6 +119,22 @@ def _patterns(value: Any) -> Any:
     return value
 
 
+def _secret(value: Any) -> Any:
+    if value is None or (_is(value, str) and re.fullmatch(r"[!-~]+", value)):
+        return value
+    raise ValueError
+
+
+def _parameters(value: Any) -> Any:
+    if not _is_collection(value, str) or not all(
+        re.fullmatch(r"[\w.-]+", name, re.ASCII) for name in value
+    ):
+        raise ValueError
+    for name in sorted(API_PARAMETERS.intersection(value)):
+        raise ValueError(f": {name} is a parameter of the API itself")
+    return value
+
+
 def _function_of(count: int) -> Callable[[Any], Function]:
     """Return a ``clean`` for functions of ``count`` arguments and their dotted paths."""
 
@@ -101,13 +155,39 @@ def _function_of(count: int) -> Callable[[Any], Function]:
     return clean
 
 
-def _segments(value: Any) -> Any:
+def segments_by_name(value: Any) -> Mapping[str, Any]:
+    """Return a dict of segments. Raises ValueError for anything else, and for a wrong name."""
     if not _is(value, Mapping):
         raise ValueError
     for name in value:
         if not _is(name, str) or not name:
             raise ValueError(f": {shown(name)} is not a name")
-    return value
+    return value  # type: ignore[no-any-return]
+
+
+def _segments(value: Any) -> Any:
+    """Return a dict of segments, or the function that returns one."""
+    if _is(value, Mapping):
+        return segments_by_name(value)
+    function = _function_of(0)(value)
+    if function is None:
+        raise ValueError
+    return function
+
+
+def _published(value: Any) -> Any:
+    """Return the lists of a dict by name; None for one that is missing."""
+    if value is None:
+        return None
+    if not _is(value, Mapping):
+        raise ValueError
+    unknown = [name for name in value if name not in PUBLISHED_LISTS]
+    if unknown:
+        raise ValueError(f": {shown(unknown[0])} is not one of {', '.join(PUBLISHED_LISTS)}")
+    for name, items in value.items():
+        if not _is_collection(items, str):
+            raise ValueError(f": {name} is not a list of names")
+    return {name: tuple(value[name]) if name in value else None for name in PUBLISHED_LISTS}
 
 
 def _imported(path: str) -> Any:
@@ -125,6 +205,12 @@ BOOLEAN = Kind(
     _where(lambda value: type(value) is bool),
 )
 TEXT = Kind("a string", "Every key in the cache starts with it.", _text)
+SECRET = Kind(
+    "a string of visible ASCII characters, or None",
+    "For example the result of secrets.token_urlsafe().",
+    _secret,
+    counted,
+)
 CACHE = Kind("a name in CACHES", "Name one of the site's CACHES.", _text)
 FIELD = Kind("the name of a field", "Name a field of the user model.", _text)
 ON_DELETE = Kind(
@@ -176,16 +262,32 @@ STATUS_CODES = Kind(
 PARAMETERS = Kind(
     "a list of names of parameters",
     'For example ["token"]; a name has letters, digits, ".", "_" and "-".',
-    _where(lambda v: _is_collection(v, str) and all(re.fullmatch(r"[\w.-]+", n, re.A) for n in v)),
+    _parameters,
 )
 SEGMENTS = Kind(
-    "a dict of segments by name",
+    "a dict of segments by name, or a function that returns one or its dotted path",
     "A segment is a Q, a queryset, or the dotted path of a function that returns one.",
     _segments,
+)
+FIELDS = Kind(
+    "a list of fields",
+    'For example ["organization__name", "plan"].',
+    _where(lambda value: _is_collection(value, str) and all(value)),
+)
+PUBLISHED = Kind(
+    "a dict of lists, or None",
+    'For example {"intervals": ["day", "month"], "segments": ["pro"]}.',
+    _published,
 )
 USER_OF_REQUEST = Kind(
     "a function of a request or its dotted path",
     "It takes a request and returns its user.",
+    _function_of(1),
+)
+USERS_FOR_USER = Kind(
+    "a function of a user or its dotted path",
+    "It takes a user and returns a queryset of the users whose activity that user may see, or None "
+    "for everyone.",
     _function_of(1),
 )
 CONDITION_ON_REQUEST = Kind(

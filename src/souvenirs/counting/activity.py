@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from ..calendar import bound, checked, checked_range, earlier
 from ..models import Souvenir
-from ..stores import ActiveUsers, Group, IsMember, get_store, group_of
+from ..stores import ActiveGroups, ActiveUsers, Group, IsMember, Memberships, get_store, group_of
 from .segments import By, BySegment, check_exclusive, members_if_any
 
 
@@ -76,6 +76,23 @@ def active_users_each(
     """
     checked_ranges = [checked_range(start, end) for start, end in ranges]
     return get_store().users_each(checked_ranges, group_of(users), rounded=rounded)
+
+
+def active_groups(
+    of: str,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    users: Any = None,
+) -> ActiveGroups:
+    """Return the set of groups, like organizations, with a user active in ``[start, end)``.
+
+    ``of`` is the field of the user model whose values are the groups, through any relations:
+    ``"organization"``, ``"organization__plan"`` or ``"groups"``. Membership is as of now. A user
+    may be in several groups; null and the empty text are no groups. The other arguments and errors
+    are those of :func:`active_users`; raises ValueError also if ``of`` is not such a field.
+    """
+    [found], memberships = Memberships.read([active_users(start, end, users)], of)
+    return memberships.groups_of(found)
 
 
 @overload

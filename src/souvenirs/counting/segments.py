@@ -6,6 +6,9 @@ queryset, or an iterable of users or primary keys::
 
     SOUVENIRS_SEGMENTS = {"staff": Q(is_staff=True), "pro": "shop.segments.pro"}
 
+The setting may also be a function, or its dotted path, that returns such a dict: it is called for
+each question, so that a new segment needs no deployment.
+
 Segments may overlap. Their counts need not add up to the total, because a user of two segments
 counts once in each; with ``exclusive`` a user belongs to the first matching segment only.
 Membership is always as of now, also for periods in the past.
@@ -14,7 +17,7 @@ Membership is always as of now, also for periods in the past.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -28,8 +31,17 @@ from django.core.exceptions import (
 from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 
-from ..conf import conf
-from ..stores import ActiveUsers, group_of, members_among, members_by
+from ..conf import conf, segments_by_name, shown
+from ..stores import (
+    ActiveUsers,
+    Group,
+    common_users,
+    group_of,
+    members_among,
+    members_by,
+    queryset_of,
+)
+from .listed import listed_value
 
 #: ``"segment"`` for the segments in the setting; or groups by name; or the path of a field of the
 #: user model, like ``"groups__name"``, whose values are the names.
@@ -52,6 +64,10 @@ class InvalidSegment(ImproperlyConfigured):
         kind = "" if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: "
         super().__init__(f"SOUVENIRS_SEGMENTS[{name!r}]: {kind}{error}")
         self.name = name
+
+
+class InvalidSegments(ImproperlyConfigured):
+    """The function in ``SOUVENIRS_SEGMENTS`` does not return segments."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +99,34 @@ def groups_by(by: By, exclusive: bool = False) -> dict[str, ActiveUsers]:
     ImproperlyConfigured for an invalid setting.
     """
     _, groups = _members_by(None, by)
-    return _first_match(groups) if exclusive else groups
+    return first_match(groups) if exclusive else groups
+
+
+def groups_among(users: QuerySet[Any], by: str) -> dict[str, ActiveUsers]:
+    """Return :func:`groups_by` of these users only, without segments that have none of them.
+
+    A segment in ``SOUVENIRS_SEGMENTS`` that cannot be evaluated is left out, too.
+    """
+    if by == BY_SETTING:
+        found = segments_among_users(users)
+        return {name: ActiveUsers(queryset_of(group)) for name, group in found.items()}
+    _, groups = _by_field(None, by, users)
+    return groups
+
+
+def segments_among_users(users: QuerySet[Any]) -> dict[str, Group]:
+    """Return these users by segment in ``SOUVENIRS_SEGMENTS``, without segments that have none.
+
+    A segment that cannot be evaluated is left out, because it may be that of others. Raises
+    InvalidSegments.
+    """
+    found: dict[str, Group] = {}
+    for name, definition in segment_definitions().items():
+        with suppress(InvalidSegment), _evaluation_of(name):
+            group = common_users(users, group_of(_group(name, definition)))
+            if queryset_of(group).exists():
+                found[name] = group
+    return found
 
 
 def groups_if_any(by: By | None, exclusive: bool) -> dict[str, ActiveUsers] | None:
@@ -112,7 +155,7 @@ def members_if_any(
     if by is None:
         return sets, None
     sets, groups = _members_by(sets, by)
-    return sets, _first_match(groups) if exclusive else groups
+    return sets, first_match(groups) if exclusive else groups
 
 
 def users_by(sets: Sequence[ActiveUsers], by: By) -> dict[str, list[ActiveUsers]]:
@@ -124,14 +167,22 @@ def users_by(sets: Sequence[ActiveUsers], by: By) -> dict[str, list[ActiveUsers]
     return {name: [users & group for users in same] for name, group in groups.items()}
 
 
-def segment_among(sets: Sequence[ActiveUsers], name: str) -> list[ActiveUsers]:
-    """Return the users of one segment in each of the sets.
+def segments_among(
+    sets: Sequence[ActiveUsers],
+) -> list[tuple[str, list[ActiveUsers] | InvalidSegment]]:
+    """Return the users of each segment in each of the sets, by name and in order.
 
-    Raises InvalidSegment if it cannot be evaluated.
+    A segment that cannot be evaluated has its error instead. Raises InvalidSegments.
     """
-    with _evaluation_of(name):
-        [users] = users_by(sets, {name: conf.SEGMENTS[name]}).values()
-        return users
+    found: list[tuple[str, list[ActiveUsers] | InvalidSegment]] = []
+    for name, definition in segment_definitions().items():
+        try:
+            with _evaluation_of(name):
+                [users] = users_by(sets, {name: definition}).values()
+            found.append((name, users))
+        except InvalidSegment as error:
+            found.append((name, error))
+    return found
 
 
 def _members_by(
@@ -141,7 +192,7 @@ def _members_by(
     if isinstance(by, Mapping):
         definitions = by
     elif by == BY_SETTING:
-        definitions, evaluation = conf.SEGMENTS, _evaluation_of
+        definitions, evaluation = segment_definitions(), _evaluation_of
     else:
         return _by_field(sets, by)
     if not definitions:
@@ -165,12 +216,42 @@ def _members_by(
     return sets or [], {str(name): group for name, group in groups.items()}
 
 
+def segment_definitions() -> Mapping[str, Any]:
+    """Return the definitions in ``SOUVENIRS_SEGMENTS`` by name, in order.
+
+    Raises InvalidSegments if the setting is a function that raises an error or returns anything
+    but a dict with non-empty strings as keys, and ImproperlyConfigured for a setting of another
+    kind.
+    """
+    found = conf.SEGMENTS
+    if isinstance(found, Mapping):
+        return found
+    try:
+        found = found()
+    except Exception as error:
+        raise InvalidSegments(
+            f"The function in SOUVENIRS_SEGMENTS raised {type(error).__name__}: {error}"
+        ) from error
+    try:
+        return segments_by_name(found)
+    except ValueError as reason:
+        raise InvalidSegments(
+            "The function in SOUVENIRS_SEGMENTS should return a dict of segments by name, not "
+            f"{shown(found)}{reason}."
+        ) from reason
+
+
+def has_fixed_segments() -> bool:
+    """Whether ``SOUVENIRS_SEGMENTS`` is a dict, whose names are known without calling anything."""
+    return isinstance(conf.SEGMENTS, Mapping)
+
+
 def segment_names() -> list[str]:
     """Return the names in ``SOUVENIRS_SEGMENTS``, in order.
 
-    Raises ImproperlyConfigured if the setting is not a dict with non-empty strings as keys.
+    Raises what :func:`segment_definitions` raises.
     """
-    return list(conf.SEGMENTS)
+    return list(segment_definitions())
 
 
 def has_groups() -> bool:
@@ -188,18 +269,34 @@ def _groups() -> QuerySet[Any]:
     return found
 
 
-def group_names(limit: int) -> list[str]:
-    """Return the names of up to ``limit`` groups of users, in order."""
+def group_names(limit: int, among: QuerySet[Any] | None = None) -> list[str]:
+    """Return the names of up to ``limit`` groups of users, in order; ``among`` are their users."""
     if not has_groups():
         return []
-    return [str(name) for name in _groups().order_by("name").values_list("name", flat=True)[:limit]]
+    names = _groups().order_by("name").values_list("name", flat=True)
+    if among is not None:
+        field = "groups__name"
+        named = queryset_of(among).filter(**{f"{field}__isnull": False})
+        names = named.order_by(field).values_list(field, flat=True).distinct()
+    return [str(name) for name in names[:limit]]
 
 
-def is_group(name: str) -> bool:
-    """Whether a segment, ``group:`` and a name, is a group of users."""
-    if not name.startswith(GROUP) or not has_groups():
-        return False
-    return _groups().filter(name=name.removeprefix(GROUP)).exists()
+def is_group(name: str, among: QuerySet[Any] | None = None) -> bool:
+    """Whether a segment is a group of users, or those with a value of a listed field.
+
+    Of groups ``among`` has users; of a value, somebody has to have it in any case.
+    """
+    if among is None and name.startswith(GROUP) and has_groups():
+        return _groups().filter(name=name.removeprefix(GROUP)).exists()
+    members = _members(name)
+    return members is not None and queryset_of(among).filter(members).exists()
+
+
+def _members(name: str) -> Q | None:
+    """Return the condition of ``group:`` and a name, or of a listed field, a colon and a value."""
+    if name.startswith(GROUP) and has_groups():
+        return Q(groups__name=name.removeprefix(GROUP))
+    return listed_value(name)
 
 
 def segment(name: str) -> ActiveUsers:
@@ -212,10 +309,10 @@ def segment(name: str) -> ActiveUsers:
         return ActiveUsers(group)
 
 
-def check_segment(name: str) -> None:
+def check_segment(name: str, definition: Any) -> None:
     """Raise InvalidSegment if a segment cannot be evaluated; reads at most one user of a query."""
     with _evaluation_of(name):
-        group = _group(name, conf.SEGMENTS[name])
+        group = _group(name, definition)
         ActiveUsers(group[:1] if isinstance(group, QuerySet) else group)
 
 
@@ -228,14 +325,11 @@ def _evaluation_of(name: str) -> Iterator[None]:
         raise InvalidSegment(name, error) from error
 
 
-def segment_definition(name: str) -> Any:
-    """Return the definition of a segment in ``SOUVENIRS_SEGMENTS``, without evaluating it.
-
-    Raises ImproperlyConfigured if it is found to be invalid.
-    """
+def check_definition(name: str, definition: Any) -> None:
+    """Raise ImproperlyConfigured if a segment is found to be invalid without evaluating it."""
     user_model = get_user_model()
     try:
-        group = _imported(name, conf.SEGMENTS[name])
+        group = _imported(name, definition)
     except ValueError as error:
         raise ImproperlyConfigured(f"SOUVENIRS_SEGMENTS[{name!r}]: {error}") from error
     if isinstance(group, QuerySet) and not issubclass(group.model, user_model):
@@ -248,7 +342,6 @@ def segment_definition(name: str) -> Any:
             f"SOUVENIRS_SEGMENTS[{name!r}] should be a Q, a queryset, a function or its dotted "
             f"path, not {group!r}."
         )
-    return group
 
 
 def _group(name: object, group: Any) -> Any:
@@ -279,28 +372,41 @@ def _imported(name: object, group: Any) -> Any:
 
 
 def _by_field(
-    sets: list[ActiveUsers] | None, path: str
+    sets: list[ActiveUsers] | None, path: str, among: Group = None
 ) -> tuple[list[ActiveUsers], dict[str, ActiveUsers]]:
-    """Return the users by each value of a field, except those whose value is empty."""
+    """Return the users of a group by each value of a field, except those whose value is empty."""
     try:
         if not isinstance(path, str):
             raise FieldError
-        everyone = get_user_model()._default_manager.distinct()
-        same, found = members_by(sets or [], everyone, path, has_others=sets is None)
+        same, found = members_by(sets or [], queryset_of(among), path, has_others=sets is None)
     except FieldError:
         raise ValueError(
             f"by must be {BY_SETTING!r}, groups by name, or a field of "
             f"{get_user_model()._meta.label}, not {path!r}."
         ) from None
     named: dict[str, ActiveUsers] = {}
-    for value, users in found.items():
+    for value, members in found.items():
         if value not in (None, ""):
             # Two values may have the same name.
-            named[str(value)] = named.get(str(value), ActiveUsers()) | users
+            named[str(value)] = named.get(str(value), ActiveUsers()) | members
     return same, {name: named[name] for name in sorted(named)}
 
 
-def _first_match(groups: Mapping[str, ActiveUsers]) -> dict[str, ActiveUsers]:
+def most_active(
+    groups: Mapping[str, ActiveUsers], active: ActiveUsers, top: int | None
+) -> dict[str, ActiveUsers]:
+    """Return up to ``top`` groups, or all, with the most active users first.
+
+    Groups with equally many stay in their order.
+    """
+    active, *members = ActiveUsers.aligned([active, *groups.values()])
+    counts = [active.count_common(group) for group in members]
+    first = sorted(zip(counts, groups, strict=True), key=lambda each: -each[0])
+    return {name: groups[name] for _, name in first[:top]}
+
+
+def first_match(groups: Mapping[str, ActiveUsers]) -> dict[str, ActiveUsers]:
+    """Return the groups, with each user only in the first that contains them."""
     taken = ActiveUsers()
     first: dict[str, ActiveUsers] = {}
     for name, users in groups.items():
@@ -312,19 +418,23 @@ def _first_match(groups: Mapping[str, ActiveUsers]) -> dict[str, ActiveUsers]:
 def restricted(users: Iterable[Any] | None, segment_name: str | None) -> Any:
     """Return the users of a group who are in a segment, if it is given; None means all users.
 
-    A segment is a name in ``SOUVENIRS_SEGMENTS``, or ``group:`` and the name of a group of users.
-    One that is a query is returned as its queryset.
+    A segment is a name in ``SOUVENIRS_SEGMENTS``, or ``group:`` and the name of a group of users,
+    or a field in ``SOUVENIRS_GROUP_BY``, a colon and a value that users have. One that is a query
+    is returned as its queryset. Raises ValueError for an unknown name, and InvalidSegment for a
+    segment that cannot be evaluated.
     """
     if segment_name is None:
         return users
     if users is not None:
         return segment(segment_name) & users
-    names = segment_names()
-    if segment_name not in names and is_group(segment_name):
-        members = Q(groups__name=segment_name.removeprefix(GROUP))
-        return group_of(get_user_model()._default_manager.filter(members))
-    if segment_name not in names:
-        known = f"one of {', '.join(names)}" if names else "named in SOUVENIRS_SEGMENTS"
+    try:
+        definitions = segment_definitions()
+    except InvalidSegments as error:
+        raise InvalidSegment(segment_name, ValueError(error)) from error
+    if segment_name not in definitions and is_group(segment_name):
+        return group_of(get_user_model()._default_manager.filter(_members(segment_name)))
+    if segment_name not in definitions:
+        known = f"one of {', '.join(definitions)}" if definitions else "named in SOUVENIRS_SEGMENTS"
         raise ValueError(f"{segment_name!r} is not a segment: it must be {known}.")
     with _evaluation_of(segment_name):
-        return group_of(_group(segment_name, conf.SEGMENTS[segment_name]))
+        return group_of(_group(segment_name, definitions[segment_name]))

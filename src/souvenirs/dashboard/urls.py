@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from ..api import ENDPOINTS, index, not_found, openapi
 from ..pages import ROUTES
@@ -13,7 +13,8 @@ api = [
     path("", index, name="api-index"),
     *[path(each.name, each.view(), name=f"api-{each.name}") for each in ENDPOINTS],
     path("openapi.json", openapi, name="api-openapi"),
-    path("<path:path>", not_found, name="api-not-found"),
+    # Anything else. A path converter does not match a newline.
+    re_path(r"(?P<path>[\s\S]+)", not_found, name="api-not-found"),
 ]
 urlpatterns = [
     *[path(route, view, name=name) for name, (route, view) in ROUTES.items()],

@@ -152,6 +152,7 @@ class _Erasure:
                 changed = self._erase_from_digests(month, digests)
                 if is_sealed and (deleted or changed):
                     digests.seal(month, changed=changed)
+                digests.mark_figures([month])
                 return deleted, len(changed)
 
         deleted, changed = retried(work)

@@ -100,6 +100,7 @@ def fold(cell: GridCell, since: datetime | None = None, rows: int = ROWS) -> Fol
             if ids:
                 mark_digested(ids, store.alias)
                 store.digests.seal(cell, changed=buckets, sealed=ids[0])
+            store.digests.mark_figures(buckets)
         # A moment may have more souvenirs than a transaction takes.
         is_cut = ids and sum(map(len, found.values())) == ROWS
         return Folded(len(ids), span[0] if is_cut else span[1], unrecoverable)
@@ -179,6 +180,7 @@ def rebuild_locked(cell: GridCell, store: Store, *, keep: bool = False) -> list[
     strays.filter(is_pruned=False).delete()
     gone = [bucket for bucket, is_pruned in missing.items() if not is_pruned]
     digests.seal(cell, changed=[*gone, *empty, *buckets])
+    digests.mark_figures([cell])
     return unrecoverable
 
 

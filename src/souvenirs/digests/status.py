@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.db import models
 
 from ..calendar import BUCKETS, DAY_LEVEL, LOCAL_LEVEL, MONTH_LEVEL, GridCell, moment_of, stored
+from ..sets import CorruptDigest
 from ..stores import DigestTable, get_store
 
 NAMES = {
@@ -73,6 +74,20 @@ def status() -> Status:
 def faults() -> list[str]:
     """Describe the months whose two tables do not agree, and the digests that are gone."""
     return get_store().digests.faults()
+
+
+def corrupt_digests(among: int) -> list[str]:
+    """Describe the corrupt digests among the latest ones of each level."""
+    digests = get_store().digests.all()
+    found = []
+    for level in NAMES:
+        for digest in digests.filter(level=level).order_by("-start")[:among]:
+            try:
+                digest.users()
+            except CorruptDigest as error:
+                if not (digest.is_stale and level >= DAY_LEVEL):  # one that is not read
+                    found.append(str(error))
+    return found
 
 
 def _end_of_last(totals: list[dict[str, Any]], name: str) -> datetime | None:

@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import Any
 
 from django.utils import timezone
 
 from ..calendar import Bounds, Timeline, checked, checked_range, interval_named
-from ..counting import ActiveUsers, active_users_each
+from ..counting import ActiveUsers
 from .mostactive import by_days
 from .powercurve import bit_slices
 
 
-def count_active_days(
-    users: Any, start: datetime, end: datetime, tz: tzinfo
-) -> Mapping[Hashable, int]:
-    """Return on how many local days of ``[start, end)`` each user was active, by primary key.
+def days_of(start: datetime, end: datetime, tz: tzinfo) -> Sequence[Bounds]:
+    """Return the days of a range, as :func:`souvenirs.insights.most_active` counts them."""
+    now = checked(timezone.now(), "now")
+    bounds = checked_range(start, end)
+    return Timeline.of(interval_named("day"), *bounds, tz, now=now, first_souvenir=None).ranges
 
-    The days are those of :func:`souvenirs.insights.most_active`.
-    """
+
+def count_active_days(
+    days: Sequence[ActiveUsers], among: ActiveUsers | None = None
+) -> Mapping[Hashable, int]:
+    """Return on how many of these days each user, or each of a group, was active, by key."""
     counts: Counter[Hashable] = Counter()
-    for position, digit in enumerate(bit_slices(active_users_each(_days(start, end, tz), users))):
+    for position, digit in enumerate(bit_slices(days, among)):
         counts.update(dict.fromkeys(digit, 1 << position))
     return counts
 
@@ -31,10 +34,8 @@ def count_active_days(
 def page_by_active_days(
     first: int,
     last: int,
-    start: datetime,
-    end: datetime,
+    days: Sequence[ActiveUsers],
     *,
-    tz: tzinfo,
     among: ActiveUsers,
     is_descending: bool = False,
 ) -> list[tuple[Hashable, int]]:
@@ -43,8 +44,8 @@ def page_by_active_days(
     The group is in the order of these numbers, see :func:`count_active_days`; users active on the
     same number of days are in the order of :meth:`ActiveUsers.page`. Deleted users are included.
     """
-    *days, among = ActiveUsers.aligned([*active_users_each(_days(start, end, tz)), among])
-    slices = bit_slices(day & among for day in days)
+    *days, among = ActiveUsers.aligned([*days, among])
+    slices = bit_slices(days, among)
     found: list[tuple[int, ActiveUsers]] = []
     skipped = size = 0
     for number, users in by_days(slices, among, is_descending):
@@ -57,9 +58,3 @@ def page_by_active_days(
             break
     keys = ActiveUsers.first_keys([users for _, users in found], last - first, first - skipped)
     return [(key, found[place][0]) for place, key in keys]
-
-
-def _days(start: datetime, end: datetime, tz: tzinfo) -> Sequence[Bounds]:
-    now = checked(timezone.now(), "now")
-    bounds = checked_range(start, end)
-    return Timeline.of(interval_named("day"), *bounds, tz, now=now, first_souvenir=None).ranges

@@ -11,8 +11,12 @@ from typing import Any, Literal, Unpack, overload
 
 from ..calendar import Period, Timeline
 from ..counting import ActiveUsers, By, active_users_each
-from .results import Insight, PeriodOptions, Plan, Segmented, ratio, segmented
-from .timeline import position_of, timeline_of
+from ..stores import ActiveGroups
+from .results import Active, Counted, PeriodOptionsOf, Plan, Segmented, counted, ratio
+from .timeline import position_after, timeline_of
+
+#: The counts of a period, in the order of :class:`GrowthOfPeriod`.
+COUNTS = ("active", "new", "retained", "resurrected", "churned")
 
 GrowthPart = Literal["active", "new", "retained", "resurrected", "churned"]
 
@@ -44,19 +48,20 @@ class GrowthOfPeriod:
 
 
 @dataclass(frozen=True)
-class Growth(Insight):
+class Growth(Counted):
     """Growth accounting of each period."""
 
     interval: str
     tz: str
     periods: tuple[GrowthOfPeriod, ...]
     #: Users active in the period before the first one and in each period; users seen before each.
-    _active: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
-    _seen: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+    #: Without the first periods whose numbers were known before.
+    _active: tuple[Active, ...] = field(repr=False, compare=False)
+    _seen: tuple[Active, ...] = field(repr=False, compare=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each period, with its counts, ``net`` and ``quick_ratio``."""
-        names = ("active", "new", "retained", "resurrected", "churned", "net", "quick_ratio")
+        names = (*COUNTS, "net", "quick_ratio")
         return [
             {**each.period.row(), **{name: getattr(each, name) for name in names}}
             for each in self.periods
@@ -67,7 +72,15 @@ class Growth(Insight):
 
     def users(self, period: int | str | Period, part: GrowthPart = "active") -> ActiveUsers:
         """Return the users behind a number of a period, given by position, label or as such."""
-        position = position_of([each.period for each in self.periods], period)
+        return self._as_users(self._behind(period, part))
+
+    def groups(self, period: int | str | Period, part: GrowthPart = "active") -> ActiveGroups:
+        """Return the groups behind a number of a period, if groups are counted."""
+        return self._as_groups(self._behind(period, part))
+
+    def _behind(self, period: int | str | Period, part: GrowthPart) -> Active:
+        periods = [each.period for each in self.periods]
+        position = position_after(len(periods) - len(self._seen), periods, period)
         before, active = self._active[position : position + 2]
         seen = self._seen[position]
         if part == "active":
@@ -91,7 +104,7 @@ def growth(
     end: datetime | None = ...,
     *,
     by: None = ...,
-    **options: Unpack[PeriodOptions],
+    **options: Unpack[PeriodOptionsOf],
 ) -> Growth: ...
 
 
@@ -101,7 +114,7 @@ def growth(
     end: datetime | None = ...,
     *,
     by: By,
-    **options: Unpack[PeriodOptions],
+    **options: Unpack[PeriodOptionsOf],
 ) -> Segmented[Growth]: ...
 
 
@@ -113,6 +126,7 @@ def growth(
     tz: str | tzinfo | None = None,
     users: Any = None,
     by: By | None = None,
+    of: str | None = None,
     exclusive: bool = False,
 ) -> Growth | Segmented[Growth]:
     """Return growth accounting: new, retained, resurrected and churned users of each period.
@@ -129,20 +143,35 @@ def growth(
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     plan = plan_growth(timeline_of(start, end, interval, tz))
-    return segmented(plan.make, active_users_each(plan.ranges, users), by, exclusive)
+    return counted(plan.make, active_users_each(plan.ranges, users), by, exclusive, of)
 
 
-def plan_growth(timeline: Timeline) -> Plan[Growth]:
-    """Plan :func:`growth` of the periods of a timeline."""
-    ranges = [(None, timeline.start_of(0)), timeline.before(), *timeline.ranges]
-    return Plan(ranges, partial(_growth, timeline))
+def plan_growth(timeline: Timeline, known: Sequence[Sequence[int | None]] = ()) -> Plan[Growth]:
+    """Plan :func:`growth` of the periods of a timeline.
+
+    ``known`` has the counts of the first periods, in the order of :data:`COUNTS`. These are not
+    read: :meth:`Growth.users` does not have their users.
+    """
+    first, rest = timeline.split(len(known))
+    done = [
+        GrowthOfPeriod(period, *counts) for period, counts in zip(first.periods, known, strict=True)
+    ]
+    ranges: list[tuple[datetime | None, datetime]] = []
+    if rest.periods or not done:
+        ranges = [(None, rest.start_of(0)), rest.before(), *rest.ranges]
+    return Plan(ranges, partial(_growth, timeline, done, rest))
 
 
-def _growth(timeline: Timeline, sets: Sequence[ActiveUsers]) -> Growth:
-    seen, *active = sets
+def _growth(
+    timeline: Timeline,
+    done: Sequence[GrowthOfPeriod],
+    rest: Timeline,
+    sets: Sequence[Active],
+) -> Growth:
+    seen, *active = sets or [ActiveUsers()]
     seen_before = []
-    periods = []
-    for period, (before, now) in zip(timeline.periods, pairwise(active), strict=True):
+    periods = list(done)
+    for period, (before, now) in zip(rest.periods, pairwise(active), strict=True):
         seen_before.append(seen)
         periods.append(_of_period(period, seen, before, now))
         seen |= now
@@ -155,9 +184,7 @@ def _growth(timeline: Timeline, sets: Sequence[ActiveUsers]) -> Growth:
     )
 
 
-def _of_period(
-    period: Period, seen: ActiveUsers, before: ActiveUsers, active: ActiveUsers
-) -> GrowthOfPeriod:
+def _of_period(period: Period, seen: Active, before: Active, active: Active) -> GrowthOfPeriod:
     if not period.known:
         return GrowthOfPeriod(period, None, None, None, None, None)
     known = active.count_common(seen)

@@ -119,6 +119,8 @@ def _hits(ranges: Sequence[Bounds], key: Hashable) -> list[Bounds]:
 
 def _seen_many(users: Any, is_last: bool) -> dict[Hashable, datetime | None]:
     given = primary_keys(users)
+    if not given:
+        return {}
     store = get_store()
     # Read souvenirs before digests, so that souvenirs pruned in between are not missed.
     ends = store.last_each(given) if is_last else store.first_each(given)
@@ -141,8 +143,6 @@ def _pruned_beyond(
     """Return the range in which pruned buckets may be later, or earlier, than these moments."""
     if not is_everyone:
         return get_store().pruned(None, None)
-    if not ends:
-        return None
     return get_store().pruned(min(ends), None) if is_last else get_store().pruned(None, max(ends))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from itertools import accumulate
-from typing import Any, Unpack, overload
+from typing import Any, TypeVar, Unpack, cast, overload
 
 from django.utils import timezone
 
@@ -21,15 +21,19 @@ from ..calendar import (
     local,
 )
 from ..counting import ActiveUsers, By, active_users_each
-from .results import Insight, Options, PeriodOptions, Segmented, segmented
+from ..sets import UserSet
+from ..stores import ActiveGroups, ActiveSet, kind_of, union
+from .results import Active, Counted, OptionsOf, PeriodOptionsOf, Segmented, counted
 from .timeline import position_of, timeline_of
+
+A = TypeVar("A", bound=ActiveSet[Any])
 
 #: The largest number of days in a curve.
 MAX_DAYS = 366
 
 
 @dataclass(frozen=True)
-class PowerCurve(Insight):
+class PowerCurve(Counted):
     """The number of users active on exactly n, and on at least n, local days of ``[start, end)``.
 
     Users who were active on none of the days are not counted.
@@ -43,7 +47,7 @@ class PowerCurve(Insight):
     incomplete: Incomplete | None
     #: Users active on exactly 1, 2, ... ``days`` days; None if unknown, see :class:`Period`.
     exactly: tuple[int, ...] | None
-    _slices: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+    _slices: tuple[Active, ...] = field(repr=False, compare=False)
 
     @property
     def complete(self) -> bool:
@@ -77,14 +81,21 @@ class PowerCurve(Insight):
 
     def users(self, days: int, *, at_least: bool = False) -> ActiveUsers:
         """Return the users active on exactly, or on at least, a number of the days."""
+        return self._as_users(self._behind(days, at_least))
+
+    def groups(self, days: int, *, at_least: bool = False) -> ActiveGroups:
+        """Return the groups active on that number of the days, if groups are counted."""
+        return self._as_groups(self._behind(days, at_least))
+
+    def _behind(self, days: int, at_least: bool) -> Active:
         checked_days(days, self.days)
         if not at_least:
             return _on_exactly(self._slices, days)
-        return ActiveUsers.union(_on_exactly(self._slices, n) for n in range(days, self.days + 1))
+        return union([_on_exactly(self._slices, n) for n in range(days, self.days + 1)])
 
 
 @dataclass(frozen=True)
-class PowerCurves(Insight):
+class PowerCurves(Counted):
     """The power curve at the end of each period."""
 
     interval: str
@@ -108,8 +119,16 @@ class PowerCurves(Insight):
         self, period: int | str | Period, days: int, *, at_least: bool = False
     ) -> ActiveUsers:
         """Return the users behind a number of the curve of a period."""
-        curve = self.curves[position_of(self.periods, period)]
-        return curve.users(days, at_least=at_least)
+        return self._as_users(self._behind(period, days, at_least))
+
+    def groups(
+        self, period: int | str | Period, days: int, *, at_least: bool = False
+    ) -> ActiveGroups:
+        """Return the groups behind a number of the curve of a period, if groups are counted."""
+        return self._as_groups(self._behind(period, days, at_least))
+
+    def _behind(self, period: int | str | Period, days: int, at_least: bool) -> Active:
+        return self.curves[position_of(self.periods, period)]._behind(days, at_least)
 
 
 @overload
@@ -118,7 +137,7 @@ def power_curve(
     *,
     days: int = ...,
     by: None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[OptionsOf],
 ) -> PowerCurve: ...
 
 
@@ -128,7 +147,7 @@ def power_curve(
     *,
     days: int = ...,
     by: By,
-    **options: Unpack[Options],
+    **options: Unpack[OptionsOf],
 ) -> Segmented[PowerCurve]: ...
 
 
@@ -139,6 +158,7 @@ def power_curve(
     tz: str | tzinfo | None = None,
     users: Any = None,
     by: By | None = None,
+    of: str | None = None,
     exclusive: bool = False,
 ) -> PowerCurve | Segmented[PowerCurve]:
     """Return the number of users active on n of the last ``days`` local days: L28 or any length.
@@ -152,10 +172,10 @@ def power_curve(
     timeline = timeline_of(local(instant_before(until), until.tzinfo or UTC), until, "day", tz)
     spans = timeline.days(before=days - 1)
 
-    def make(sets: Sequence[ActiveUsers]) -> PowerCurve:
-        return _curve(timeline, days, timeline.periods[0], spans.ranges[0][0], sets)
+    def make(sets: Sequence[Active]) -> PowerCurve:
+        return _curve(timeline, days, timeline.periods[0], spans.ranges[0][0], sets, of)
 
-    return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
+    return counted(make, active_users_each(spans.ranges, users), by, exclusive, of)
 
 
 @overload
@@ -165,7 +185,7 @@ def power_curves(
     *,
     days: int = ...,
     by: None = ...,
-    **options: Unpack[PeriodOptions],
+    **options: Unpack[PeriodOptionsOf],
 ) -> PowerCurves: ...
 
 
@@ -176,7 +196,7 @@ def power_curves(
     *,
     days: int = ...,
     by: By,
-    **options: Unpack[PeriodOptions],
+    **options: Unpack[PeriodOptionsOf],
 ) -> Segmented[PowerCurves]: ...
 
 
@@ -189,6 +209,7 @@ def power_curves(
     tz: str | tzinfo | None = None,
     users: Any = None,
     by: By | None = None,
+    of: str | None = None,
     exclusive: bool = False,
 ) -> PowerCurves | Segmented[PowerCurves]:
     """Return the power curve of the ``days`` local days up to the end of each period.
@@ -199,15 +220,17 @@ def power_curves(
     timeline = timeline_of(start, end, interval, tz)
     spans = timeline.days(before=days - 1)
 
-    def make(sets: Sequence[ActiveUsers]) -> PowerCurves:
+    def make(sets: Sequence[Active]) -> PowerCurves:
         curves = [
-            _curve(timeline, days, period, spans.ranges[last - days][0], sets[last - days : last])
+            _curve(
+                timeline, days, period, spans.ranges[last - days][0], sets[last - days : last], of
+            )
             for period, (_, last) in zip(timeline.periods, spans.positions, strict=True)
         ]
         zone = str(timeline.zone)
         return PowerCurves(interval, days, zone, timeline.periods, tuple(curves))
 
-    return segmented(make, active_users_each(spans.ranges, users), by, exclusive)
+    return counted(make, active_users_each(spans.ranges, users), by, exclusive, of)
 
 
 def checked_days(days: object, most: int = MAX_DAYS) -> None:
@@ -217,7 +240,12 @@ def checked_days(days: object, most: int = MAX_DAYS) -> None:
 
 
 def _curve(
-    timeline: Timeline, days: int, period: Period, start: datetime, sets: Iterable[ActiveUsers]
+    timeline: Timeline,
+    days: int,
+    period: Period,
+    start: datetime,
+    sets: Sequence[Active],
+    of: str | None,
 ) -> PowerCurve:
     slices = tuple(bit_slices(sets))
     exactly = tuple(len(_on_exactly(slices, n)) for n in range(1, days + 1))
@@ -229,30 +257,37 @@ def _curve(
         incomplete=period.incomplete,
         exactly=exactly if period.known else None,
         _slices=slices,
+        of=of,
     )
 
 
-def bit_slices(days: Iterable[ActiveUsers]) -> list[ActiveUsers]:
-    """Return the number of days on which each user was active, bit-sliced.
+def bit_slices(days: Sequence[A], among: A | None = None) -> list[A]:
+    """Return the number of days on which each member, or each of some, was active, bit-sliced.
 
-    The users in slice n are those whose number has bit n set. Adding a day adds 1 to the numbers of
-    all its users at once.
+    The members in slice n are those whose number has bit n set. Adding a day adds 1 to the numbers
+    of all its members at once.
     """
-    slices: list[ActiveUsers] = []
-    for carry in days:
+    given = [*days] if among is None else [*days, among]
+    kind = kind_of(given)
+    sets, context = kind.comparable(given)
+    if among is not None:
+        members = sets.pop()
+        sets = [users & members for users in sets]
+    slices: list[UserSet] = []
+    for carry in sets:
         for n, digit in enumerate(slices):
             slices[n], carry = digit ^ carry, digit & carry
             if not carry:
                 break
         if carry:
             slices.append(carry)
-    return slices
+    return [cast(A, kind.of(digit, context)) for digit in slices]
 
 
-def _on_exactly(slices: Sequence[ActiveUsers], days: int) -> ActiveUsers:
-    """Return the users whose number in the slices is ``days``, at least 1."""
+def _on_exactly(slices: Sequence[Active], days: int) -> Active:
+    """Return the members whose number in the slices is ``days``, at least 1."""
     if days.bit_length() > len(slices):
-        return ActiveUsers()
+        return kind_of(slices)()
     ones = [digit for n, digit in enumerate(slices) if days >> n & 1]
     found = ones[0]
     for digit in ones[1:]:

@@ -7,12 +7,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import accumulate
+from operator import or_
 from typing import Any, Literal, Unpack, get_args, overload
 
-from ..calendar import Period, Timeline, checked, utc
+from ..calendar import Incomplete, Period, Timeline, checked, utc
 from ..counting import ActiveUsers, By, Group, active_users_each, group_of, joined_each
-from ..stores import members_among
-from .results import Insight, Options, PeriodOptions, Plan, Segmented, ratio, segmented
+from ..stores import ActiveGroups, members_among, union
+from .results import (
+    Active,
+    Counted,
+    OptionsOf,
+    PeriodOptionsOf,
+    Plan,
+    Segmented,
+    counted,
+    ratio,
+    segmented,
+)
 from .timeline import position_of, timeline_of
 
 CohortBy = Literal["first_seen", "joined"]
@@ -37,7 +48,7 @@ class Cohort:
 
 
 @dataclass(frozen=True)
-class Retention(Insight):
+class Retention(Counted):
     """A retention matrix: the cohorts, from the first period to the last, and their cells."""
 
     interval: str
@@ -46,10 +57,10 @@ class Retention(Insight):
     mode: Mode
     reference: Reference
     cohorts: tuple[Cohort, ...]
-    _members: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+    _members: tuple[Active, ...] = field(repr=False, compare=False)
     _offsets: Sequence[int] = field(repr=False, compare=False)
     #: By offset.
-    _active: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+    _active: tuple[Active, ...] = field(repr=False, compare=False)
 
     def period(self, cohort: int | str | Period, offset: int) -> Period:
         """Return the period of a cell; for a day that the time zone skipped, the one before it.
@@ -106,7 +117,11 @@ class Retention(Insight):
         return max((len(cohort.cells) for cohort in self.cohorts), default=0)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row for each cell, with its ``offset``, ``users`` and ``share``."""
+        """Return a row for each cell, with its ``offset``, ``users`` and ``share``.
+
+        ``complete`` and ``incomplete`` are about the period of the cohort, ``cell_incomplete`` is
+        about that of the cell.
+        """
         return [
             {
                 **cohort.period.row(),
@@ -114,8 +129,9 @@ class Retention(Insight):
                 "offset": offset,
                 "users": users,
                 "share": self._share(cohort, offset),
+                "cell_incomplete": self._period(position, offset).incomplete,
             }
-            for cohort in self.cohorts
+            for position, cohort in enumerate(self.cohorts)
             for offset, users in enumerate(cohort.cells)
         ]
 
@@ -137,6 +153,16 @@ class Retention(Insight):
 
         Raises LookupError if there is no such cohort or cell, or if the cell is None.
         """
+        return self._as_users(self._behind(cohort, offset))
+
+    def groups(self, cohort: int | str | Period, offset: int | None = None) -> ActiveGroups:
+        """Return the groups of a cohort, or of one of its cells, if groups are counted.
+
+        Raises what :meth:`users` raises.
+        """
+        return self._as_groups(self._behind(cohort, offset))
+
+    def _behind(self, cohort: int | str | Period, offset: int | None) -> Active:
         position = self._position(cohort)
         members = self._members[position]
         if offset is None:
@@ -145,7 +171,7 @@ class Retention(Insight):
         if not 0 <= offset < len(cells) or cells[offset] is None:
             raise IndexError(f"There is no number at offset {offset!r} of that cohort.")
         later = self._active[self._offsets[position] + offset :]
-        return members & (later[0] if self.mode == "in" else ActiveUsers.union(later))
+        return members & (later[0] if self.mode == "in" else union(later))
 
     def _position(self, cohort: int | str | Period) -> int:
         return position_of([each.period for each in self.cohorts], cohort)
@@ -162,6 +188,14 @@ class DayN:
     returned: int
     #: Eligible users active ``days`` days after their first day, or later.
     returned_or_later: int
+    #: ``"cut"`` if the end of the range cuts off the last of these days, so that more users may
+    #: have returned on it, else None. A day that is not over is not one of them.
+    incomplete: Incomplete | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of these days are in the range."""
+        return self.incomplete is None
 
     @property
     def share(self) -> float | None:
@@ -174,19 +208,30 @@ class DayN:
         return ratio(self.returned_or_later, self.eligible)
 
 
+DAY_N_COLUMNS = (
+    "days",
+    "complete",
+    "incomplete",
+    "eligible",
+    "returned",
+    "share",
+    "returned_or_later",
+    "share_or_later",
+)
+
+
 @dataclass(frozen=True)
-class DayNRetention(Insight):
+class DayNRetention(Counted):
     """Day-n retention for each n."""
 
     tz: str
     days: tuple[DayN, ...]
-    _members: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
-    _active: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+    _members: tuple[Active, ...] = field(repr=False, compare=False)
+    _active: tuple[Active, ...] = field(repr=False, compare=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each n."""
-        names = ("days", "eligible", "returned", "share", "returned_or_later", "share_or_later")
-        return [{name: getattr(each, name) for name in names} for each in self.days]
+        return [{name: getattr(each, name) for name in DAY_N_COLUMNS} for each in self.days]
 
     def _common(self) -> dict[str, Any]:
         return {"tz": self.tz}
@@ -195,16 +240,25 @@ class DayNRetention(Insight):
         self, days: int, part: Literal["eligible", "returned", "returned_or_later"] = "returned"
     ) -> ActiveUsers:
         """Return the users behind a number of the insight, ``days`` days after their first day."""
+        return self._as_users(self._behind(days, part))
+
+    def groups(
+        self, days: int, part: Literal["eligible", "returned", "returned_or_later"] = "returned"
+    ) -> ActiveGroups:
+        """Return the groups behind a number of the insight, if groups are counted."""
+        return self._as_groups(self._behind(days, part))
+
+    def _behind(self, days: int, part: str) -> Active:
         if days not in {each.days for each in self.days}:
             raise LookupError(f"There is no day {days!r} in this insight.")
         cohorts = zip(self._members, range(days, len(self._active)), strict=False)
         if part == "eligible":
-            return ActiveUsers.union(members for members, _ in cohorts)
+            return union([members for members, _ in cohorts])
         if part == "returned":
-            return ActiveUsers.union(members & self._active[later] for members, later in cohorts)
+            return union([members & self._active[later] for members, later in cohorts])
         if part == "returned_or_later":
             later = _from_each_on(self._active)
-            return ActiveUsers.union(members & later[day] for members, day in cohorts)
+            return union([members & later[day] for members, day in cohorts])
         raise ValueError(f"part must be eligible, returned or returned_or_later, not {part!r}.")
 
 
@@ -217,7 +271,7 @@ def retention(
     mode: Mode = ...,
     reference: Reference = ...,
     by: None = ...,
-    **options: Unpack[PeriodOptions],
+    **options: Unpack[PeriodOptionsOf],
 ) -> Retention: ...
 
 
@@ -230,7 +284,7 @@ def retention(
     mode: Mode = ...,
     reference: Reference = ...,
     by: By,
-    **options: Unpack[PeriodOptions],
+    **options: Unpack[PeriodOptionsOf],
 ) -> Segmented[Retention]: ...
 
 
@@ -245,6 +299,7 @@ def retention(
     tz: str | tzinfo | None = None,
     users: Any = None,
     by: By | None = None,
+    of: str | None = None,
     exclusive: bool = False,
 ) -> Retention | Segmented[Retention]:
     """Return how many users of each cohort were active in their period and in each later one.
@@ -270,7 +325,12 @@ def retention(
         )
     if cohort == "first_seen":
         plan = plan_retention(timeline, mode, reference)
-        return segmented(plan.make, active_users_each(plan.ranges, users), by, exclusive)
+        return counted(plan.make, active_users_each(plan.ranges, users), by, exclusive, of)
+    if of is not None:
+        raise ValueError(
+            f"cohort='joined' is about users, and groups by {of!r} do not register: "
+            "choose cohort='first_seen'."
+        )
     group = group_of(users)  # an iterator can be read only once
     active = active_users_each(timeline.ranges, group)
 
@@ -285,7 +345,7 @@ def plan_retention(
 ) -> Plan[Retention]:
     """Plan :func:`retention` of the users first seen in the periods of a timeline."""
 
-    def make(sets: Sequence[ActiveUsers]) -> Retention:
+    def make(sets: Sequence[Active]) -> Retention:
         seen, *active = sets
         own = _first_seen(seen, active)
         return _retention(timeline, own, active, "first_seen", mode, reference)
@@ -295,8 +355,8 @@ def plan_retention(
 
 def _retention(
     timeline: Timeline,
-    own: Sequence[ActiveUsers],
-    active: Sequence[ActiveUsers],
+    own: Sequence[Active],
+    active: Sequence[Active],
     cohort: CohortBy,
     mode: Mode,
     reference: Reference,
@@ -323,7 +383,7 @@ def day_n_retention(
     *,
     days: Sequence[int] = ...,
     by: None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[OptionsOf],
 ) -> DayNRetention: ...
 
 
@@ -334,7 +394,7 @@ def day_n_retention(
     *,
     days: Sequence[int] = ...,
     by: By,
-    **options: Unpack[Options],
+    **options: Unpack[OptionsOf],
 ) -> Segmented[DayNRetention]: ...
 
 
@@ -346,42 +406,44 @@ def day_n_retention(
     tz: str | tzinfo | None = None,
     users: Any = None,
     by: By | None = None,
+    of: str | None = None,
     exclusive: bool = False,
 ) -> DayNRetention | Segmented[DayNRetention]:
     """Return how many users came back n days, by date, after the day they were first seen on.
 
     *Bounded* retention counts users active on exactly that day, *unbounded* retention users active
-    on it or later, up to ``end``. Users whose day n is not over yet are left out; if ``end`` cuts
-    the last day off, it counts up to there. ``start`` and
+    on it or later, up to ``end``. Users whose day n is not over yet are left out. If ``end`` cuts
+    the last day off, it counts up to there, and the result is ``incomplete``. ``start`` and
     ``end`` select users by their first day, over all history.
 
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     lengths = _checked_days(days)
     timeline = timeline_of(start, end, "day", tz)
-    seen, *active = active_users_each([(None, timeline.start_of(0)), *timeline.ranges], users)
-    over = sum(map(_is_over, timeline.with_skipped(timeline.periods, _as_before)))
-    active = timeline.with_skipped(active, _nobody)
-    members = _first_seen(seen, active)[:over]
+    over = list(filter(_is_over, timeline.with_skipped(timeline.periods, _as_before)))
 
-    def make(sets: Sequence[ActiveUsers]) -> DayNRetention:
-        own, found = sets[:over], sets[over:]
+    def make(sets: Sequence[Active]) -> DayNRetention:
+        seen, *active = sets
+        found = timeline.with_skipped(active, _nobody)[: len(over)]
+        own = _first_seen(seen, found)
         later = _from_each_on(found)
         return DayNRetention(
             tz=str(timeline.zone),
-            days=tuple(_day_n(n, own, found, later) for n in lengths),
+            days=tuple(_day_n(n, over, own, found, later) for n in lengths),
             _members=tuple(own),
             _active=tuple(found),
         )
 
-    return segmented(make, [*members, *active[:over]], by, exclusive)
+    ranges = [(None, timeline.start_of(0)), *timeline.ranges]
+    return counted(make, active_users_each(ranges, users), by, exclusive, of)
 
 
 def _day_n(
     days: int,
-    members: Sequence[ActiveUsers],
-    active: Sequence[ActiveUsers],
-    later: Sequence[ActiveUsers],
+    periods: Sequence[Period],
+    members: Sequence[Active],
+    active: Sequence[Active],
+    later: Sequence[Active],
 ) -> DayN:
     cohorts = list(zip(members, active[days:], later[days:], strict=False))
     return DayN(
@@ -389,13 +451,14 @@ def _day_n(
         eligible=sum(len(own) for own, _, _ in cohorts),
         returned=sum(own.count_common(found) for own, found, _ in cohorts),
         returned_or_later=sum(own.count_common(found) for own, _, found in cohorts),
+        incomplete=periods[-1].incomplete if cohorts else None,
     )
 
 
 def _cohorts(
     timeline: Timeline,
-    members: Sequence[ActiveUsers],
-    active: Sequence[ActiveUsers],
+    members: Sequence[Active],
+    active: Sequence[Active],
     knows_size: bool,
 ) -> Iterator[Cohort]:
     periods = timeline.with_skipped(timeline.periods, _as_before)
@@ -414,9 +477,9 @@ def _is_over(period: Period) -> bool:
     return period.incomplete != "running"
 
 
-def _nobody(_: ActiveUsers) -> ActiveUsers:
+def _nobody(before: Active) -> Active:
     """Return the users of a day that the time zone skipped."""
-    return ActiveUsers()
+    return before - before
 
 
 def _as_before(period: Period) -> Period:
@@ -424,7 +487,7 @@ def _as_before(period: Period) -> Period:
     return period
 
 
-def _first_seen(seen: ActiveUsers, active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
+def _first_seen(seen: Active, active: Sequence[Active]) -> list[Active]:
     """Return the users of each period who are not in an earlier one."""
     first = []
     for users in active:
@@ -433,9 +496,9 @@ def _first_seen(seen: ActiveUsers, active: Sequence[ActiveUsers]) -> list[Active
     return first
 
 
-def _from_each_on(active: Sequence[ActiveUsers]) -> list[ActiveUsers]:
+def _from_each_on(active: Sequence[Active]) -> list[Active]:
     """Return the users active in each period or in a later one."""
-    return list(accumulate(reversed(active), ActiveUsers.__or__))[::-1]
+    return list(accumulate(reversed(active), or_))[::-1]
 
 
 def _joined(timeline: Timeline, active: Sequence[ActiveUsers], group: Group) -> list[ActiveUsers]:

@@ -34,6 +34,9 @@ FEW_USERS = 5_000
 #: A range up to this length is first divided into days, a longer one into months.
 SHORT_RANGE = timedelta(days=62)
 
+#: A range up to this length is divided even where it may begin before the first souvenir.
+LONG_RANGE = timedelta(days=1_100)
+
 #: The largest number of ranges in one reading.
 MAX_RANGES = 20_000
 
@@ -102,11 +105,14 @@ def _bands(
     since: datetime | None, before: datetime | None, among: ActiveUsers | None
 ) -> list[Band]:
     """Return all users by the cell in which they were last seen, the latest first."""
-    origin = get_store().first()
-    if origin is None:
-        return []
-    start = origin if since is None else max(origin, utc(since))
     end = utc(checked(timezone.now(), "now") if before is None else before)
+    if since is not None and end - utc(since) <= LONG_RANGE:
+        start = utc(since)
+    else:
+        origin = get_store().first()
+        if origin is None:
+            return []
+        start = origin if since is None else max(origin, utc(since))
     level = DAY_LEVEL if end - start <= SHORT_RANGE else MONTH_LEVEL
     ranges = [
         (max(start, first), last if before is None else min(end, last))

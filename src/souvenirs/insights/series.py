@@ -6,14 +6,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, Unpack, overload
 
 from ..calendar import Bounds, Days, Period, Timeline
 from ..counting import ActiveUsers, By, active_users_each
-from .results import Insight, PeriodOptions, Plan, Segmented, segmented
-from .timeline import position_of, timeline_of
+from ..stores import ActiveGroups, union
+from .results import Active, Counted, PeriodOptionsOf, Plan, Segmented, counted
+from .timeline import position_after, timeline_of
 from .trailing import trailing_counts
 
 #: Lengths in days of the named windows.
@@ -26,7 +26,7 @@ ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Series(Insight):
+class Series(Counted):
     """The number of active users of each period; None if it is unknown, see :class:`Period`."""
 
     interval: str
@@ -37,7 +37,8 @@ class Series(Insight):
     #: The start of the window of each value. The window ends with the period.
     starts: tuple[datetime, ...]
     values: tuple[int | None, ...]
-    _parts: tuple[tuple[ActiveUsers, ...], ...] = field(repr=False, compare=False)
+    #: Without those of the first values that were known before.
+    _parts: tuple[tuple[Active, ...], ...] = field(repr=False, compare=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return ``label``, ``start`` and ``end`` of the window, and ``value``."""
@@ -51,7 +52,15 @@ class Series(Insight):
 
     def users(self, period: int | str | Period) -> ActiveUsers:
         """Return the users behind the value of a period, given by position, label or as such."""
-        return ActiveUsers.union(self._parts[position_of(self.periods, period)])
+        return self._as_users(self._behind(period))
+
+    def groups(self, period: int | str | Period) -> ActiveGroups:
+        """Return the groups behind the value of a period, if groups are counted."""
+        return self._as_groups(self._behind(period))
+
+    def _behind(self, period: int | str | Period) -> Active:
+        known = len(self.periods) - len(self._parts)
+        return union(self._parts[position_after(known, self.periods, period)])
 
 
 @overload
@@ -61,7 +70,7 @@ def active_series(
     *,
     window: TrailingWindow = ...,
     by: None = ...,
-    **options: Unpack[PeriodOptions],
+    **options: Unpack[PeriodOptionsOf],
 ) -> Series: ...
 
 
@@ -72,7 +81,7 @@ def active_series(
     *,
     window: TrailingWindow = ...,
     by: By,
-    **options: Unpack[PeriodOptions],
+    **options: Unpack[PeriodOptionsOf],
 ) -> Segmented[Series]: ...
 
 
@@ -85,6 +94,7 @@ def active_series(
     tz: str | tzinfo | None = None,
     users: Any = None,
     by: By | None = None,
+    of: str | None = None,
     exclusive: bool = False,
 ) -> Series | Segmented[Series]:
     """Return the number of distinct users active in each period, or in a window up to its end.
@@ -97,17 +107,39 @@ def active_series(
     The other arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     plan = plan_series(timeline_of(start, end, interval, tz), window)
-    return segmented(plan.make, active_users_each(plan.ranges, users), by, exclusive)
+    return counted(plan.make, active_users_each(plan.ranges, users), by, exclusive, of)
 
 
-def plan_series(timeline: Timeline, window: TrailingWindow = None) -> Plan[Series]:
-    """Plan :func:`active_series` of the periods of a timeline."""
+def plan_series(
+    timeline: Timeline, window: TrailingWindow = None, known: Sequence[int | None] = ()
+) -> Plan[Series]:
+    """Plan :func:`active_series` of the periods of a timeline.
+
+    ``known`` has the values of the first periods, which are not read: :meth:`Series.users` does not
+    have their users.
+    """
     days = _days_in(window)
-    if days is None:
-        spans = Spans(timeline.ranges, [(n, n + 1) for n in range(len(timeline.periods))])
-    else:
-        spans = _windows(timeline.days(before=days - 1), days)
-    return Plan(spans.ranges, partial(_series, timeline, days, spans))
+    first, rest = timeline.split(len(known))
+    spans = _spans(rest, days)
+    starts = _spans(first, days).starts + spans.starts
+
+    def make(sets: Sequence[Active]) -> Series:
+        counts = trailing_counts(sets, spans.positions)
+        values = (
+            count if period.known else None
+            for period, count in zip(rest.periods, counts, strict=True)
+        )
+        return Series(
+            interval=timeline.interval.name,
+            window=days,
+            tz=str(timeline.zone),
+            periods=timeline.periods,
+            starts=tuple(starts),
+            values=(*known, *values),
+            _parts=tuple(tuple(sets[first:last]) for first, last in spans.positions),
+        )
+
+    return Plan(spans.ranges, make)
 
 
 class Spans(NamedTuple):
@@ -115,6 +147,17 @@ class Spans(NamedTuple):
 
     ranges: list[Bounds]
     positions: list[tuple[int, int]]
+
+    @property
+    def starts(self) -> list[datetime]:
+        return [self.ranges[first][0] for first, _ in self.positions]
+
+
+def _spans(timeline: Timeline, days: int | None) -> Spans:
+    """Return the periods, or the windows of this many days up to the end of each."""
+    if days is None:
+        return Spans(timeline.ranges, [(n, n + 1) for n in range(len(timeline.periods))])
+    return _windows(timeline.days(before=days - 1), days)
 
 
 def _windows(days: Days, length: int) -> Spans:
@@ -133,24 +176,6 @@ def _windows(days: Days, length: int) -> Spans:
             ranges.append((days.ranges[first][0], days.ranges[last - 1][1]))
         place[last] = len(ranges)
     return Spans(ranges, [(place[first], place[last]) for first, last in windows])
-
-
-def _series(
-    timeline: Timeline, days: int | None, spans: Spans, sets: Sequence[ActiveUsers]
-) -> Series:
-    counts = trailing_counts(sets, spans.positions)
-    return Series(
-        interval=timeline.interval.name,
-        window=days,
-        tz=str(timeline.zone),
-        periods=timeline.periods,
-        starts=tuple(spans.ranges[first][0] for first, _ in spans.positions),
-        values=tuple(
-            count if period.known else None
-            for period, count in zip(timeline.periods, counts, strict=True)
-        ),
-        _parts=tuple(tuple(sets[first:last]) for first, last in spans.positions),
-    )
 
 
 def _days_in(window: TrailingWindow) -> int | None:

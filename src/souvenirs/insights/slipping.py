@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.utils import timezone
 
@@ -19,7 +20,11 @@ from ..calendar import (
     utc,
     zone_for,
 )
-from ..counting import ActiveUsers, active_users_each
+from ..counting import ActiveUsers
+from ..stores import ActiveSet
+from .results import Plan, results_of
+
+A = TypeVar("A", bound=ActiveSet[Any])
 
 #: The weeks in each of which a regular was active, and the days in each.
 WEEKS, WEEK = 4, 7
@@ -44,6 +49,14 @@ def slipping_away(
     number from 1 to 366; PrunedSpan if a day starts inside a bucket whose souvenirs have been
     pruned.
     """
+    [found] = results_of([plan_slipping(end, days=days, tz=tz)], users)
+    return cast(ActiveUsers, found)
+
+
+def plan_slipping(
+    end: datetime | None = None, *, days: int = 14, tz: str | tzinfo | None = None
+) -> Plan[ActiveUsers]:
+    """Plan :func:`slipping_away`."""
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= 366:
         raise ValueError(f"days must be a whole number from 1 to 366, not {days!r}.")
     now = checked(timezone.now(), "now")
@@ -58,7 +71,12 @@ def slipping_away(
     since = 1 - days
     weeks = [bounds(since - WEEK * (n + 1), since - WEEK * n) for n in range(WEEKS)]
     recent = (outward(boundaries.boundary(since)), outward(moment))
-    seen, regulars, *others = active_users_each([recent, *weeks], users)
+    return Plan([recent, *weeks], staying_away)
+
+
+def staying_away(sets: Sequence[A]) -> A:
+    """Return the members of all sets but the first, who are not in that one."""
+    seen, regulars, *others = sets
     for each in others:
         regulars &= each
     return regulars - seen

@@ -11,7 +11,8 @@ from typing import Any, Literal, Unpack, overload
 
 from ..calendar import Days, Period, Timeline
 from ..counting import ActiveUsers, By, active_users_each
-from .results import Insight, PeriodOptions, Plan, Segmented, ratio, segmented
+from ..stores import ActiveGroups, union
+from .results import Active, Counted, PeriodOptionsOf, Plan, Segmented, counted, ratio
 from .series import TRAILING_WINDOWS
 from .timeline import position_of, timeline_of
 from .trailing import trailing_counts
@@ -29,15 +30,12 @@ class StickinessOfPeriod:
     #: Mean of the daily active users of its complete days, including days without any. None if no
     #: day is complete.
     mean_dau: float | None
+    #: The mean divided by the number of users active on these days.
+    mean_ratio: float | None
     #: Number of users active in the last 1, 7 and 30 local days up to the period's end.
     dau: int | None
     wau: int | None
     mau: int | None
-
-    @property
-    def mean_ratio(self) -> float | None:
-        """Mean daily active users of the period divided by its active users."""
-        return ratio(self.mean_dau, self.active)
 
     @property
     def dau_wau(self) -> float | None:
@@ -69,14 +67,14 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Stickiness(Insight):
+class Stickiness(Counted):
     """The stickiness of each period."""
 
     interval: str
     tz: str
     periods: tuple[StickinessOfPeriod, ...]
     #: Users active on each day; the positions ``[first, last)`` of each period among the days.
-    _days: tuple[ActiveUsers, ...] = field(repr=False, compare=False)
+    _days: tuple[Active, ...] = field(repr=False, compare=False)
     _positions: tuple[tuple[int, int], ...] = field(repr=False, compare=False)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -91,13 +89,20 @@ class Stickiness(Insight):
 
     def users(self, period: int | str | Period, part: StickinessPart = "active") -> ActiveUsers:
         """Return the users behind a number of a period, given by position, label or as such."""
+        return self._as_users(self._behind(period, part))
+
+    def groups(self, period: int | str | Period, part: StickinessPart = "active") -> ActiveGroups:
+        """Return the groups behind a number of a period, if groups are counted."""
+        return self._as_groups(self._behind(period, part))
+
+    def _behind(self, period: int | str | Period, part: StickinessPart) -> Active:
         position = position_of([each.period for each in self.periods], period)
         first, last = self._positions[position]
         if part in TRAILING_WINDOWS:
             first = last - TRAILING_WINDOWS[part]
         elif part != "active":
             raise ValueError(f"part must be active, dau, wau or mau, not {part!r}.")
-        return ActiveUsers.union(self._days[first:last])
+        return union(self._days[first:last])
 
 
 @overload
@@ -106,7 +111,7 @@ def stickiness(
     end: datetime | None = ...,
     *,
     by: None = ...,
-    **options: Unpack[PeriodOptions],
+    **options: Unpack[PeriodOptionsOf],
 ) -> Stickiness: ...
 
 
@@ -116,7 +121,7 @@ def stickiness(
     end: datetime | None = ...,
     *,
     by: By,
-    **options: Unpack[PeriodOptions],
+    **options: Unpack[PeriodOptionsOf],
 ) -> Segmented[Stickiness]: ...
 
 
@@ -128,19 +133,21 @@ def stickiness(
     tz: str | tzinfo | None = None,
     users: Any = None,
     by: By | None = None,
+    of: str | None = None,
     exclusive: bool = False,
 ) -> Stickiness | Segmented[Stickiness]:
     """Return the stickiness of each period, by both common definitions.
 
     The *mean ratio* is the mean number of daily active users in the period, divided by the number
-    of users active in the period: 1 if every user was active every day. The *point ratios* DAU/WAU,
-    DAU/MAU and WAU/MAU compare the last 1, 7 and 30 local days up to the period's end, as in
-    :func:`~souvenirs.insights.active_series`. Only complete days are in the mean.
+    of users active in the period: 1 if every user was active every day. Of an incomplete period,
+    both are about its complete days only: a user first seen on another day is in neither. The
+    *point ratios* DAU/WAU, DAU/MAU and WAU/MAU compare the last 1, 7 and 30 local days up to the
+    period's end, as in :func:`~souvenirs.insights.active_series`.
 
     The arguments are those of every insight, see :mod:`souvenirs.insights`.
     """
     plan = plan_stickiness(timeline_of(start, end, interval, tz))
-    return segmented(plan.make, active_users_each(plan.ranges, users), by, exclusive)
+    return counted(plan.make, active_users_each(plan.ranges, users), by, exclusive, of)
 
 
 def plan_stickiness(timeline: Timeline) -> Plan[Stickiness]:
@@ -150,7 +157,7 @@ def plan_stickiness(timeline: Timeline) -> Plan[Stickiness]:
     return Plan(days.ranges, partial(_stickiness, timeline, days))
 
 
-def _stickiness(timeline: Timeline, days: Days, sets: Sequence[ActiveUsers]) -> Stickiness:
+def _stickiness(timeline: Timeline, days: Days, sets: Sequence[Active]) -> Stickiness:
     active = trailing_counts(sets, days.positions)
     ends = [last for _, last in days.positions]
     named = [
@@ -159,15 +166,14 @@ def _stickiness(timeline: Timeline, days: Days, sets: Sequence[ActiveUsers]) -> 
     ]
     unknown = len(timeline.periods) - len(days.positions)
     counted = zip(timeline.periods[unknown:], days.positions, active, *named, strict=True)
-    periods = [
-        *(StickinessOfPeriod(each, *[None] * 5) for each in timeline.periods[:unknown]),
-        *(
-            StickinessOfPeriod(
-                period, active, _mean(sets[first:last], days.complete[first:last]), *trailing
-            )
-            for period, (first, last), active, *trailing in counted
-        ),
-    ]
+    periods = [StickinessOfPeriod(each, *[None] * 6) for each in timeline.periods[:unknown]]
+    for period, (first, last), users, *trailing in counted:
+        whole = list(compress(sets[first:last], days.complete[first:last]))
+        mean_dau = ratio(sum(map(len, whole)), len(whole))
+        on_whole = users if period.complete else len(union(whole))
+        periods.append(
+            StickinessOfPeriod(period, users, mean_dau, ratio(mean_dau, on_whole), *trailing)
+        )
     return Stickiness(
         timeline.interval.name,
         str(timeline.zone),
@@ -175,8 +181,3 @@ def _stickiness(timeline: Timeline, days: Days, sets: Sequence[ActiveUsers]) -> 
         _days=tuple(sets),
         _positions=(*[(0, 0)] * unknown, *days.positions),
     )
-
-
-def _mean(days: Sequence[ActiveUsers], complete: Sequence[bool]) -> float | None:
-    """Return the mean number of users of the complete days."""
-    return ratio(sum(map(len, compress(days, complete))), sum(complete))

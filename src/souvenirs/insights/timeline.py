@@ -44,3 +44,14 @@ def position_of(periods: Sequence[Period], which: int | str | Period) -> int:
         if which in (period, period.label):
             return position
     raise KeyError(f"There is no period {which!r}.")
+
+
+def position_after(known: int, periods: Sequence[Period], which: int | str | Period) -> int:
+    """Return the position of a period among those whose users have been read, see position_of().
+
+    The numbers of the first ``known`` ones were known before. Raises LookupError for these, too.
+    """
+    position = position_of(periods, which)
+    if position < known:
+        raise LookupError(f"The users of the period {which!r} have not been read.")
+    return position - known

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from ..counting import ActiveUsers
 from ..sets import UserSet
-from ..stores import comparable
+from ..stores import ActiveSet, kind_of
 
 
 def trailing_counts(
-    days: Sequence[ActiveUsers], windows: Iterable[tuple[int, int]]
+    days: Sequence[ActiveSet[Any]], windows: Iterable[tuple[int, int]]
 ) -> Iterator[int]:
     """Generate the number of users active in each window ``[first, last)`` of the days.
 
@@ -19,7 +19,7 @@ def trailing_counts(
     backwards from it, and the tail grows as windows advance. So a window of thirty days takes about
     two unions per day instead of thirty, and a window of one day takes none.
     """
-    sets, _ = comparable(days)
+    sets, _ = kind_of(days).comparable(days)
     pivot = 0
     heads: dict[int, UserSet] = {}
     tail, reached = UserSet(), 0

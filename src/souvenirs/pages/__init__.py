@@ -3,7 +3,8 @@
 from .card import usage_card
 from .charts import weeks
 from .errors import error_context, error_message
-from .formats import DASH, minute, number
+from .formats import DASH, day, minute, number, percent, signed
+from .language import in_page_language, page_language
 from .links import Mount
 from .views import ROUTES
 
@@ -11,10 +12,15 @@ __all__ = [
     "DASH",
     "ROUTES",
     "Mount",
+    "day",
     "error_context",
     "error_message",
+    "in_page_language",
     "minute",
     "number",
+    "page_language",
+    "percent",
+    "signed",
     "usage_card",
     "weeks",
 ]

@@ -60,13 +60,18 @@ def denied(request: HttpRequest, permission: str, mount: Mount = OUTSIDE) -> Htt
         "To see this page, you need the permission %(permission)s: ask an administrator of this "
         "site to grant it to you."
     )
+    return refusal(request, sentence % {"permission": permission}, mount)
+
+
+def refusal(request: HttpRequest, sentence: str, mount: Mount, status: int = 403) -> HttpResponse:
+    """Return a page that says why another one cannot be shown."""
     context = {
         **mount.context(request),
         "title": _("Permission denied"),
-        "sentence": sentence % {"permission": permission},
+        "sentence": sentence,
         "overview_url": mount.url("overview") if may(request.user, VIEW_USAGE) else "",
     }
-    return render(request, "souvenirs/dashboard/denied.html", context, status=403)
+    return render(request, "souvenirs/dashboard/denied.html", context, status=status)
 
 
 def login_url() -> str:

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 
 from ..calendar import DAY, calendar_boundaries, checked, zone_for
 from ..resilience import ThrottledLogger
-from ..stores import get_store
-from ..web import VIEW_PEOPLE, VIEW_USAGE, may
+from ..stores import Group, get_store
+from ..web import VIEW_PEOPLE, VIEW_USAGE, Reader, may
 from .formats import DASH, number
 from .language import in_page_language
 
@@ -34,6 +34,8 @@ class Figure(NamedTuple):
 def usage_card(request: HttpRequest | None) -> str:
     """Return the card as HTML, in at most three queries; empty without ``view_usage``.
 
+    A limited reader gets the numbers of the users whom they may see.
+
     Whatever fails is logged, and the card says so in one line: the index shows the rest.
     """
     user = getattr(request, "user", None)
@@ -46,7 +48,7 @@ def usage_card(request: HttpRequest | None) -> str:
             if may(user, VIEW_PEOPLE):
                 context["recent_url"] = f"{_url(request, 'people')}?list=recent&days=7"
             with _savepoint():
-                context["figures"] = _figures()
+                context["figures"] = _figures(Reader(user).visible)
         except Exception:
             logger.exception("Could not count active users for the index of the admin.")
             context["problem"] = _("Active users could not be counted.")
@@ -65,10 +67,10 @@ def _savepoint() -> AbstractContextManager[Any]:
     return transaction.atomic(using=alias) if is_inside else nullcontext()
 
 
-def _figures() -> list[Figure]:
+def _figures(users: Group) -> list[Figure]:
     now = checked(timezone.now(), "now")
     days = calendar_boundaries(now, DAY, zone_for(now, None))
-    counted = get_store().count_each([(days.boundary(1 - length), now) for length in DAYS])
+    counted = get_store().count_each([(days.boundary(1 - length), now) for length in DAYS], users)
     names = [
         _("Today"),
         *(ngettext("%(days)s day", "%(days)s days", n) % {"days": n} for n in DAYS[1:]),

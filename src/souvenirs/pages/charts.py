@@ -50,6 +50,17 @@ class Mark(NamedTuple):
     title: str
 
 
+class Expected(NamedTuple):
+    """The value that the last, incomplete, period is expected to have, and its limits."""
+
+    value: float
+    low: float
+    high: float
+    #: What the legend calls it, and how the three are written.
+    name: str
+    text: str
+
+
 @dataclass(frozen=True)
 class Chart:
     """Lines over the same labels; of shares, values are from 0 to 1."""
@@ -65,6 +76,7 @@ class Chart:
     before: Line | None = None
     labels_before: Sequence[str] = ()
     marks: Sequence[Mark] = ()
+    expected: Expected | None = None
     #: More data for the script, see :attr:`data`.
     more: Mapping[str, Any] = field(default_factory=dict)
 
@@ -82,6 +94,8 @@ class Chart:
         """The numbers on the vertical axis, from 0; of shares, percentages."""
         lines = [*self.lines, *([self.before] if self.before else [])]
         most = max((value or 0 for line in lines for value in line.values), default=0)
+        if self.expected:
+            most = max(most, self.expected.high)
         return ticks(most * 100 if self.is_share else most)
 
     @property
@@ -104,24 +118,39 @@ class Chart:
     @property
     def paths(self) -> list[Paths]:
         """The paths of each line."""
-        unfinished = sum(map(bool, self.incomplete))
-        return [paths(line.values, self.top, unfinished) for line in self.lines]
+        return [paths(line.values, self.top, self._unfinished) for line in self.lines]
+
+    @property
+    def _unfinished(self) -> int:
+        return sum(map(bool, self.incomplete))
 
     @property
     def area(self) -> str:
-        """The ``d`` of the area below the line, if there is only one."""
-        return area(self.lines[0].values, self.top) if len(self.lines) == 1 else ""
+        """The ``d`` of the area below an only line, up to the last complete period."""
+        complete = self.incomplete.count(None)
+        return area(self.lines[0].values[:complete], self.top) if len(self.lines) == 1 else ""
 
     @property
-    def path_before(self) -> str:
-        """The ``d`` of the line of the earlier time."""
-        found = paths(self.before.values if self.before else [], self.top, 0)
-        return found.whole + found.dot
+    def paths_before(self) -> Paths:
+        """The paths of the earlier time, whose last period is as old as that of the lines."""
+        values = self.before.values if self.before else []
+        return paths(values, self.top, self._unfinished)
+
+    @property
+    def paths_expected(self) -> tuple[str, str]:
+        """The ``d`` of SVG paths: from the lower to the upper limit, and the expected value."""
+        if not self.expected:
+            return "", ""
+        x = (len(self.labels) - 1) * STEP
+        value, low, high = (
+            f"{HEIGHT - _scaled(each, self.top, HEIGHT):g}" for each in self.expected[:3]
+        )
+        return f"M{x} {low}V{high}", f"M{x} {value}h0.01"
 
     @property
     def notes(self) -> str:
         """The ``d`` of an SVG path with a line at each mark."""
-        return "".join(f"M{mark.place * STEP} 0V{HEIGHT}" for mark in self.marks)
+        return _notes(self.marks, 0)
 
     @property
     def legend(self) -> list[tuple[str, str]]:
@@ -158,11 +187,13 @@ class Chart:
             values = self._rounded(self.before)
             lines.append({"name": self.before.name, "values": values, "labels": labels})
         marks = [[mark.place, mark.title] for mark in self.marks]
+        expected = [self.expected.name, self.expected.text] if self.expected else None
         return {
             "labels": self.marked,
             "lines": lines,
             "share": self.is_share,
             "marks": marks,
+            "expected": expected,
             **self.more,
         }
 
@@ -200,6 +231,7 @@ class Stack(NamedTuple):
 class Bars:
     """Stacks on one scale; the zero line is as high as the stacks below it need."""
 
+    id: str
     title: str
     labels: Sequence[str]
     #: The class and the name of each part.
@@ -208,7 +240,11 @@ class Bars:
     #: The largest number above zero, and below it.
     top: int
     bottom: int
+    #: The height of each stack above zero, then each part.
+    lines: Sequence[Line]
     marks: Sequence[Mark] = ()
+    #: More data for the script, see :attr:`data`.
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def width(self) -> str:
@@ -222,11 +258,33 @@ class Bars:
     @property
     def notes(self) -> str:
         """The ``d`` of an SVG path with a line at each mark."""
-        return "".join(f"M{mark.place * STEP + STEP // 2} 0V{HEIGHT}" for mark in self.marks)
+        return _notes(self.marks, STEP // 2)
 
     @property
     def axis(self) -> list[str]:
         return axis(self.labels)
+
+    @property
+    def data_id(self) -> str:
+        return f"{self.id}-data"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script shows of the period under the pointer, and where its links lead."""
+        return {
+            "labels": self.labels,
+            "lines": [{"name": line.name, "values": line.values} for line in self.lines],
+            "bars": True,
+            "pending": [not stack.complete for stack in self.stacks],
+            "marks": [[mark.place, mark.title] for mark in self.marks],
+            **self.more,
+        }
+
+
+def _notes(marks: Sequence[Mark], inset: int) -> str:
+    """Return the ``d`` of an SVG path with a line at each period that has a mark."""
+    places = dict.fromkeys(mark.place for mark in marks)
+    return "".join(f"M{place * STEP + inset} 0V{HEIGHT}" for place in places)
 
 
 def bars(
@@ -236,11 +294,15 @@ def bars(
     values: Sequence[Sequence[int | None]],
     incomplete: Sequence[Incomplete | None],
     marks: Sequence[Mark] = (),
+    *,
+    id: str = "souvenirs-bars",
+    total: str = "",
+    more: Mapping[str, Any] | None = None,
 ) -> Bars:
     """Return stacks of the values of each period; the last part is below zero.
 
-    ``incomplete`` is why each period is incomplete. What is None of such a period is not in its
-    title.
+    ``total`` is the name of the sum of the parts above zero. ``incomplete`` is why each period is
+    incomplete. What is None of such a period is not in its title.
     """
     top = max((sum(value or 0 for value in each[:-1]) for each in values), default=0)
     bottom = max((each[-1] or 0 for each in values), default=0)
@@ -256,7 +318,14 @@ def bars(
         )
         drawn = _stacked(place, parts, each, top, bottom)
         stacks.append(Stack(f"{label}: {said}", drawn, why is None))
-    return Bars(title, labels, parts, stacks, top, bottom, marks)
+    lines = [Line(total, [_sum(each[:-1]) for each in values])]
+    lines += [Line(name, [each[n] for each in values]) for n, (_, name) in enumerate(parts)]
+    return Bars(id, title, labels, parts, stacks, top, bottom, lines, marks, more or {})
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def _zero(top: int, bottom: int) -> float:

@@ -14,6 +14,7 @@ FAULTY = {
     "database": gettext_lazy("The database has not been migrated."),
     "digests": gettext_lazy("A digest is corrupt, and its souvenirs have been pruned."),
     "segment": gettext_lazy("A segment cannot be evaluated."),
+    "segments": gettext_lazy("The segments of this site cannot be read."),
 }
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..calendar import Timeline, checked, earlier, interval_named, outward, utc
 from ..counting import InvalidSegment
 from ..insights import Growth, Plan, Retention, plan_growth, plan_retention, results_of
+from ..publishing import GROWTH, Known, growth_counts, known_counts
 from ..sets import CorruptDigest
 from ..stores import PrunedSpan
 from ..web import busyhours
@@ -23,6 +25,8 @@ from .keyfigures import (
     plan_segment_figures,
 )
 from .trend import (
+    EARLIER,
+    METRICS,
     Earlier,
     Trends,
     earlier_timeline,
@@ -57,28 +61,36 @@ class Question(NamedTuple):
     zone: tzinfo
     first_souvenir: datetime | None
     users: Any = None
+    #: The users whom the reader may see; None for everyone.
+    visible: QuerySet[Any] | None = None
     figure: str = "active"
     #: ``previous``, ``year``, ``segment``, ``groups`` or None.
     compare: str | None = None
+    #: The only part that is wanted; None for the whole overview.
+    only: str | None = None
+
+
+#: What is read, besides the trend, for a part that is wanted alone.
+BESIDES = {"trend": (), "expected": (), "growth": ("growth",)}
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The numbers of the overview, each of its parts or the error of it."""
+    """The numbers of the overview, each of its parts or the error of it; None if not wanted."""
 
     #: The moment of the key figures: the end of the range, or now if that is earlier.
     moment: datetime
     is_now: bool
     #: The number of users active now, and the moment since when they were seen.
     active_since: datetime
-    active_now: int | Fault
-    figures: tuple[KeyFigure, ...] | Fault
-    new: KeyFigure | Fault
+    active_now: int | Fault | None
+    figures: tuple[KeyFigure, ...] | Fault | None
+    new: KeyFigure | Fault | None
     trend: Trends | Fault
     #: The trend of an earlier time; None without one.
     before: Earlier | Fault | None
-    growth: Growth | Fault
-    retention: Retention | Fault
+    growth: Growth | Fault | None
+    retention: Retention | Fault | None
 
 
 def overview(question: Question) -> Overview:
@@ -98,36 +110,42 @@ def overview(question: Question) -> Overview:
         )
 
     periods = timeline(question.interval)
-    trend = plan_trend(question.figure, periods, first_souvenir)
     by = question.compare if question.compare in ("segment", "groups") else ""
-    plans: list[Plan[Any]] = [
-        Plan([(outward(now - NOW), outward(now))], lambda sets: len(sets[0])),
-        plan_key_figures(days, moment, now, first_souvenir),
-        plan_new(days, moment, now, first_souvenir),
-        with_segments(trend, by) if by else Plan(trend.ranges, lambda s: Trends(trend.make(s), {})),
-        plan_growth(periods),
-        plan_retention(_cohorts(timeline, question.interval, start, moment)),
-    ]
+    metrics = () if by else METRICS.get(question.figure, ())
+    with_growth = not question.only or "growth" in BESIDES[question.only]
+    known = _known(question, periods, {*metrics, *(GROWTH if with_growth else ())})
+    trend = plan_trend(question.figure, periods, first_souvenir, {} if by else known)
+    plans: dict[str, Plan[Any]] = {
+        "active_now": Plan([(outward(now - NOW), outward(now))], lambda sets: len(sets[0])),
+        "figures": plan_key_figures(days, moment, now, first_souvenir),
+        "new": plan_new(days, moment, now, first_souvenir),
+        "trend": with_segments(trend, by, question.visible)
+        if by
+        else Plan(trend.ranges, lambda sets: Trends(trend.make(sets), {})),
+        "growth": plan_growth(periods, growth_counts(known)),
+        "retention": plan_retention(_cohorts(timeline, question.interval, start, moment)),
+    }
+    wanted = ("trend", *BESIDES[question.only]) if question.only else tuple(plans)
     before = None
-    if question.compare in ("previous", "year"):
+    if question.compare in EARLIER:
         before = earlier_timeline(periods, moment, question.compare, first_souvenir)
     if before is not None:
-        plans.append(plan_earlier(question.figure, periods, before, first_souvenir))
-    active_now, figures, new, trends, growth, retention, *earlier_trend = results_or_errors(
-        plans, question.users
-    )
+        known = _known(question, before, metrics)
+        plans["before"] = plan_earlier(question.figure, periods, before, first_souvenir, known)
+        wanted += ("before",)
+    results = results_or_errors([plans[name] for name in wanted], question.users)
+    found: dict[str, Any] = dict.fromkeys((*plans, "before"))
     return Overview(
         moment=moment,
         is_now=utc(moment) == utc(now),
         active_since=now - NOW,
-        active_now=active_now,
-        figures=figures,
-        new=new,
-        trend=trends,
-        before=earlier_trend[0] if earlier_trend else None,
-        growth=growth,
-        retention=retention,
+        **found | dict(zip(wanted, results, strict=True)),
     )
+
+
+def _known(question: Question, timeline: Timeline, metrics: Collection[str]) -> Known:
+    """Return what is published of these periods, unless the question is about some users only."""
+    return {} if question.users is not None else known_counts(timeline, metrics)
 
 
 def results_or_errors(plans: Sequence[Plan[Any]], users: Any = None) -> list[Any]:
@@ -149,9 +167,16 @@ def _result_or_error(plan: Plan[Any], users: Any) -> Any:
 
 
 def figures_of_segments(
-    end: datetime | None, zone: tzinfo, first_souvenir: datetime | None, by: str
+    end: datetime | None,
+    zone: tzinfo,
+    first_souvenir: datetime | None,
+    by: str,
+    visible: QuerySet[Any] | None,
 ) -> dict[str, SegmentFigures | InvalidSegment]:
-    """Return the users of each segment, or of each group, in the 28 days up to a moment."""
+    """Return the users of each segment, or of each group, in the 28 days up to a moment.
+
+    Only those whom the reader may see, if ``visible`` is not None.
+    """
     now = checked(timezone.now(), "now")
     moment, days = busyhours.last_day_of(end or now, now, zone)
     plan = plan_segment_figures(days, moment, now, first_souvenir)
@@ -159,11 +184,11 @@ def figures_of_segments(
     def make(sets: Any) -> dict[str, SegmentFigures | InvalidSegment]:
         return {
             name: members if isinstance(members, InvalidSegment) else plan.make(members)
-            for name, members in members_of_each(sets, by)
+            for name, members in members_of_each(sets, by, visible)
         }
 
     found: dict[str, SegmentFigures | InvalidSegment]
-    [found] = results_of([Plan(plan.ranges, make)])
+    [found] = results_of([Plan(plan.ranges, make)], visible)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cache, cached_property
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 from django import forms
 from django.forms.boundfield import BoundField
@@ -16,8 +16,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from ..calendar import utc
-from ..counting import GROUP, group_names, has_groups, segment_names
-from ..web import MAX_DAYS, InvalidParameter, Parameters, QueryForm, RangeForm, fields, shared
+from ..counting import GROUP, InvalidSegments, has_groups
+from ..web import (
+    MAX_DAYS,
+    InvalidParameter,
+    Parameters,
+    QueryForm,
+    RangeForm,
+    Reader,
+    fields,
+    shared,
+)
 from .figures import COHORTS, suggested_cohorts, suggested_interval
 from .formats import isolated, number
 from .links import Mount
@@ -31,7 +40,7 @@ MAX_COHORTS = 60
 MAX_GROUPS = 200
 
 #: The parts of the overview that are shown when they are asked for.
-PARTS = ("trend", "growth", "segments", "slipping", "busy", "accounts")
+PARTS = ("trend", "expected", "growth", "segments", "slipping", "busy", "accounts")
 
 #: The figures whose points count users of several days.
 WINDOWS = ("7d", "28d")
@@ -58,7 +67,7 @@ class PageForm(QueryForm):
     #: Parameters that may not fit another range.
     not_kept: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, query: QueryDict) -> None:
+    def __init__(self, query: QueryDict, reader: Reader) -> None:
         given = query.copy()
         if zone := fields.zone_named(query.get("tz", "")):
             given["tz"] = zone
@@ -67,7 +76,7 @@ class PageForm(QueryForm):
         for name, texts in query.lists():
             if texts == [""] or name in unused:
                 del given[name]
-        super().__init__(given)
+        super().__init__(given, reader)
         for field in self.fields.values():
             field.help_text = ""
         self.given = {name: str(given[name]) for name in given}
@@ -103,7 +112,12 @@ class PageForm(QueryForm):
         if parameters is None:
             return [_("Filters")]
         words = []
-        if parameters.preset:
+        if self.list_name in shared.OF_DAYS:
+            lists = cast(fields.ChoiceField, self.fields["list"])
+            words.append(str(lists.labels()[self.list_name]))
+            if "days" not in shared.UNUSED[self.list_name]:
+                words.append(_days(parameters.days))
+        elif parameters.preset:
             words.append(str(shared.PRESET.labels()[parameters.preset]))
         elif parameters.start and parameters.end:
             days = (parameters.start, parameters.end)
@@ -127,19 +141,22 @@ class PageForm(QueryForm):
 
     def _is_offered(self, name: str) -> bool:
         if name == "segment":
-            return bool(self.segments)
+            return bool(self.segments) or name in self.given
         return name not in self.hidden or name in self.given
 
     @cached_property
     def segments(self) -> list[tuple[str, str]]:
         """The segments and groups of this site to choose from, each with its label."""
         groups = [(f"{GROUP}{name}", name) for name in self.groups]
-        return [*((name, name) for name in segment_names()), *groups]
+        try:
+            return [*((name, name) for name in self.reader.segments), *groups]
+        except InvalidSegments:  # which concerns those only who ask for a segment
+            return groups
 
     @cached_property
     def groups(self) -> list[str]:
         """The first groups of users of this site, by name, if the page has segments."""
-        return group_names(MAX_GROUPS) if "segment" in self.fields else []
+        return self.reader.groups(MAX_GROUPS) if "segment" in self.fields else []
 
     def _control(self, name: str, bound: BoundField) -> Control:
         field, value = bound.field, bound.value()
@@ -157,14 +174,15 @@ class PageForm(QueryForm):
         return bound, message(self.error(bound.name), label) if bound.name in self.errors else ""
 
     def _offered(self, name: str, field: fields.ChoiceField, value: str) -> list[tuple[str, Any]]:
-        labels = field.labels()
+        # A segment is its own label. The field would ask the function of the site, which may fail.
+        known = {} if name == "segment" else field.labels()
+        labels = known
         if name == "segment":
-            named = {key: isolated(label) for key, label in self.segments}
-            labels = {"": _("Everyone"), **named}
+            labels = {"": _("Everyone")} | {key: isolated(label) for key, label in self.segments}
         elif name == "interval" and not field.initial:
             labels = {"": _("Automatic"), **labels}
         elif name == "compare":
-            refused = [] if segment_names() else ["segment"]
+            refused = [] if len(self.segments) > len(self.groups) else ["segment"]
             refused += [] if self.groups else ["groups"]
             labels = {"": _("Nothing"), **labels}
             labels = {key: label for key, label in labels.items() if key not in refused}
@@ -172,7 +190,7 @@ class PageForm(QueryForm):
             labels = {key: label for key, label in labels.items() if key in LISTS}
         choices = list(labels.items())
         if value not in labels:
-            choices.append((value, field.labels().get(value, value)))
+            choices.append((value, known.get(value, value)))
         return choices
 
     def presets(
@@ -189,10 +207,7 @@ class PageForm(QueryForm):
             if self.list_name in ("slipping", "never"):
                 return []
             name, current = "days", str(self["days"].value())
-            choices: dict[str, Any] = {
-                str(days): ngettext("%(days)s day", "%(days)s days", days) % {"days": days}
-                for days in (30, 90, 180, 365)
-            }
+            choices: dict[str, Any] = {str(days): _days(days) for days in (30, 90, 180, 365)}
         elif self.default_preset is None:
             return []
         else:
@@ -206,6 +221,10 @@ class PageForm(QueryForm):
             }
             for value, label in choices.items()
         ]
+
+
+def _days(days: int) -> str:
+    return ngettext("%(days)s day", "%(days)s days", days) % {"days": days}
 
 
 def _is_day(text: str) -> bool:
@@ -246,6 +265,7 @@ class OverviewForm(PageForm, RangeForm):
     figure = fields.ChoiceField(
         initial="active", choices=fields.plain("active", "7d", "28d", "new", "stickiness")
     )
+    format = fields.ChoiceField(initial="html", choices=fields.plain("html", "csv", "json"))
     #: A part whose table is open, or the only part that is wanted.
     open = fields.ChoiceField(choices=fields.plain(*PARTS))
     only = fields.ChoiceField(choices=fields.plain(*PARTS))
@@ -268,7 +288,7 @@ class OverviewForm(PageForm, RangeForm):
     def _check_users(self) -> None:
         super()._check_users()
         compare = self.cleaned_data.get("compare")
-        if compare == "segment" and not segment_names():
+        if compare == "segment" and not self.reader.segments:
             raise InvalidParameter("compare", gettext_noop("SOUVENIRS_SEGMENTS is empty."))
         if compare == "groups" and not has_groups():
             raise InvalidParameter(

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..api import Endpoint
 from ..calendar import checked, local, utc
-from ..web import VIEW_PEOPLE, Parameters, may
+from ..web import VIEW_PEOPLE, Parameters, Reader, may
 
 #: The titles of the pages, in the order of the navigation.
 PAGES = {
@@ -65,6 +65,11 @@ class PageRequest:
     #: The non-empty parameters in the URL.
     query: Mapping[str, str]
     user: Any
+
+    @property
+    def reader(self) -> Reader:
+        """Who reads the page."""
+        return self.parameters.reader
 
     @property
     def sees_people(self) -> bool:

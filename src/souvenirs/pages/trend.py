@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
+from django.db.models import QuerySet
 
 from ..calendar import (
     DAY,
@@ -21,16 +22,31 @@ from ..calendar import (
     is_known,
     utc,
 )
-from ..counting import ActiveUsers, InvalidSegment, segment_among, segment_names, users_by
+from ..counting import (
+    BY_SETTING,
+    ActiveUsers,
+    InvalidSegment,
+    groups_among,
+    segments_among,
+    users_by,
+)
 from ..insights import Plan, plan_growth, plan_series, ratio, trailing_counts
+from ..publishing import GROWTH, Known, growth_counts
 from ..web import FOUR_WEEKS, WEEK, busyhours, shared
 from .keyfigures import LENGTHS, end_of_hour
 
 #: Periods before those of the same period last year, by interval; a year of days has whole weeks.
 YEAR = {"day": 364, "week": 52, "month": 12, "quarter": 4, "year": 1}
 
-#: The most segments that have a line.
+#: The comparisons with an earlier time.
+EARLIER = ("previous", "year")
+
+#: The published metrics that a trend can be made of, by its figure.
+METRICS = {"active": ("active",), "7d": ("active_7d",), "28d": ("active_28d",), "new": GROWTH}
+
+#: The most segments that have a line, and a column in the table.
 MOST_LINES = 8
+MOST_COLUMNS = 20
 
 
 class Point(NamedTuple):
@@ -65,8 +81,14 @@ class Trends:
     segments: Mapping[str, Trend | InvalidSegment]
 
 
-def plan_trend(figure: str, timeline: Timeline, first_souvenir: datetime | None) -> Plan[Trend]:
-    """Plan the trend of a key figure: ``active``, ``7d``, ``28d``, ``new`` or ``stickiness``."""
+def plan_trend(
+    figure: str, timeline: Timeline, first_souvenir: datetime | None, known: Known
+) -> Plan[Trend]:
+    """Plan the trend of a key figure: ``active``, ``7d``, ``28d``, ``new`` or ``stickiness``.
+
+    ``known`` has published counts of the first periods, which need not be read. These are of
+    everyone, so there must be none for a plan that is made of a segment's users.
+    """
 
     def trend(points: Sequence[Point]) -> Trend:
         return Trend(figure, timeline.interval.name, timeline.periods, tuple(points))
@@ -74,13 +96,14 @@ def plan_trend(figure: str, timeline: Timeline, first_souvenir: datetime | None)
     if figure == "stickiness":
         return _plan_stickiness(timeline, first_souvenir, trend)
     if figure == "new":
-        growth = plan_growth(timeline)
+        growth = plan_growth(timeline, growth_counts(known))
 
         def new(sets: Sequence[ActiveUsers]) -> Trend:
             return trend([Point(e.period.start, e.new) for e in growth.make(sets).periods])
 
         return Plan(growth.ranges, new)
-    series = plan_series(timeline, None if figure == "active" else LENGTHS[figure])
+    window = None if figure == "active" else LENGTHS[figure]
+    series = plan_series(timeline, window, known.get(METRICS[figure][0], ()))
 
     def counted(sets: Sequence[ActiveUsers]) -> Trend:
         found = series.make(sets)
@@ -97,10 +120,17 @@ class Earlier(NamedTuple):
 
 
 def plan_earlier(
-    figure: str, timeline: Timeline, earlier: Timeline, first_souvenir: datetime | None
+    figure: str,
+    timeline: Timeline,
+    earlier: Timeline,
+    first_souvenir: datetime | None,
+    known: Known,
 ) -> Plan[Earlier]:
-    """Plan the trend of an earlier time, whose periods are as far from its start as the others."""
-    plan = plan_trend(figure, earlier, first_souvenir)
+    """Plan the trend of an earlier time, whose periods are as far from its start as the others.
+
+    ``known`` has published counts of that time.
+    """
+    plan = plan_trend(figure, earlier, first_souvenir, known)
 
     def make(sets: Sequence[ActiveUsers]) -> Earlier:
         values = plan.make(sets).values
@@ -136,12 +166,12 @@ def _plan_stickiness(
     return Plan(days.ranges, make)
 
 
-def with_segments(plan: Plan[Trend], by: str) -> Plan[Trends]:
+def with_segments(plan: Plan[Trend], by: str, visible: QuerySet[Any] | None) -> Plan[Trends]:
     """Plan the trend of everyone and of each segment, or of each group of users."""
 
     def make(sets: Sequence[ActiveUsers]) -> Trends:
         found: dict[str, Trend | InvalidSegment] = {}
-        for name, members in members_of_each(sets, by):
+        for name, members in members_of_each(sets, by, visible):
             if isinstance(members, InvalidSegment):
                 found[name] = members
             else:
@@ -152,18 +182,18 @@ def with_segments(plan: Plan[Trend], by: str) -> Plan[Trends]:
 
 
 def members_of_each(
-    sets: Sequence[ActiveUsers], by: str
+    sets: Sequence[ActiveUsers], by: str, visible: QuerySet[Any] | None
 ) -> list[tuple[str, list[ActiveUsers] | InvalidSegment]]:
-    """Return the users of each segment, or of each group, in each of these sets, by name."""
+    """Return the users of each segment, or of each group, in each of these sets, by name.
+
+    To a limited reader, who may see the users ``visible``, others have no segments.
+    """
+    if visible is not None:
+        own = groups_among(visible, shared.BY_GROUP if by == "groups" else BY_SETTING)
+        return list(users_by(sets, own).items()) if own else []
     if by == "groups":
         return list(users_by(sets, shared.BY_GROUP).items())
-    found: list[tuple[str, list[ActiveUsers] | InvalidSegment]] = []
-    for name in segment_names():
-        try:
-            found.append((name, segment_among(sets, name)))
-        except InvalidSegment as error:
-            found.append((name, error))
-    return found
+    return segments_among(sets)
 
 
 def earlier_timeline(

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from ..calendar import Incomplete, checked, outward, utc
+from ..calendar import Bounds, Incomplete, checked, outward, utc
 from ..counting import (
     ActiveUsers,
     Group,
@@ -25,13 +25,13 @@ from ..counting import (
     active_users_each,
     date_joined_field,
     queryset_of,
-    restricted,
 )
 from ..insights import (
     Cohort,
     GrowthOfPeriod,
     GrowthPart,
     count_active_days,
+    days_of,
     growth,
     last_seen_many,
     page_by_active_days,
@@ -77,6 +77,8 @@ class Members(NamedTuple):
     users: QuerySet[Any]
     known: ActiveUsers | None
     incomplete: Incomplete | None
+    #: The users active on each day of the range, if they have been read with the list.
+    days: Sequence[ActiveUsers] | None = None
 
     def all(self) -> ActiveUsers:
         return ActiveUsers(self.users) if self.known is None else self.known
@@ -93,13 +95,13 @@ def searches_everyone(parameters: Parameters) -> bool:
 
 def list_users(parameters: Parameters, first: int, last: int) -> UserPage:
     """Return the users ``[first, last)`` of a list. Raises InvalidParameter."""
-    listed = _listed(parameters, restricted(None, parameters.segment))
+    listed = _listed(parameters, parameters.users)
     order = parameters.order.removeprefix("-")
     active_days: Mapping[Hashable, int] | None = None
     last_seen: Mapping[Hashable, datetime | None] | None = None
     if order == DAYS:
         among = listed.all()
-        active_days = dict(_page_by_days(parameters, first, last + 1, among))
+        active_days = dict(_page_by_days(parameters, first, last + 1, listed))
         keys = list(active_days)
     elif order == SEEN and (parameters.list != "never" or searches_everyone(parameters)):
         among = listed.all()
@@ -112,7 +114,9 @@ def list_users(parameters: Parameters, first: int, last: int) -> UserPage:
     return UserPage(
         users=users,
         last_seen=last_seen_many(users) if last_seen is None else last_seen,
-        active_days=_active_days(parameters, users) if active_days is None else active_days,
+        active_days=(
+            _active_days(parameters, listed, users) if active_days is None else active_days
+        ),
         total=len(among),
         counts_deleted=listed.known is not None,
         has_next=len(keys) > len(shown),
@@ -122,34 +126,45 @@ def list_users(parameters: Parameters, first: int, last: int) -> UserPage:
 
 def _page_by_field(parameters: Parameters, first: int, last: int, listed: Members) -> UserPage:
     ordered = _ordered(listed.users, parameters.order)
-    if parameters.q:
-        # One scan of the table of users answers both.
-        keys = list(ordered.values_list("pk", flat=True)[: MAX_ROWS + 1])
-        count, users, has_next = len(keys), _named(keys[first:last]), len(keys) > last
+    keys = ordered.values_list("pk", flat=True)
+    total = None if listed.known is None else len(listed.known)
+    if total is None and (parameters.q or parameters.users is not None):
+        # If few are found, the table of users is read once for both.
+        every = list(keys[: MAX_ROWS + 1])
+        found, users = every[first : last + 1], _named(every[first:last])
+        if len(every) <= MAX_ROWS:
+            total = len(every)
+    elif parameters.order.endswith("joined"):
+        # Without an index, the engine sorts all users: only their keys.
+        found = list(keys[first : last + 1])
+        users = _named(found[: last - first])
     else:
-        rows = list(ordered[first : last + 1])
-        users, has_next = rows[: last - first], len(rows) > last - first
-        count = listed.users.count() if listed.known is None else len(listed.known)
-    total = None if parameters.q and count > MAX_ROWS else count
+        found = list(ordered[first : last + 1])
+        users = found[: last - first]
+    if total is None and not parameters.q:
+        total = listed.users.count()
+    has_never = parameters.list == "never" and not searches_everyone(parameters)
     return UserPage(
         users=users,
-        last_seen=last_seen_many(users),
-        active_days=_active_days(parameters, users),
+        last_seen=({user.pk: None for user in users} if has_never else last_seen_many(users)),
+        active_days=_active_days(parameters, listed, users),
         total=total,
         counts_deleted=listed.known is not None,
-        has_next=has_next,
+        has_next=len(found) > last - first,
         incomplete=listed.incomplete,
     )
 
 
 def _named(keys: Sequence[Hashable]) -> list[Any]:
     """Return the users with these keys, without those who have been deleted."""
+    if not keys:
+        return []
     named = {user.pk: user for user in ActiveUsers(keys).users()}
     return [named[key] for key in keys if key in named]
 
 
 def _page_by_days(
-    parameters: Parameters, first: int, last: int, among: ActiveUsers
+    parameters: Parameters, first: int, last: int, listed: Members
 ) -> Sequence[tuple[Hashable, int]]:
     if parameters.list in shared.OF_DAYS:
         raise InvalidParameter(
@@ -170,9 +185,8 @@ def _page_by_days(
     return page_by_active_days(
         first,
         last,
-        *_range(parameters),
-        tz=parameters.zone,
-        among=among,
+        active_users_each(_days(parameters)) if listed.days is None else listed.days,
+        among=listed.all(),
         is_descending=parameters.order.startswith("-"),
     )
 
@@ -198,13 +212,21 @@ def _page_by_last_seen(
     )
 
 
-def _active_days(parameters: Parameters, users: Sequence[Any]) -> Mapping[Hashable, int] | None:
+def _active_days(
+    parameters: Parameters, listed: Members, users: Sequence[Any]
+) -> Mapping[Hashable, int] | None:
     if not has_days(parameters):
         return None
+    if listed.days is not None:
+        return count_active_days(listed.days, ActiveUsers(users))
     try:
-        return count_active_days(users, *_range(parameters), tz=parameters.zone)
+        return count_active_days(active_users_each(_days(parameters), users))
     except PrunedSpan:
         return None
+
+
+def _days(parameters: Parameters) -> Sequence[Bounds]:
+    return days_of(*_range(parameters), tz=parameters.zone)
 
 
 def _length(parameters: Parameters) -> int:
@@ -226,17 +248,41 @@ def _listed(parameters: Parameters, members: Group) -> Members:
     if searches_everyone(parameters):
         return Members(_searched(queryset_of(members), parameters.q), None, None)
     if parameters.list == "never":
-        listed = Members(active_users().without(queryset_of(members)), None, None)
+        # The search first: fewer users are looked up in the set.
+        candidates = _searched(queryset_of(members), parameters.q)
+        return Members(active_users().without(candidates), None, None)
+    days: Sequence[ActiveUsers] | None = None
+    if parameters.list == "active":
+        known, incomplete, days = _active(parameters, members)
     else:
         known, incomplete = _set(parameters, members)
-        listed = Members(known.users(), known, incomplete)
     if parameters.q:
-        return listed._replace(users=_searched(listed.users, parameters.q), known=None)
-    return listed
+        found = known.among(_searched(queryset_of(None), parameters.q))
+        return Members(found, None, incomplete, days)
+    return Members(known.users(), known, incomplete, days)
 
 
 def _searched(users: QuerySet[Any], words: str) -> QuerySet[Any]:
+    if not words:
+        return users
     return users.filter(**{f"{get_user_model().USERNAME_FIELD}__icontains": words})
+
+
+def _active(
+    parameters: Parameters, members: Group
+) -> tuple[ActiveUsers, Incomplete | None, Sequence[ActiveUsers] | None]:
+    """Return the users active in the range, and on each of its days if they are needed."""
+    start, end = _range(parameters)
+    is_running = utc(checked(end, "end")) > utc(checked(timezone.now(), "now"))
+    incomplete: Incomplete | None = "running" if is_running else None
+    if members is None and has_days(parameters):
+        try:
+            known, *days = active_users_each([(start, end), *_days(parameters)])
+        except PrunedSpan:
+            pass  # a day may begin in a bucket, even if the range does not
+        else:
+            return known, incomplete, days
+    return active_users(start, end, members), incomplete, None
 
 
 def _set(parameters: Parameters, members: Group) -> tuple[ActiveUsers, Incomplete | None]:
@@ -250,9 +296,6 @@ def _set(parameters: Parameters, members: Group) -> tuple[ActiveUsers, Incomplet
         recent, earlier = active_users_each(bounds, members, rounded=True)
         return (recent, None) if parameters.list == "recent" else (earlier - recent, None)
     start, end = _range(parameters)
-    if parameters.list == "active":
-        is_running = utc(checked(end, "end")) > utc(checked(timezone.now(), "now"))
-        return active_users(start, end, members), "running" if is_running else None
     label = parameters.of or ""
     try:
         if parameters.list == "cohort":

@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 
 from ..calendar import checked, earlier, local, outward
 from ..checks import migrated
-from ..counting import restricted
 from ..digests import status
+from ..doctor import diagnose
 from ..insights import retention as retention_of
 from ..reports import (
     customer_monthly_usage,
@@ -33,7 +33,10 @@ from ..web import (
     VIEW_PEOPLE,
     VIEW_USAGE,
     InvalidParameter,
+    InvalidVisibility,
     Parameters,
+    Reader,
+    Refused,
     View,
     check_periods,
     check_report,
@@ -45,7 +48,7 @@ from ..web import (
     timestamp,
 )
 from . import figures, sections
-from .access import for_pages
+from .access import for_pages, refusal
 from .errors import error_context
 from .formats import day, isolated, minute, number
 from .forms import (
@@ -67,6 +70,9 @@ from .userlists import MAX_ROWS, PER_PAGE, UserPage, list_users, orders
 #: The parameters of each page, by name.
 FORMS: dict[str, type[PageForm]] = {}
 
+#: Pages about the whole site, which are refused to limited readers.
+OF_SITE = ("health",)
+
 Context: TypeAlias = dict[str, Any]
 
 #: A function that returns the context of a page, or a response instead of the page.
@@ -84,7 +90,18 @@ def page_view(
         @for_pages(permission)
         @wraps(fill)
         def view(request: HttpRequest, mount: Mount = OUTSIDE) -> HttpResponse:
-            form = form_class(request.GET)
+            reader = Reader(request.user)
+            try:
+                if name in OF_SITE:
+                    reader.check_unlimited()
+                return answer(request, mount, reader)
+            except Refused as error:
+                return refusal(request, _(str(error)), mount)
+            except InvalidVisibility as error:
+                return refusal(request, str(error), mount, status=503)
+
+        def answer(request: HttpRequest, mount: Mount, reader: Reader) -> HttpResponse:
+            form = form_class(request.GET, reader)
             page: PageRequest | None = None
             wrong: InvalidParameter | None = None
             context: Context = {}
@@ -110,7 +127,7 @@ def page_view(
             context |= {
                 **mount.context(request),
                 "title": _("Usage: %s") % PAGES[name],
-                "pages": _navigation(page, name, mount, request.user),
+                "pages": _navigation(page, name, mount, reader),
                 "controls": controls,
                 "has_segments": bool(form.segments),
                 "dates": dates,
@@ -131,7 +148,9 @@ def page_view(
     return decorate
 
 
-def _navigation(page: PageRequest | None, current: str, mount: Mount, user: Any) -> list[Context]:
+def _navigation(
+    page: PageRequest | None, current: str, mount: Mount, reader: Reader
+) -> list[Context]:
     """Links to all pages, with the range, time zone and segment of this one."""
     shared = page.shared if page else {}
     return [
@@ -141,7 +160,8 @@ def _navigation(page: PageRequest | None, current: str, mount: Mount, user: Any)
             "is_current": name == current,
         }
         for name, label in PAGES.items()
-        if may(user, VIEW_PEOPLE if name == "people" else VIEW_USAGE)
+        if may(reader.user, VIEW_PEOPLE if name == "people" else VIEW_USAGE)
+        and (name not in OF_SITE or not reader.is_limited)
     ]
 
 
@@ -164,12 +184,14 @@ def _written(moment: datetime) -> str:
 
 
 @page_view("overview", OverviewForm, "overview")
-def overview(page: PageRequest) -> Context:
+def overview(page: PageRequest) -> Context | HttpResponse:
     """Active users and what is behind them; how to set the app up while nobody has been seen."""
     parameters = page.parameters
     check_periods(parameters.periods, MAX_PERIODS, "interval")
     store = get_store()
     first = store.first()
+    if first is None and page.reader.is_limited:
+        return {"template": "tables", "lines": [_("Nobody has been seen yet.")]}
     if first is None:
         steps = sections.start.steps(has_souvenirs=False, has_digests=store.has_digests())
         return {"template": "start", "steps": steps, "sources": sections.start.sources()}
@@ -177,6 +199,8 @@ def overview(page: PageRequest) -> Context:
     # Without an end the range is up to now, which is later than when the form was parsed.
     has_end = parameters.preset is not None or "to" in page.query
     end = parameters.end if has_end else None
+    if parameters.format != "html":
+        return _overview_file(_numbers(start, end, first, page, "trend"), page)
     opened = parameters.only or parameters.open
     context = {
         "only": parameters.only,
@@ -192,20 +216,37 @@ def overview(page: PageRequest) -> Context:
     }
     if parameters.only in sections.overview.APART:
         return context
-    found = figures.overview(
+    found = _numbers(start, end, first, page, parameters.only)
+    upto = "" if found.is_now else _written(found.moment)
+    return {**context, **sections.overview.overview_parts(found, page, opened, upto)}
+
+
+def _numbers(
+    start: datetime, end: datetime | None, first: datetime, page: PageRequest, only: str | None
+) -> figures.Overview:
+    parameters = page.parameters
+    return figures.overview(
         figures.Question(
             start,
             end,
             parameters.interval,
             parameters.zone,
             first,
-            restricted(None, parameters.segment),
+            parameters.users,
+            page.reader.visible,
             parameters.figure,
             parameters.compare,
+            only,
         )
     )
-    upto = "" if found.is_now else _written(found.moment)
-    return {**context, **sections.overview.overview_parts(found, page, opened, upto)}
+
+
+def _overview_file(found: figures.Overview, page: PageRequest) -> HttpResponse:
+    """The data of the chart, as the API has them, with an earlier time."""
+    columns, rows = sections.overview.overview_file(found, page)
+    if page.parameters.format == "csv":
+        return csv_response("overview", columns, rows)
+    return JsonResponse({"rows": rows})
 
 
 @page_view("retention", RetentionForm, "tables")
@@ -222,7 +263,7 @@ def retention(page: PageRequest) -> Context:
         mode=parameters.mode,
         reference=parameters.reference,
         tz=parameters.zone,
-        users=restricted(None, parameters.segment),
+        users=parameters.users,
     )
     return {"tables": [sections.retention.retention_table(found, page)]}
 
@@ -272,8 +313,10 @@ def _people_file(parameters: Parameters) -> HttpResponse:
     if parameters.format == "csv":
         registered = ["registered"] if joined else []
         days = ["active_days"] if found.active_days is not None else []
-        columns = ["id", "username", *registered, "last_seen", *days]
-        return csv_response("people", columns, rows)
+        columns = ["id", "username", *registered, "last_seen", *days, "incomplete"]
+        # The rows are all that a file has to tell it in.
+        told = ({**row, "incomplete": found.incomplete} for row in rows)
+        return csv_response("people", columns, told)
     return JsonResponse({"total": found.total, "incomplete": found.incomplete, "rows": rows})
 
 
@@ -298,9 +341,8 @@ def billing(page: PageRequest) -> Context:
         return {"lines": [_("Enter the start of a subscription.")]}
     report = REPORTS[parameters.interval]
     check_report(parameters)
-    members = restricted(None, parameters.segment)
     usages = list(
-        report(outward(start), tz=parameters.zone, recent=parameters.recent, users=members)
+        report(outward(start), tz=parameters.zone, recent=parameters.recent, users=parameters.users)
     )
     since = usages[0]["period"]["start"] if usages else outward(start)
     caption = _("Users in each period of the subscription that started on %s") % day(start)
@@ -324,6 +366,7 @@ def health(page: PageRequest) -> Context:
             sections.health.status_table(progress, first, page),
             sections.health.levels_table(progress.levels, page),
             sections.health.checks_table(failed_checks(progress), page),
+            sections.health.findings_table(diagnose(is_brief=True)),
         ],
     }
 

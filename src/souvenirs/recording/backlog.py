@@ -23,6 +23,7 @@ from django.core import mail
 from ..resilience import CircuitBreaker, ThrottledLogger
 from ..scope import scope
 from .ratelimit import Window
+from .tally import tally
 
 logger = ThrottledLogger(__name__)
 
@@ -98,6 +99,7 @@ class Backlog:
                     self._stubborn.pop(late.id, None)
                     lost += 1
         if lost:
+            tally.failed("held", lost)
             logger.log(
                 logging.ERROR, "Souvenirs are lost: the requests of %s visits were held long.", lost
             )
@@ -196,8 +198,11 @@ def keep(
     rest.is_of_tests |= hasattr(mail, "outbox")
     rest.expire()
     if late.id in rest:
+        if tally.rate_limited is not None and late.find is None and not has_failed:
+            tally.rate_limited()
         return
     if sum(map(len, list(_backlogs.values()))) >= most:
+        tally.failed("full")
         logger.log(
             logging.ERROR,
             "Souvenirs are lost: the process remembers %s already that it could not write.",
@@ -207,6 +212,7 @@ def keep(
     if has_failed:
         late.company = 1
     rest.hold(late, seconds)
+    tally.remembered()
 
 
 def forget() -> None:

@@ -24,6 +24,7 @@ from ..stores import Sighting, UserRange, get_store
 from .backlog import SLICE, Backlog, Late, backlog, backlogs
 from .ratelimit import Window, bounds_of, rate_limiter
 from .sessions import SessionUnavailable
+from .tally import tally
 
 logger = ThrottledLogger(__name__)
 
@@ -39,6 +40,11 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, Error | SessionUnavailable) and not isinstance(
         error, DataError | IntegrityError
     )
+
+
+def count_failure(error: BaseException) -> None:
+    """Tell whoever counts that this error kept a visit from being recorded."""
+    tally.failed("database" if is_passing(error) else "error")
 
 
 def may_catch_up() -> bool:
@@ -69,6 +75,7 @@ def catch_up_at_exit() -> None:
         for left, (tenant, rest) in zip(range(len(rests), 0, -1), rests.items(), strict=True):
             rest.context.run(_write_last, tenant, rest, end, left)
         if lost := sum(map(len, rests.values())):
+            tally.failed("exit", lost)
             logger.log(
                 logging.ERROR, "Souvenirs are lost: the process ends and has not written %s.", lost
             )
@@ -143,7 +150,9 @@ class _Turn:
         except BaseException as error:
             rate_limiter.release_all(claimed)
             is_lost = isinstance(error, Exception) and not is_passing(error) and len(batch) == 1
-            if not is_lost:
+            if is_lost:
+                tally.failed("error")
+            else:
                 self.rest.put_back(batch)
             self.rest.breaker.trip()
             if not isinstance(error, Exception):
@@ -175,6 +184,7 @@ class _Turn:
         self.has_written = True
         self.rest.breaker.close()
         database_breaker().close()
+        tally.added(len(ready) - len(present))
         for position, late in enumerate(ready.values()):
             if late.window is not None:
                 rate_limiter.remember(scoped(late.user), late.window)
@@ -215,6 +225,7 @@ def found(find: Callable[[], Hashable]) -> Hashable:
     except Exception as error:
         if is_passing(error):
             raise
+        tally.failed("error")
         logger.exception("Could not find the user of a visit of earlier.")
         return None
 

@@ -125,8 +125,10 @@ class RateLimiter:
 
     def __init__(self) -> None:
         self.memory = WindowMemory()
-        #: Hashes of the sessions whose user has been recorded, which need not be loaded.
+        #: Hashes of the sessions which need not be loaded: nothing is left to record.
         self.sessions = WindowMemory()
+        #: Those of them without a user who counts, if somebody counts outcomes.
+        self.uncounted_sessions = WindowMemory()
         self.generation = ""
 
     def remembers(self, user: Hashable, window: Window) -> bool:
@@ -195,6 +197,7 @@ class RateLimiter:
         """Clear the memory of this process; the claims in the cache stay."""
         self.memory.forget()
         self.sessions.forget()
+        self.uncounted_sessions.forget()
 
     def reset(self) -> None:
         """Admit all users again, in this process and in those it forks."""

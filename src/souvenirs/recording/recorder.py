@@ -25,10 +25,11 @@ from ..sets import primary_key
 from ..signals import user_seen
 from ..stores import Sighting, Store, UserRange, get_store
 from .backlog import Late, backlog_of, keep
-from .catchup import catch_up, is_passing
+from .catchup import catch_up, count_failure, is_passing
 from .connections import closing_opened
 from .ratelimit import Window, bounds_of, rate_limiter, window_now, window_of
 from .requestuser import unwrap
+from .tally import tally
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,8 @@ def souvenez(
     again, unless the next call for the user does so first.
     """
     if when is None and ratelimit is True and _is_limited(user):
+        if tally.rate_limited is not None:
+            tally.rate_limited()
         return "rate-limited"
     attempt = _Attempt.of(user, when, ratelimit, check_duplicate)
     return attempt.settled() or attempt.record()
@@ -98,7 +101,7 @@ def _key_name(kind: Any, user_model: str) -> str | None:
 def souvenez_visit(request: HttpRequest, user: Any) -> Outcome:
     """Leave a souvenir of the user of a request; see :func:`souvenez`."""
     attempt = _Attempt.of(user, None, True, False)._replace(request=request)
-    return attempt.settled() or attempt.record()
+    return attempt.settled() or attempt.leave()
 
 
 def keep_visit(user: Any) -> None:
@@ -170,10 +173,18 @@ class _Attempt(NamedTuple):
             when, seconds = self.when, self.seconds
             window = window_now(seconds) if when is None else window_of(when, seconds)
             if rate_limiter.remembers(self.key, window):
-                return "rate-limited"
+                return self._limited()
         return None
 
     def record(self) -> Outcome:
+        """Like :meth:`leave`, for a caller who does not count failures."""
+        try:
+            return self.leave()
+        except Exception as error:
+            count_failure(error)
+            raise
+
+    def leave(self) -> Outcome:
         """Ask the cache and write to the database; this may block."""
         store = get_store()
         if not store.can_write():
@@ -201,6 +212,11 @@ class _Attempt(NamedTuple):
     def window_at(self, when: datetime) -> Window | None:
         return window_of(when, self.seconds) if self.seconds else None
 
+    def _limited(self) -> Outcome:
+        if tally.rate_limited is not None:
+            tally.rate_limited()
+        return "rate-limited"
+
     def _record(self, store: Store, when: datetime) -> Outcome:
         window = self.window_at(when)
         is_lasting = not store.can_be_undone()
@@ -210,7 +226,7 @@ class _Attempt(NamedTuple):
         if window is None:
             return self._write(store, hook)
         if store.is_waiting(hook):
-            return "rate-limited"
+            return self._limited()
 
         def is_recorded() -> bool:
             with store.own_transaction():
@@ -218,10 +234,10 @@ class _Attempt(NamedTuple):
 
         if not is_lasting:
             if rate_limiter.is_claimed(self.key, window, is_recorded):
-                return "rate-limited"
+                return self._limited()
             return self._write(store, hook)
         if not rate_limiter.admits(self.key, window, is_recorded):
-            return "rate-limited"
+            return self._limited()
         try:
             return self._write(store, hook)
         except BaseException:
@@ -256,6 +272,7 @@ class _CommitHook:
     is_claimed: bool = field(compare=False)
 
     def __call__(self) -> None:
+        tally.added()
         self.limit()
         if (rest := backlog_of(self.tenant)) is not None:
             rest.recover()

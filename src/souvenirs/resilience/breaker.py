@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from time import monotonic
 
 from ..conf import conf
@@ -67,10 +67,18 @@ class CircuitBreaker:
         self._is_tried = False
         self._due = [monotonic() + min(seconds, conf.BREAKER_SECONDS)]
         self._pause = min(seconds, conf.BREAKER_SECONDS)
+        _changed()
 
     def close(self) -> None:
         """Close, after a success."""
-        self._pause = 0.0
+        if self._pause:
+            self._pause = 0.0
+            _changed()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not been closed since it opened, also while somebody tries."""
+        return bool(self._pause)
 
 
 _cache_breakers: dict[str, CircuitBreaker] = {}
@@ -89,7 +97,28 @@ def cache_breaker(alias: str) -> CircuitBreaker:
     return _cache_breakers.get(alias) or _cache_breakers.setdefault(alias, CircuitBreaker())
 
 
+def open_breakers() -> dict[str, bool]:
+    """Return whether any breaker of a cache, and any of a database, is open in this process."""
+    kinds = {"cache": list(_cache_breakers.values()), "database": list(_database_breakers.values())}
+    return {kind: any(each.is_open for each in breakers) for kind, breakers in kinds.items()}
+
+
+_watcher: Callable[[], object] | None = None
+
+
+def watch_breakers(watcher: Callable[[], object] | None) -> None:
+    """Have a function called whenever a breaker has opened or closed; it must not raise."""
+    global _watcher
+    _watcher = watcher
+
+
+def _changed() -> None:
+    if _watcher is not None:
+        _watcher()
+
+
 def reset() -> None:
     """Close every breaker."""
     _database_breakers.clear()
     _cache_breakers.clear()
+    _changed()

@@ -21,10 +21,10 @@ FIRST_NUMBER = 2**31
 #: Primary keys: as numbers if all of them are numbers, else as they are.
 Keys: TypeAlias = UserSet | frozenset[Hashable]
 
-#: SQL that packs all integers of a group into one value, in the engine's fastest way.
+#: SQL that packs the integers of a group into one value, nulls left out, in the fastest way.
 PACKED = {
     "postgresql": "string_agg(int8send(k), ''::bytea)",
-    "sqlite": "json_group_array(k)",
+    "sqlite": "group_concat(k)",
 }
 
 
@@ -54,7 +54,7 @@ def unpacked(packed: Any) -> Collection[int]:
     if packed is None:
         return ()
     if isinstance(packed, str):
-        return list(json.loads(packed))
+        return list(json.loads(f"[{packed}]"))
     numbers = array("q", bytes(packed))
     if sys.byteorder == "little":  # pragma: no branch
         numbers.byteswap()

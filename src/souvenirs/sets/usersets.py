@@ -34,6 +34,18 @@ FORMAT = b"USR\x01"
 #: Format, number of users, checksum.
 HEADER = struct.Struct("<4sqQ")
 
+#: The numbers in a container of Roaring's portable format, and its size as a bitmap.
+CONTAINER, BITMAP_SIZE = 2**16, 2**13
+#: A container with more numbers than this is stored as a bitmap.
+MOST_IN_ARRAY = 4096
+#: The first two bytes if there are containers of runs.
+HAS_RUNS = 12347
+#: With runs, the places of the containers are only stored if there are at least this many.
+LEAST_PLACED = 4
+
+#: The bits of a byte, each as a byte.
+FLAGS = [bytes(byte >> place & 1 for place in range(8)) for byte in range(256)]
+
 
 class CorruptDigest(ValueError):
     """The stored bytes of a digest are damaged or belong to another digest."""
@@ -138,20 +150,15 @@ class UserSet:
 
         This is compact only for a dense set.
         """
-        flags = bytearray(self._bitmap.max() + 1)
-        for number in self._bitmap:
-            flags[number] = 1
-        return bytes(flags)
+        return b"".join(map(FLAGS.__getitem__, self.bits()))[: self.max() + 1]
 
     def bits(self) -> bytes:
         """Return :meth:`flags` as bits, eight to a byte, beginning with the lowest bit."""
-        flags = self.flags()
-        size = -(-len(flags) // 8)
-        bits = 0
-        for place in range(8):
-            # Each byte of this number is 0 or 1: it has room for seven more.
-            bits |= int.from_bytes(flags[place::8], "little") << place
-        return bits.to_bytes(size, "little")
+        bits = bytearray((self.max() // CONTAINER + 1) * BITMAP_SIZE)
+        for number, container in _containers(self._bitmap.serialize()):
+            start = number * BITMAP_SIZE
+            bits[start : start + BITMAP_SIZE] = container
+        return bytes(bits[: self.max() // 8 + 1])
 
     def count_common(self, other: UserSet) -> int:
         """Return ``len(self & other)`` without building that set."""
@@ -230,6 +237,38 @@ def _corrupt(label: Label, reason: str) -> CorruptDigest:
         f"The {label.kind!r} digest of level {label.level} from {label.start}, version "
         f"{label.version}, is corrupt: {reason}."
     )
+
+
+def _containers(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Generate the containers of a bitmap in Roaring's portable format, each as a bitmap."""
+    cookie, most = struct.unpack_from("<HH", data)
+    if cookie == HAS_RUNS:
+        count, at = most + 1, 4 + most // 8 + 1
+        is_run = int.from_bytes(data[4:at], "little")
+    else:
+        count, at = int.from_bytes(data[4:8], "little"), 8
+        is_run = 0
+    heads = struct.iter_unpack("<HH", data[at : at + 4 * count])
+    at += 4 * count
+    if cookie != HAS_RUNS or count >= LEAST_PLACED:
+        at += 4 * count
+    for place, (number, last) in enumerate(heads):
+        if is_run >> place & 1:
+            runs = int.from_bytes(data[at : at + 2], "little")
+            bits, at = 0, at + 2
+            for start, more in struct.iter_unpack("<HH", data[at : at + 4 * runs]):
+                bits |= (2 << more) - 1 << start
+            yield number, bits.to_bytes(BITMAP_SIZE, "little")
+            at += 4 * runs
+        elif last < MOST_IN_ARRAY:
+            bitmap = bytearray(BITMAP_SIZE)
+            for (member,) in struct.iter_unpack("<H", data[at : at + 2 * last + 2]):
+                bitmap[member // 8] |= 1 << member % 8
+            yield number, bytes(bitmap)
+            at += 2 * last + 2
+        else:
+            yield number, data[at : at + BITMAP_SIZE]
+            at += BITMAP_SIZE
 
 
 def _packed(ids: Iterable[int]) -> array[int]:

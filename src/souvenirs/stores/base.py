@@ -14,9 +14,10 @@ from typing import Any, NamedTuple, TypeAlias
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Subquery
 
-from ..calendar import Bounds
+from ..calendar import Bounds, Span
 from .activeusers import ActiveUsers
 from .digesttable import DigestTable
+from .measures import Measures
 from .souvenirs import SouvenirQuerySet
 
 
@@ -46,8 +47,28 @@ class Counted(NamedTuple):
     first: datetime | None
 
 
+class Digested(NamedTuple):
+    """How far the digests of a database hold what has been seen."""
+
+    #: The database, by its name in ``DATABASES``.
+    alias: str
+    #: The moment of the earliest undigested souvenir; None if there is none.
+    until: datetime | None
+    #: Whether digests and souvenirs belong together in all months.
+    agree: bool
+    #: Whether any bucket is pruned.
+    has_pruned: bool
+
+
 class Store(ABC):
     """Keeps souvenirs, and reads them back through digests of one kind."""
+
+    @abstractmethod
+    def primary(self) -> Store:
+        """Return this store, reading from the database in which souvenirs are left.
+
+        Others may read from a replica, which lags behind.
+        """
 
     @property
     @abstractmethod
@@ -163,6 +184,17 @@ class Store(ABC):
         """Return the moment of the earliest undigested souvenir; None if there is none."""
 
     @abstractmethod
+    def digested(self) -> Digested:
+        """Return how far the digests that this store reads hold what has been seen.
+
+        What is read later from that database, on the same connection, is no older.
+        """
+
+    @abstractmethod
+    def undigested_days(self, until: datetime) -> list[Span]:
+        """Return the days of UTC with an undigested souvenir before a moment, in order."""
+
+    @abstractmethod
     def has_digests(self) -> bool:
         """Whether there are digests of this kind."""
 
@@ -172,6 +204,14 @@ class Store(ABC):
 
         None if there is none, or if the engine does not report it.
         """
+
+    @abstractmethod
+    def measures(self) -> Measures:
+        """Return what the database says about the tables that souvenirs are left in."""
+
+    @abstractmethod
+    def replica(self) -> Measures | None:
+        """Return the same of the database that reports read, if it is another one."""
 
     @abstractmethod
     def can_join(self, alias: str) -> bool:

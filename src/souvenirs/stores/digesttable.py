@@ -11,14 +11,12 @@ marked that are in the table: another process may have another one.
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db import OperationalError, connections, models, transaction
+from django.db import connections, models
 
 from ..calendar import (
     BUCKETS,
@@ -38,6 +36,7 @@ from ..calendar import (
 from ..models import Digest
 from ..resilience import ThrottledLogger
 from ..sets import CorruptDigest, UserSet
+from .figures import mark_figures
 from .seals import (
     IS_UNKNOWN,
     Agreement,
@@ -50,38 +49,17 @@ from .seals import (
     next_seal,
 )
 from .souvenirs import put_seal, sealed_in, souvenirs_in
+from .transactions import Contended, locking
 
 logger = ThrottledLogger(__name__)
 
-T = TypeVar("T")
-
 AGREED = Agreement.AGREED
-
-#: How many times a transaction that conflicts with another one is tried.
-TRIES = 8
 
 #: The levels of all digests but the inventories.
 LEVELS = [*BUCKETS, DAY_LEVEL, MONTH_LEVEL, *LOCAL_LEVELS]
 
 #: The columns that a new version changes.
 WRITTEN = ("version", "count", "checksum", "body", "is_stale")
-
-
-class Contended(Exception):
-    """A digest was changed in spite of its lock."""
-
-
-def retried(work: Callable[[], T]) -> T:
-    """Return what ``work``, a transaction of its own, returns; try it again if it fails.
-
-    Deadlocks, serialization failures and lock timeouts are temporary. The last failure is raised.
-    """
-    for attempt in range(1, TRIES):
-        try:
-            return work()
-        except (OperationalError, Contended):
-            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
-    return work()
 
 
 def is_of_souvenirs(kind: str) -> bool:
@@ -119,14 +97,10 @@ class DigestTable:
         ``LOCAL_LEVEL`` here.
         """
         digests = Digest.objects.using(self.alias).filter(level__in=LEVELS)
-        is_local, level = (
-            models.When(level__gte=LOCAL_LEVEL, then=LOCAL_LEVEL),
-            models.IntegerField(),
-        )
+        # In the order of an index, which is not that of an expression.
         totals = (
-            digests.annotate(group=models.Case(is_local, default="level", output_field=level))
-            .order_by("kind", "group")
-            .values("kind", "group")
+            digests.order_by("kind", "level")
+            .values("kind", "level")
             .annotate(
                 rows=models.Count("pk"),
                 stale=models.Count("pk", filter=models.Q(is_stale=True)),
@@ -136,8 +110,16 @@ class DigestTable:
                 last_pruned=models.Max("start", filter=models.Q(is_pruned=True)),
             )
         )
-        found = [{**each, "level": each["group"]} for each in totals]
-        return sorted(found, key=lambda each: each["kind"] != self.kind)
+        found: dict[tuple[str, int], dict[str, Any]] = {}
+        for each in map(dict[str, Any], totals):
+            each["level"] = min(each["level"], LOCAL_LEVEL)
+            of_level = found.setdefault((each["kind"], each["level"]), each)
+            if of_level is not each:
+                # Local days of another length.
+                for name in ("rows", "stale", "members", "size"):
+                    of_level[name] += each[name]
+                of_level["last"] = max(of_level["last"], each["last"])
+        return sorted(found.values(), key=lambda each: each["kind"] != self.kind)
 
     def describe(self, subject: GridCell | str) -> str:
         """Return the subject with the kind of these digests, unless they are of souvenirs."""
@@ -302,16 +284,8 @@ class DigestTable:
         rows = self.of(month)
         if not rows.exists():
             self.create_missing([self.new(month)])
-        connection = connections[self.alias]
-        # Only a TestCase of the site can have begun a transaction already.
-        is_within = connection.in_atomic_block
-        with transaction.atomic(using=self.alias, durable=True):
-            if connection.vendor == "postgresql" and not is_within:
-                # Under REPEATABLE READ, what is read under the lock would be as old as the start
-                # of the wait for it, unless the locked row itself has been changed meanwhile.
-                with connection.cursor() as cursor:
-                    cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            if connection.features.has_select_for_update:
+        with locking(self.alias):
+            if connections[self.alias].features.has_select_for_update:
                 lock = rows.select_for_update().defer("body").get()
             else:
                 # Without row locks, the first to write keeps all others from writing.
@@ -393,6 +367,13 @@ class DigestTable:
             marked = [pk for pk, *place in there if any(map(GridCell(*place).meets, spans))]
             if marked:
                 self.all().filter(pk__in=marked).update(is_stale=True, checksum=0)
+
+    def mark_figures(self, changed: Collection[GridCell]) -> None:
+        """Mark the published figures that depend on the users of these cells.
+
+        At the end of a transaction: others who mark figures wait for it.
+        """
+        mark_figures(self.alias, [(cell.start, cell.end) for cell in changed])
 
     def mark_pruned(self, cell: GridCell, starts: Collection[int] | None = None) -> None:
         """Mark the buckets of a cell permanently: their souvenirs may be deleted.

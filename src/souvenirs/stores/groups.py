@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import QuerySet
 
-from .activeusers import ActiveUsers, checked_users, comparable, lent_to, numbers_alias
+from .activeusers import ActiveUsers, checked_users, lent_to, numbers_alias
 from .loans import extended
 from .numbers import numbered, numbered_by
 
@@ -51,6 +51,15 @@ def queryset_of(group: Group, *, to_count: bool = False) -> QuerySet[Any]:
     return ActiveUsers(group).among(everyone)
 
 
+def common_users(group: Group, other: Group) -> Group:
+    """Return the users of both groups, as a queryset if both are querysets."""
+    if group is None or other is None:
+        return other if group is None else group
+    if isinstance(group, QuerySet) and isinstance(other, QuerySet):
+        return queryset_of(group).filter(pk__in=queryset_of(other).order_by().values("pk"))
+    return ActiveUsers(group) & ActiveUsers(other)
+
+
 def members_among(
     sets: Sequence[ActiveUsers], group: QuerySet[Any] | ActiveUsers
 ) -> tuple[list[ActiveUsers], ActiveUsers]:
@@ -62,7 +71,7 @@ def members_among(
     if not isinstance(group, QuerySet):
         *aligned, members = ActiveUsers.aligned([*sets, group])
         return aligned, members
-    numbers, loan = comparable(sets)
+    numbers, loan = ActiveUsers.comparable(sets)
     members = lent_to(numbered(group, numbers_alias(), loan.number_of, has_others=False), loan)
     return [ActiveUsers.of(each, loan) for each in numbers], members
 
@@ -78,7 +87,7 @@ def members_by(
 
     With ``has_others``, all of these users, whether or not they are in one of the sets.
     """
-    numbers, loan = comparable(sets)
+    numbers, loan = ActiveUsers.comparable(sets)
     found = numbered_by(users, field, numbers_alias(), loan.number_of, has_others=has_others)
     loan = extended(loan, found.values())
     return (

@@ -59,8 +59,14 @@ class NumberSql:
         self.missing = "n.number IS NULL"
         if is_whole(KEY, connection):
             own = f"{key} >= 0 AND {key} < {FIRST_NUMBER}"
+            if connection.vendor == "sqlite":
+                # In a join, this engine would look up a number even for a key that is its own.
+                given = f"SELECT number FROM {self.table} n WHERE n.{self.column} = {key}"
+                self.join = ""
+                self.number = f"({given}) + {FIRST_NUMBER}"
+                self.missing = f"NOT EXISTS ({given})"
             self.number = f"CASE WHEN {own} THEN {key} ELSE {self.number} END"
-            self.missing = f"n.number IS NULL AND NOT ({own})"
+            self.missing = f"NOT ({own}) AND {self.missing}"
 
 
 def number_all(connection: BaseDatabaseWrapper, users: str, params: Sequence[Any]) -> None:
@@ -162,7 +168,10 @@ def numbered_by(
     *,
     has_others: bool = True,
 ) -> dict[Any, Numbered]:
-    """Return the same by the value of an expression or a field."""
+    """Return the same by the value of an expression or a field.
+
+    Raises ValueError for values that are not hashable.
+    """
     # As an expression: some versions of Django omit a field that is named twice.
     value = models.F(group) if isinstance(group, str) else group
     pairs = rows.order_by().values_list(value, "pk")
@@ -179,7 +188,10 @@ def _fetched(
 ) -> dict[Any, Numbered]:
     members: dict[Any, set[Hashable]] = {}
     for value, key in pairs:
-        members.setdefault(value, set()).add(key)
+        try:
+            members.setdefault(value, set()).add(key)
+        except TypeError:
+            raise _not_a_group(value) from None
     number = numbers_of(frozenset().union(*members.values()).difference(lent), alias)
     found = {}
     for value, keys in members.items():
@@ -213,9 +225,9 @@ def _joined(
     # Joined once, however often they are read below; a user without a number has none in ``k``.
     joined = f"SELECT {group} AS g, {sql.number} AS k, q.k AS u FROM q {sql.join}"
     packed = f"{pack} AS k" if pack else "k"
-    selects = [f"SELECT {group} AS g, {packed}, NULL AS u, 0 AS m FROM j WHERE k IS NOT NULL"]
-    if pack:
-        selects[0] += f" {grouping}"
+    # Nulls are not packed. A condition on ``k`` would compute it twice.
+    rest = grouping if pack else "WHERE k IS NOT NULL"
+    selects = [f"SELECT {group} AS g, {packed}, NULL AS u, 0 AS m FROM j {rest}"]
     params = list(params)
     if has_others:
         selects.append(f"SELECT {group}, NULL, u, -1 FROM j WHERE k IS NULL")
@@ -234,7 +246,12 @@ def _joined(
     value_of = cache(converter(value, connection)) if is_grouped else lambda _: None
     found: dict[Any, _Gathered] = defaultdict(_Gathered)
     for raw, number, key, given in rows_found:
-        gathered = found[value_of(raw)]
+        if number is None and key is None:
+            continue
+        try:
+            gathered = found[value_of(raw)]
+        except TypeError:
+            raise _not_a_group(raw) from None
         if key is None:
             gathered.numbers.extend(array("I", unpacked(number)) if pack else (number,))
         elif given < 0:
@@ -243,6 +260,14 @@ def _joined(
             gathered.lent[key] = FIRST_NUMBER + given
     key_of = converter(KEY, connection)
     return {value: gathered.users(key_of) for value, gathered in found.items()}
+
+
+def _not_a_group(value: object) -> ValueError:
+    """Return the error for a value that is not hashable, like a list or an object of JSON."""
+    return ValueError(
+        f"Users cannot be grouped by {value!r}: name a field with single values, such as texts or "
+        "numbers."
+    )
 
 
 class _Gathered:

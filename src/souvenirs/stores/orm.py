@@ -5,36 +5,47 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from time import monotonic
 from typing import Any
 
-from django.db import connections, models, router, transaction
+from django.db import DatabaseError, connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import OuterRef, Subquery
 from django.db.models.signals import post_save, pre_save
 
-from ..calendar import Bounds, bound, outward
+from ..calendar import DAY_LEVEL, Bounds, Span, bound, outward
 from ..models import Souvenir
-from ..resilience import time_limited
+from ..resilience import ThrottledLogger, time_limited
 from .activeusers import ActiveUsers
-from .base import Counted, Range, Sighting, Store, UserRange
+from .base import Counted, Digested, Range, Sighting, Store, UserRange
 from .digesttable import DigestTable
+from .figures import late_spans, mark_figures, spans_of
+from .manual import is_manual, may_be_in_transaction
+from .measures import Measures
 from .queries import USER, WHEN, Names, add_many, ends_of, occupied, pruned
 from .reading import Reading
+from .seals import HAS_PRUNED, apart
 from .sizes import souvenir_size
 from .souvenirs import SouvenirQuerySet, souvenirs_in
+from .transactions import locking, retried
 from .usable import catalog
 
-#: PQTRANS_IDLE and PQTRANS_INERROR of libpq.
-POSTGRESQL_IDLE, POSTGRESQL_IN_ERROR = 0, 3
+logger = ThrottledLogger(__name__)
+
+#: PQTRANS_INERROR of libpq.
+POSTGRESQL_IN_ERROR = 3
 
 
 class OrmStore(Store):
     """Souvenirs and digests in the database that the router names for them."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, is_primary: bool = False) -> None:
         self.kind = kind
+        self.is_primary = is_primary
+
+    def primary(self) -> OrmStore:
+        return OrmStore(self.kind, is_primary=True)
 
     @cached_property
     def writer(self) -> BaseDatabaseWrapper:
@@ -44,7 +55,7 @@ class OrmStore(Store):
     @cached_property
     def reader(self) -> BaseDatabaseWrapper:
         """The connection that souvenirs and digests are read on."""
-        return connections[router.db_for_read(Souvenir)]
+        return self.writer if self.is_primary else connections[router.db_for_read(Souvenir)]
 
     @property
     def alias(self) -> str:
@@ -65,6 +76,13 @@ class OrmStore(Store):
     def souvenir_size(self) -> float | None:
         return souvenir_size(self.writer)
 
+    def measures(self) -> Measures:
+        return Measures(self.alias, self.kind)
+
+    def replica(self) -> Measures | None:
+        alias = self.reader.alias
+        return None if alias == self.alias else Measures(alias, self.kind)
+
     def add(self, sighting: Sighting) -> None:
         connection = self.writer
         with time_limited(connection):
@@ -74,6 +92,8 @@ class OrmStore(Store):
                     _insert(connection, sighting)
             else:
                 _insert(connection, sighting)
+        if spans := late_spans(spans_of([sighting.when])):
+            self.on_commit(partial(self._mark_late, spans))
 
     def add_missing(self, late: Sequence[tuple[Sighting, UserRange]], seconds: float) -> set[int]:
         ranges = [user_range for _, user_range in late]
@@ -84,10 +104,34 @@ class OrmStore(Store):
         if missing:
             with time_limited(self.writer, seconds=max(end - monotonic(), seconds / 10)):
                 _insert(self.writer, *missing)
+            if spans := late_spans(spans_of(each.when for each in missing)):
+                self._mark_late(spans)
         return found
 
     def add_many(self, sightings: Collection[Sighting]) -> None:
-        add_many(self.writer, sightings)
+        spans = late_spans(spans_of(each.when for each in sightings))
+        if self.writer.in_atomic_block:
+            add_many(self.writer, sightings)
+            if spans:
+                self.on_commit(partial(self._mark_late, spans))
+            return
+
+        def work() -> None:
+            with locking(self.alias):
+                add_many(self.writer, sightings)
+                mark_figures(self.alias, spans)
+
+        retried(work)
+
+    def _mark_late(self, spans: Collection[Span]) -> None:
+        """Mark figures on the path of a request; if that fails, the next digester does."""
+        is_own = not (self.writer.in_atomic_block or is_manual(self.writer))
+        transactions = locking if is_own else transaction.atomic
+        try:
+            with time_limited(self.writer), transactions(self.alias):
+                mark_figures(self.alias, spans)
+        except DatabaseError:
+            logger.exception("Could not mark published figures that a late souvenir changes.")
 
     def can_write(self) -> bool:
         return not (self.writer.in_atomic_block and _is_broken(self.writer))
@@ -101,10 +145,10 @@ class OrmStore(Store):
         connection: Any = self.writer
         if connection.connection is not None and connection.in_atomic_block:
             return not connection.commit_on_exit
-        if not _is_manual(connection):
+        if not is_manual(connection):
             return False
         # A rollback of ours would drop what the site wants to be done after its commit.
-        return bool(connection.run_on_commit) or _may_be_in_transaction(connection)
+        return bool(connection.run_on_commit) or may_be_in_transaction(connection)
 
     def own_transaction(self) -> AbstractContextManager[None]:
         return _OwnTransaction(self.writer)
@@ -148,6 +192,21 @@ class OrmStore(Store):
 
     def oldest_undigested(self) -> datetime | None:
         return self.souvenirs.undigested().first_moment()
+
+    def digested(self) -> Digested:
+        alias = self.reader.alias
+        until = souvenirs_in(alias).undigested().first_moment()
+        found = catalog(self.reader, self.kind)
+        return Digested(
+            alias,
+            until,
+            agree=not apart(found.inventories, found.seals),
+            has_pruned=any(seal & HAS_PRUNED for seal in found.inventories.values()),
+        )
+
+    def undigested_days(self, until: datetime) -> list[Span]:
+        waiting = self.souvenirs.undigested().between(None, until)
+        return [(day.start, day.end) for day in waiting.cells(DAY_LEVEL)]
 
     def has_digests(self) -> bool:
         return self.digests.all().exists()
@@ -220,31 +279,11 @@ class _OwnTransaction:
         pass
 
     def __exit__(self, error: object, *_: object) -> None:
-        if _is_manual(self.connection):
+        if is_manual(self.connection):
             if error is None:
                 self.connection.commit()
             else:
                 self.connection.rollback()
-
-
-def _is_manual(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the connection is open, and what is written on it now has to be committed."""
-    if connection.connection is None or connection.in_atomic_block:
-        return False
-    return not connection.get_autocommit()
-
-
-def _may_be_in_transaction(connection: Any) -> bool:
-    """Whether a transaction may be open, where the site commits; MySQL does not tell."""
-    if connection.vendor == "postgresql":
-        return bool(connection.connection.info.transaction_status != POSTGRESQL_IDLE)
-    if connection.vendor == "sqlite":
-        return bool(connection.connection.in_transaction)
-    if not connection.mysql_is_mariadb:
-        return True
-    with time_limited(connection), connection.cursor() as cursor:
-        cursor.execute("SELECT @@in_transaction")
-        return bool(cursor.fetchone()[0])
 
 
 def _is_broken(connection: BaseDatabaseWrapper) -> bool:

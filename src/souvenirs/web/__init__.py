@@ -9,7 +9,6 @@ from .forms import (
     Parameters,
     QueryForm,
     RangeForm,
-    check_groups,
     check_periods,
     check_report,
 )
@@ -23,6 +22,7 @@ from .permissions import (
     private,
     refused_method,
 )
+from .readers import InvalidVisibility, Reader, Refused
 from .responses import clock_time, csv_response, timestamp
 from .users import name_of
 
@@ -34,12 +34,14 @@ __all__ = [
     "VIEW_USAGE",
     "WEEK",
     "InvalidParameter",
+    "InvalidVisibility",
     "Parameters",
     "QueryForm",
     "RangeForm",
+    "Reader",
+    "Refused",
     "View",
     "busyhours",
-    "check_groups",
     "check_periods",
     "check_report",
     "clock_time",

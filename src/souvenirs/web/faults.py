@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..checks import NotMigrated
-from ..counting import InvalidSegment
+from ..counting import InvalidSegment, InvalidSegments
 from ..sets import CorruptDigest
 from ..stores import get_store
 
@@ -11,6 +11,7 @@ from ..stores import get_store
 PARTS: dict[type[Exception], str] = {
     CorruptDigest: "digests",
     InvalidSegment: "segment",
+    InvalidSegments: "segments",
     NotMigrated: "database",
 }
 
@@ -28,5 +29,10 @@ def sentence_of(fault: Exception) -> str:
         return (
             f"The segment {fault.name!r} cannot be evaluated: manage.py check --database "
             f"{get_store().alias} explains why."
+        )
+    if isinstance(fault, InvalidSegments):
+        return (
+            "The function in SOUVENIRS_SEGMENTS does not return segments: manage.py check "
+            f"--database {get_store().alias} explains why."
         )
     return str(fault)

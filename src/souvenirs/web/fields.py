@@ -18,8 +18,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_noop
 
 from ..calendar import utc
-from ..counting import is_group, segment_names
 from ..insights import TRAILING_WINDOWS
+from .readers import Reader
 
 #: The maximum length of a parameter.
 MAX_LENGTH = 200
@@ -164,15 +164,21 @@ class TimeZoneField(ParameterField):
 
 
 class SegmentField(ChoiceField):
-    """A name in ``SOUVENIRS_SEGMENTS``, or ``group:`` and the name of a group of users."""
+    """A segment of :func:`souvenirs.counting.restricted`.
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(choices=lambda: plain(*segment_names()), **options)
+    A form tells it who reads: to a limited reader, there are only the segments of visible users.
+    """
+
+    reader: Reader
+
+    def for_reader(self, reader: Reader) -> None:
+        self.reader = reader
+        self.choices = lambda: plain(*reader.segments)
 
     def validate(self, value: Any) -> None:
-        if value not in segment_names() and is_group(value):
+        if value not in self.reader.segments and self.reader.has_group(value):
             return
-        if not segment_names():
+        if not self.reader.segments:
             raise invalid(
                 gettext_noop("%(name)s must be named in SOUVENIRS_SEGMENTS, not %(value)s."), value
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
@@ -22,7 +23,21 @@ from ..calendar import (
     local,
     utc,
 )
-from ..counting import BY_SETTING, date_joined_field, has_groups, segment_names
+from ..counting import (
+    BY_SETTING,
+    ActiveUsers,
+    Group,
+    active_users_each,
+    common_users,
+    date_joined_field,
+    first_match,
+    groups_among,
+    groups_by,
+    has_groups,
+    listed_fields,
+    most_active,
+    restricted,
+)
 from ..reports import takes_users
 from ..sql import Rank
 from .fields import (
@@ -31,11 +46,22 @@ from .fields import (
     InstantField,
     InvalidParameter,
     ParameterField,
+    SegmentField,
     on_clock,
     shortened,
 )
+from .readers import Reader
 from .responses import timestamp
-from .shared import BY_GROUP, END, OF_SUBSCRIPTION, PRESET, PRESETS, START, UNUSED
+from .shared import (
+    BY_GROUP,
+    END,
+    MOST_ACTIVE,
+    OF_SUBSCRIPTION,
+    PRESET,
+    PRESETS,
+    START,
+    UNUSED,
+)
 
 #: The maximum number of periods: as many as one database query counts.
 MAX_PERIODS = Rank.LIMIT
@@ -50,15 +76,61 @@ MAX_DAYS = 10_000
 class Parameters(SimpleNamespace):
     """The valid parameters of a form, by the names of its fields.
 
-    ``fields`` are the fields in use, ``periods`` is the number of periods, and ``cells`` the number
-    of rows for each segment.
+    ``reader`` is who asks. ``fields`` are the fields in use, ``periods`` is the number of periods,
+    and ``cells`` the number of rows for each segment.
     """
 
     #: The values in forms without these fields.
-    start = end = preset = segment = by = None
+    start = end = preset = segment = by = top = None
+    exclusive = False
     interval = "day"
     fields: tuple[str, ...] = ()
     periods = cells = 0
+    reader: Reader
+
+    @cached_property
+    def users(self) -> Group:
+        """The users whom the question is about: of the segment, those whom the reader may see.
+
+        None for everyone. Whatever is computed from the parameters is computed over these users.
+        Raises InvalidSegment, InvalidVisibility and Refused.
+        """
+        return common_users(self.reader.visible, restricted(None, self.segment))
+
+    @cached_property
+    def groups(self) -> dict[str, ActiveUsers] | None:
+        """The users of each segment of ``by``, as many as there are rows for; None without ``by``.
+
+        Raises InvalidParameter if there are none, or too many.
+        """
+        groups = self._every_group
+        if groups is None:
+            return None
+        if not groups:
+            raise InvalidParameter("by", gettext_noop("No user is in a group."))
+        if self.top is not None:
+            # Whoever is active is in the range, also where its ends have been pruned.
+            ends = [(self.start, self.end)]
+            [active] = active_users_each(ends, self.users, rounded=True)
+            groups = most_active(groups, active, self.top)
+        check_groups(self, len(groups))
+        return groups
+
+    @cached_property
+    def others(self) -> int | None:
+        """The number of values of a listed field without rows; None if ``by`` is no such field."""
+        if self.top is None:
+            return None
+        return len(self._every_group or ()) - len(self.groups or ())
+
+    @cached_property
+    def _every_group(self) -> dict[str, ActiveUsers] | None:
+        if self.by is None:
+            return None
+        visible = self.reader.visible
+        groups = groups_by(self.by) if visible is None else groups_among(visible, self.by)
+        # Before some of them are chosen: a user is in the first of all.
+        return first_match(groups) if self.top is not None and self.exclusive else groups
 
     def echo(self) -> dict[str, Any]:
         """Return the parameters by name, with defaults, as JSON values."""
@@ -83,8 +155,12 @@ class QueryForm(forms.Form):
     #: The default range, if the form has one.
     default_preset: ClassVar[str | None] = None
 
-    def __init__(self, query: QueryDict) -> None:
+    def __init__(self, query: QueryDict, reader: Reader) -> None:
         super().__init__(query, auto_id="souvenirs-%s", label_suffix="")
+        self.reader = reader
+        for field in self.fields.values():
+            if isinstance(field, SegmentField):
+                field.for_reader(reader)
 
     @classmethod
     def parameters(cls) -> dict[str, ParameterField]:
@@ -93,9 +169,9 @@ class QueryForm(forms.Form):
         return {_name(name): field for name, field in fields.items()}
 
     @classmethod
-    def read(cls, query: QueryDict) -> Parameters:
+    def read(cls, query: QueryDict, reader: Reader) -> Parameters:
         """Return the parameters in a query string. Raises InvalidParameter for the first error."""
-        return cls(query).parse()
+        return cls(query, reader).parse()
 
     def add_prefix(self, field_name: str) -> str:
         return _name(field_name)
@@ -105,7 +181,7 @@ class QueryForm(forms.Form):
         self._check_names()
         for name in self.errors:
             raise self.error(name)
-        return Parameters(**self.cleaned_data)
+        return Parameters(**self.cleaned_data, reader=self.reader)
 
     def error(self, name: str) -> InvalidParameter:
         """Return the error of a field."""
@@ -198,10 +274,22 @@ class QueryForm(forms.Form):
             raise InvalidParameter(
                 "cohort", gettext_noop("The user model of this site has no date of registration.")
             )
-        if by == BY_SETTING and not segment_names():
+        self._check_top()
+        if by == BY_SETTING and not self.reader.segments:
             raise InvalidParameter("by", gettext_noop("SOUVENIRS_SEGMENTS is empty."))
         if by == BY_GROUP and not has_groups():
             raise InvalidParameter("by", gettext_noop("The user model of this site has no groups."))
+
+    def _check_top(self) -> None:
+        data = self.cleaned_data
+        by, top = data.get("by"), data.get("top")
+        is_listed = by is not None and by in listed_fields()
+        if is_listed:
+            data["top"] = top or MOST_ACTIVE
+        elif top is not None:
+            raise InvalidParameter(
+                "top", gettext_noop("%(name)s needs by with a field in SOUVENIRS_GROUP_BY.")
+            )
 
     def _count_periods(self) -> None:
         data = self.cleaned_data
@@ -284,16 +372,23 @@ def check_groups(parameters: Parameters, groups: int) -> None:
 
 
 def check_report(parameters: Parameters) -> None:
-    """Raise InvalidParameter if the site's report function cannot report on these users."""
+    """Raise InvalidParameter if the site's report function cannot report on these users.
+
+    Raises Refused if it cannot report on those whom a limited reader may see.
+    """
+    if takes_users():
+        return
     segment, by = parameters.segment, parameters.by
-    if (segment is not None or by is not None) and not takes_users():
-        raise InvalidParameter(
-            "by" if segment is None else "segment",
-            gettext_noop(
-                "Reports of this site are about all users: the function in "
-                "SOUVENIRS_USAGE_REPORTS_FUNCTION has no parameter users."
-            ),
-        )
+    error = InvalidParameter(
+        "by" if segment is None else "segment",
+        gettext_noop(
+            "Reports of this site are about all users: the function in "
+            "SOUVENIRS_USAGE_REPORTS_FUNCTION has no parameter users."
+        ),
+    )
+    parameters.reader.check_unlimited(error.sentence)
+    if segment is not None or by is not None:
+        raise error
 
 
 def _periods_in(data: Mapping[str, Any]) -> int:

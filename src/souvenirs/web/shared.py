@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from ..calendar import INTERVALS
-from ..counting import BY_SETTING
+from ..counting import BY_SETTING, listed_fields
 from .fields import (
     BooleanField,
     ChoiceField,
@@ -29,8 +29,11 @@ PRESETS = {
     "12mo": relativedelta(months=-11, day=1),
 }
 
-#: The only field of users for ``by``: the values of others would identify users.
+#: The field of users for ``by`` on every site: the values of others could identify users.
 BY_GROUP = "groups__name"
+
+#: How many values of a listed field have rows by default.
+MOST_ACTIVE = 100
 
 #: The intervals of a subscription.
 OF_SUBSCRIPTION = ("day", "month", "quarter", "year")
@@ -64,6 +67,11 @@ def interval(initial: str, names: Iterable[str] = INTERVALS) -> ChoiceField:
         initial=initial,
         choices=[(name, INTERVAL_LABELS[name]) for name in names],
     )
+
+
+def by_choices() -> list[tuple[str, str]]:
+    """Return what this site can group by: no field, unless it is listed."""
+    return plain(*dict.fromkeys([BY_SETTING, BY_GROUP, *listed_fields()]))
 
 
 def _date_input() -> forms.TextInput:
@@ -102,11 +110,20 @@ ZONE = TimeZoneField(
 )
 SEGMENT = SegmentField(
     label=_("Segment"),
-    help_text="Only the users of this segment, or of a group of users: group: and its name.",
+    help_text="Only the users of this segment, or of a group of users: group: and its name, or "
+    "with a value of a field in SOUVENIRS_GROUP_BY: the field, a colon and the value.",
 )
 BY = ChoiceField(
-    help_text="Adds rows for each segment, or for each group of users, to those for everyone.",
-    choices=plain(BY_SETTING, BY_GROUP),
+    help_text="Adds rows for each segment, for each group of users, or for each value of a field "
+    "in SOUVENIRS_GROUP_BY, to those for everyone.",
+    choices=by_choices,
+)
+TOP = IntegerField(
+    help_text="With by a field in SOUVENIRS_GROUP_BY: the number of its values that have rows, "
+    f"{MOST_ACTIVE} by default, from the one with the most active users in the range. How many "
+    "others there are is in the answer.",
+    min_value=1,
+    max_value=10_000,
 )
 EXCLUSIVE = BooleanField(
     help_text="With by: whether a user counts only in the first segment that contains them.",

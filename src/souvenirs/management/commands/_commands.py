@@ -15,8 +15,9 @@ from souvenirs.calendar import outward
 from souvenirs.stores import get_store
 
 from ._errors import command_errors
-from ._options import add_options, parse_date, parse_range, parse_segments, parse_zone
+from ._options import add_options, parse_date, parse_range, parse_zone
 from ._reading import ReadingCommand
+from ._segments import has_segments, parse_segments
 
 Report = tuple[list[str], list[Any]]
 
@@ -40,9 +41,9 @@ class ReportCommand(ReadingCommand):
     Active users of an unknown period are 0, as in version 1, and None with ``calendar``; each
     :class:`ReportRow` has its ``usage``.
 
-    A subclass may add the options ``--segment``, ``--by-segment`` and ``--exclusive``. With
-    ``by_segment``, the rows of everyone come first and those of each segment follow; the first
-    cell of each row is the name of its segment, None for everyone.
+    A subclass may add the options ``--segment``, ``--by-segment`` and ``--exclusive``, and ``--by``
+    with ``--top``. With ``by_segment`` or ``by``, the rows of everyone come first and those of each
+    segment follow; the first cell of each row is the name of its segment, None for everyone.
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -115,7 +116,7 @@ class ReportCommand(ReadingCommand):
             if options["recent"]:
                 some = some[-options["recent"] :]
             shown += some if options["ascending"] else some[::-1]
-        if options.get("by_segment"):
+        if has_segments(options):
             return ["segment", *headers], list(map(_with_segment, shown))
         return headers, shown
 
@@ -150,6 +151,10 @@ class ReportCommand(ReadingCommand):
     def yearly_report(self, options: dict[str, Any]) -> Report:
         return self._report("yearly", "year", options)
 
+    def _segments(self, options: dict[str, Any]) -> dict[str, Any]:
+        start = options["after"] or options["subscription_start"]
+        return parse_segments(options, start, options["before"], self.notes)
+
     def _report(self, unit: str, heading: str, options: dict[str, Any]) -> Report:
         label = LABELS[unit][bool(options.get("calendar"))]
         rows = [
@@ -171,7 +176,7 @@ class ReportCommand(ReadingCommand):
             "end": options["before"],
             "tz": options.get("tz"),
             "recent": options["recent"],
-            **(parse_segments(options) if "by_segment" in options else {}),
+            **(self._segments(options) if "by_segment" in options else {}),
         }
         if options.get("calendar"):
             calendar_usage = getattr(reports, f"calendar_{unit}_usage")

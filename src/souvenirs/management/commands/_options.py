@@ -22,7 +22,6 @@ from django.db import router
 from django.utils import timezone
 
 from souvenirs.calendar import INTERVALS, checked, outward, utc, zone_named
-from souvenirs.counting import BY_SETTING, restricted, segment_names
 from souvenirs.sets import primary_key
 
 from ._errors import command_errors
@@ -33,6 +32,9 @@ UNITS_HELP = "days (d), weeks (w), months (m), quarters (q) or years (y)"
 
 #: How many users a table lists.
 USERS = 50
+
+#: How many values of a field a table has.
+VALUES = 20
 
 #: Each option, as ``add_argument()`` takes it.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -55,11 +57,28 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--exclusive": {
         "action": "store_true",
-        "help": "with --by-segment: count each user only in the first segment they belong to",
+        "help": "with --by-segment or --by: count each user only in the first segment they belong "
+        "to",
+    },
+    "--by": {
+        "metavar": "FIELD",
+        "help": "report everyone, then each value of a field in SOUVENIRS_GROUP_BY, from the one "
+        "with the most active users",
+    },
+    "--top": {
+        "metavar": "NUM",
+        "help": f"with --by: number of values to report (default: {VALUES} in a table, all in CSV "
+        "and JSON)",
+    },
+    "--of": {
+        "metavar": "FIELD",
+        "help": "count groups of users by a field of the user model, such as organization; a group "
+        "is active when one of its users is",
     },
     "--csv": {"action": "store_true", "help": "output CSV instead of a table"},
     "--json": {"action": "store_true", "help": "output JSON instead of a table"},
     "--dry-run": {"action": "store_true", "help": "change nothing, only report what would be done"},
+    "--strict": {"action": "store_true", "help": "tolerate less: "},
     "--limit": {
         "metavar": "NUM",
         "help": f"number of users to list (default: {USERS} in a table, all in CSV and JSON)",
@@ -157,19 +176,6 @@ def parse_limit(options: dict[str, Any]) -> int | None:
     is_data = options["csv"] or options["json"]
     limit: int | None = parse_positive(options["limit"], "--limit", None if is_data else USERS)
     return limit
-
-
-def parse_segments(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options about segments as arguments of an insight or a report."""
-    if options["exclusive"] and not options["by_segment"]:
-        raise CommandError("--exclusive requires --by-segment.")
-    if options["by_segment"] and not segment_names():
-        raise CommandError("--by-segment requires segments in SOUVENIRS_SEGMENTS.")
-    return {
-        "users": restricted(None, options["segment"]),
-        "by": BY_SETTING if options["by_segment"] else None,
-        "exclusive": options["exclusive"],
-    }
 
 
 def add_user(parser: Any) -> None:

@@ -26,7 +26,8 @@ from souvenirs.stores import get_store
 
 from .._terminal import BOLD, Display, TextTable, printable
 from ._insights import InsightCommand
-from ._options import add_options, parse_length, parse_range, parse_segments, parse_zone
+from ._options import add_options, parse_length, parse_range, parse_zone
+from ._segments import add_segment_options, parse_segments
 
 #: Marks of incomplete periods, by why they are, and the notes on them.
 MARKS: dict[Incomplete, str] = {"running": "*", "cut": "~"}
@@ -62,11 +63,17 @@ class PeriodCommand(InsightCommand):
             interval=f" (default: the unit of --last, otherwise {self.interval})",
         )
         super().add_arguments(parser)
-        add_options(parser, "--by-segment", "--exclusive")
+        add_segment_options(parser)
+        add_options(parser, "--of")
 
     def answer(self, options: dict[str, Any]) -> Insight:
         interval, start, end = self._range(options)
-        keywords = {"interval": interval, "tz": options["tz"], **parse_segments(options)}
+        keywords = {
+            "interval": interval,
+            "tz": options["tz"],
+            "of": options["of"],
+            **parse_segments(options, start, end, self.notes),
+        }
         return self.insight(options, start, end, **keywords)
 
     @abstractmethod
@@ -119,7 +126,9 @@ class PeriodCommand(InsightCommand):
         return TextTable(["segment", *tables[EVERYONE].headers], rows, names=2).lines()
 
     def _explain(self, insight: Any) -> None:
-        """Add the notes about marks and missing numbers."""
+        """Add the notes about what is counted, marks and missing numbers."""
+        if insight.of is not None:
+            self.note(of_note(insight.of))
         periods = self.periods(insight)
         for why, note in NOTES.items():
             if any(period.incomplete == why for period in periods):
@@ -142,6 +151,11 @@ class PeriodCommand(InsightCommand):
             else:
                 start = start_of_last(count, unit, until, zone)
         return interval, start, end
+
+
+def of_note(of: str) -> str:
+    """Return the note that groups are counted instead of users."""
+    return f"Counted are groups of users by {of}, with today's members."
 
 
 def parse_ends(

@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from souvenirs.calendar import DAY_LEVEL, LOCAL_LEVELS, GridCell
 from souvenirs.digests import Batch, Digester, Level, Verifier, faults, status
+from souvenirs.publishing import Published, Publisher, publication
 
 from .._terminal import Progress, pluralize
 from ._base import SouvenirsCommand
@@ -20,9 +21,11 @@ T = TypeVar("T")
 
 
 class Command(SouvenirsCommand):
+    writes = True
     help = (
-        "Folds souvenirs into digests, which make reports fast. Run it every few minutes: it exits "
-        "when all souvenirs are digested. It is safe to kill, and to run twice at the same time."
+        "Folds souvenirs into digests, which make reports fast, and publishes figures. Run it "
+        "every few minutes: it exits when all souvenirs are digested. It is safe to kill, and to "
+        "run twice at the same time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -53,7 +56,10 @@ class Command(SouvenirsCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         since, until = parse_range(options, parse_zone(options["tz"]), "since", "until")
+        #: What a task returns.
+        self.outcome = {"souvenirs": 0, "digests": 0, "figures": 0, "finished": False}
         self.deadline = time.monotonic() + (options["max_seconds"] or float("inf"))
+        self.is_late = False
         if options["status"]:
             self.show_status()
         elif options["verify"]:
@@ -61,7 +67,12 @@ class Command(SouvenirsCommand):
         elif options["dry_run"]:
             self.show_plan(Digester(since, until))
         else:
-            self.digest(Digester(since, until), rebuild=options["rebuild"])
+            wanted = publication()  # refuses a wrong setting before anything is done
+            digester = Digester(since, until)
+            if self.digest(digester, rebuild=options["rebuild"]):
+                self.publish(Publisher(wanted))
+            self.outcome["finished"] = not self.is_late
+            _refuse_failures(digester)
 
     def show_plan(self, digester: Digester) -> None:
         self.stdout.write(
@@ -69,7 +80,8 @@ class Command(SouvenirsCommand):
             f"rebuild {_digests(digester.due())}."
         )
 
-    def digest(self, digester: Digester, rebuild: bool) -> None:
+    def digest(self, digester: Digester, rebuild: bool) -> bool:
+        """Fold souvenirs, and return whether there was time for everything."""
         if rebuild:
             # Two steps for each day: its buckets, then the day itself.
             steps, total, unit = digester.rebuild(), 2 * len(digester.days), "step"
@@ -88,10 +100,30 @@ class Command(SouvenirsCommand):
                     progress.update(done, done)
         finally:
             progress.finish()
+            self.outcome.update(souvenirs=souvenirs, digests=len(rebuilt))
             self.stdout.write(
                 f"Digested {pluralize(souvenirs, 'souvenir')}, rebuilt {_digests(rebuilt)}."
             )
-        _refuse_failures(digester)
+        return not self.is_late
+
+    def publish(self, publisher: Publisher) -> None:
+        """Bring the published figures up to date."""
+        progress = Progress(self.stderr, 0, "figure")
+        figures = 0
+        try:
+            with interruptible():
+                for step in self.in_time(publisher.run(), progress):
+                    figures += step.figures
+        finally:
+            progress.finish()
+            self.outcome["figures"] = figures
+            if figures:
+                self.stdout.write(f"Published {pluralize(figures, 'figure')}.")
+        if publisher.failed:
+            raise CommandError(
+                f"Some figures could not be published: {publisher.failed[0]}"
+                f"{_and_others(publisher.failed)}"
+            )
 
     def verify(self, verifier: Verifier) -> None:
         progress = Progress(self.stderr, len(verifier.cells), "digest")
@@ -121,12 +153,15 @@ class Command(SouvenirsCommand):
         """Generate the steps until another one could end after ``--max-seconds``."""
         began = time.monotonic()
         for step in steps:
-            seconds = step.seconds if isinstance(step, Batch) else time.monotonic() - began
+            seconds = time.monotonic() - began
+            if isinstance(step, Batch | Published):
+                seconds = step.seconds
             yield step
             began = time.monotonic()
             if began + seconds >= self.deadline:
                 progress.finish()
                 self.stdout.write("Stopped after --max-seconds; the next run continues.")
+                self.is_late = True
                 return
 
     def show_status(self) -> None:

@@ -13,6 +13,7 @@ from ._options import add_user, parse_user
 
 
 class Command(SouvenirsCommand):
+    writes = True
     help = (
         "Erases a user from all souvenirs and digests; past counts change. The account may "
         "already have been deleted."

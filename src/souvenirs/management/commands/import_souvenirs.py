@@ -60,6 +60,7 @@ class Source(NamedTuple):
 
 
 class Command(SouvenirsCommand):
+    writes = True
     help = (
         "Imports history from CSV files, JSON lines and web access logs, plain or compressed, or "
         "from Django's own tables. Adds one souvenir per user and window, like live recording, and "
@@ -115,11 +116,8 @@ class Command(SouvenirsCommand):
             "(default: SOUVENIRS_RATELIMIT_SECONDS)",
         )
         add_options(parser, "--after", "--before", "--tz", "--dry-run")
-        parser.add_argument(
-            "--strict",
-            action="store_true",
-            help="stop at the first bad line, after importing the lines before it",
-        )
+        note = "stop at the first bad line, after importing the lines before it"
+        add_options(parser, "--strict", strict=note)
 
     def handle(self, *args: Any, **options: Any) -> None:
         files, table = options["files"], options["table"]

@@ -19,6 +19,7 @@ from ._options import add_options
 
 
 class Command(SouvenirsCommand):
+    writes = True
     help = (
         "Deletes old souvenirs that are in digests. This cannot be undone. Counts stay exact for "
         "ranges that start and end on a bucket boundary; other ranges are refused."
@@ -48,6 +49,8 @@ class Command(SouvenirsCommand):
             ) from error
         finally:
             progress.finish()
+            #: What a task returns.
+            self.outcome = {"souvenirs": souvenirs, "kept": pruner.left}
             self._report("Would delete" if options["dry_run"] else "Deleted", souvenirs, size)
             if pruner.left:
                 self.stdout.write(

@@ -21,7 +21,7 @@ from souvenirs.insights import (
 )
 
 from .._terminal import BOLD, NO_VALUE, Display, TextTable, Value, number, percent
-from ._periods import PeriodCommand, label, mark
+from ._periods import NOTES, PeriodCommand, label, mark
 
 #: Options that cannot be combined with ``--day-n``.
 TRIANGLE_OPTIONS = ("cohort", "mode", "reference")
@@ -87,7 +87,7 @@ class Command(PeriodCommand):
 
     def table(self, insight: Retention | DayNRetention, options: dict[str, Any]) -> TextTable:
         if isinstance(insight, DayNRetention):
-            return _day_n_table(insight)
+            return self._day_n_table(insight)
         return _triangle(insight, options["counts"])
 
     def maximum(self, insight: Retention | DayNRetention) -> float:
@@ -105,7 +105,7 @@ class Command(PeriodCommand):
         maximum: float,
     ) -> Iterable[str]:
         if isinstance(insight, DayNRetention):
-            fitted = self.fitted(_day_n_table(insight), display)
+            fitted = self.fitted(self._day_n_table(insight), display)
             yield from fitted.with_bars([each.share for each in insight.days], maximum, display)
             return
         yield from textwrap.wrap(_title(insight, options["counts"]), display.width)
@@ -117,6 +117,28 @@ class Command(PeriodCommand):
         yield display.painted(fitted.header, BOLD)
         for row, cells in zip(fitted.rows, shares, strict=False):
             yield _with_background(row, fitted.columns, cells, display)
+
+    def _day_n_table(self, insight: DayNRetention) -> TextTable:
+        """Return a row for each n, and note what the marks mean."""
+        for each in insight.days:
+            if each.incomplete:
+                self.note(NOTES[each.incomplete])
+        rows = [
+            [
+                f"{each.days}{mark(each.incomplete)}",
+                str(each.eligible),
+                str(each.returned),
+                percent(each.share),
+                str(each.returned_or_later),
+                percent(each.share_or_later),
+            ]
+            for each in insight.days
+        ]
+        return TextTable(["day", _counted(insight), "on it", "share", "or later", "share"], rows)
+
+
+def _counted(insight: Retention | DayNRetention) -> str:
+    return "users" if insight.of is None else "groups"
 
 
 def _triangle(insight: Retention, counts: bool) -> TextTable:
@@ -130,7 +152,7 @@ def _triangle(insight: Retention, counts: bool) -> TextTable:
         complete = [cohort for cohort in insight.cohorts if cohort.period.complete]
         users = sum(cohort.size or 0 for cohort in complete)
         rows.append([MEAN, str(users), *map(percent, insight.mean())])
-    return TextTable([insight.interval, "users", *map(str, range(offsets))], rows)
+    return TextTable([insight.interval, _counted(insight), *map(str, range(offsets))], rows)
 
 
 def _cell(insight: Retention, position: int, offset: int, counts: bool) -> str:
@@ -191,21 +213,6 @@ def _title(insight: Retention, counts: bool) -> str:
     what = "how many of them" if counts else f"the percentage of {whole} who"
     when = f"N {unit}s later" + (" or after that" if insight.mode == "in_or_later" else "")
     return f"Users {seen} in each {unit}, and {what} were active {when}:"
-
-
-def _day_n_table(insight: DayNRetention) -> TextTable:
-    rows = [
-        [
-            str(each.days),
-            str(each.eligible),
-            str(each.returned),
-            percent(each.share),
-            str(each.returned_or_later),
-            percent(each.share_or_later),
-        ]
-        for each in insight.days
-    ]
-    return TextTable(["day", "users", "on it", "share", "or later", "share"], rows)
 
 
 def _days(text: str) -> list[int]:

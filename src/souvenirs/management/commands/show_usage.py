@@ -16,6 +16,7 @@ from .._terminal import NO_VALUE, printable
 from ._commands import ReportCommand, ReportRow
 from ._options import add_format_options, add_options
 from ._periods import EVERYONE, NOTES, OVERLAP_NOTE, mark
+from ._segments import add_segment_options, has_segments
 
 
 class Command(ReportCommand):
@@ -26,7 +27,8 @@ class Command(ReportCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        add_options(parser, "--segment", "--by-segment", "--exclusive")
+        add_options(parser, "--segment")
+        add_segment_options(parser)
         add_format_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> str | None:
@@ -41,8 +43,8 @@ class Command(ReportCommand):
         is_marked = bool(options.get("calendar")) or self.stdout.isatty()
         self.notes.extend(_notes(rows, is_marked=is_marked))
         if is_marked:
-            rows = [_marked(row, int(options.get("by_segment", False))) for row in rows]
-        if not options.get("by_segment"):
+            rows = [_marked(row, int(has_segments(options))) for row in rows]
+        if not has_segments(options):
             return tabulate(rows, headers, missingval=NO_VALUE)
         if not options.get("exclusive"):
             self.notes.append(OVERLAP_NOTE)

@@ -9,17 +9,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ...calendar import checked, earlier, local, utc
-from ...counting import accounts_as_of, restricted
+from ...counting import accounts_as_of
 from ..formats import day, number, percent
 from ..links import PageRequest
 
 
 def accounts_sentence(end: datetime | None, page: PageRequest) -> str:
     """Return how many accounts are registered, and the share of them that is activated."""
-    zone, segment = page.parameters.zone, page.parameters.segment
+    zone = page.parameters.zone
     now = checked(timezone.now(), "now")
     moment = earlier(end or now, now)
-    [accounts] = accounts_as_of([moment], restricted(None, segment))
+    [accounts] = accounts_as_of([moment], page.parameters.users)
     if accounts.registered is None or accounts.activated is None:
         return _("The user model of this site has no date of registration.")
     share = accounts.activated / accounts.registered if accounts.registered else None

@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 
 from ...api import BUSY
 from ...calendar import checked
-from ...counting import restricted
 from ...web import busyhours
 from ..errors import error_context
 from ..figures import FAULTS_OF_PARTS
@@ -23,7 +22,7 @@ from .common import downloads, period_notes
 
 def busy_part(end: datetime | None, page: PageRequest) -> dict[str, Any]:
     """Return the table of the hours up to a moment, or why it cannot be shown."""
-    users = restricted(None, page.parameters.segment)
+    users = page.parameters.users
     moment = checked(timezone.now(), "now") if end is None else end
     try:
         found = busyhours.busy_hours(moment, page.parameters.zone, users)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from ...api import Endpoint
-from ...calendar import Incomplete
+from ...calendar import Incomplete, Period, checked
 from ..links import PageRequest
 from ..tables import Download
 
@@ -25,6 +25,14 @@ def period_notes(
     if any(value is None for value in values):
         notes.append(_("– means unknown: there is no data before the first souvenir."))  # noqa: RUF001
     return notes
+
+
+def range_links(periods: Sequence[Period], page: PageRequest) -> dict[str, Any]:
+    """Return the edges of periods, and the URL to which the script adds a range of them."""
+    edges = [page.written(checked(period.start, "start")) for period in periods]
+    if periods:
+        edges.append(page.written(checked(periods[-1].end, "end")))
+    return {"edges": edges, "zoom": page.here(**dict.fromkeys(("preset", "from", "to")))}
 
 
 def downloads(page: PageRequest, endpoint: Endpoint, **query: Any) -> list[Download]:

@@ -12,10 +12,10 @@ from ..charts import Bars, Mark, bars
 from ..formats import number
 from ..links import PageRequest
 from ..tables import Column, PageTable, TableCell, header, pending
-from .common import downloads, period_notes
+from .common import downloads, period_notes, range_links
 
 
-def growth_bars(growth: Growth, marks: Sequence[Mark]) -> Bars:
+def growth_bars(growth: Growth, marks: Sequence[Mark], page: PageRequest) -> Bars:
     """Return growth accounting as bars: active users above zero, by where they came from.
 
     Churned users are below zero; in an incomplete period, nobody has churned yet.
@@ -23,6 +23,7 @@ def growth_bars(growth: Growth, marks: Sequence[Mark]) -> Bars:
     names = _parts()
     shown: list[GrowthPart] = ["retained", "resurrected", "new", "churned"]
     return bars(
+        id="souvenirs-growth",
         title=_("Growth"),
         labels=[each.period.label for each in growth.periods],
         parts=[(part, names[part]) for part in shown],
@@ -37,6 +38,11 @@ def growth_bars(growth: Growth, marks: Sequence[Mark]) -> Bars:
         ],
         incomplete=[each.period.incomplete for each in growth.periods],
         marks=marks,
+        total=names["active"],
+        more={
+            **range_links([each.period for each in growth.periods], page),
+            "people": page.people(),
+        },
     )
 
 

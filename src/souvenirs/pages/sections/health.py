@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from ...api import HEALTH
 from ...calendar import DAY_LEVEL, LOCAL_LEVEL, MONTH_LEVEL, checked, local
 from ...digests import Level, Status
+from ...doctor import Finding, State
 from ..formats import minute, number, stretched
 from ..links import PageRequest
 from ..tables import Column, Download, PageTable, TableCell, header, numbers
@@ -92,3 +93,32 @@ def checks_table(messages: Sequence[CheckMessage], page: PageRequest) -> PageTab
         downloads=_downloads(page, "checks"),
         nothing=_("No system check failed."),
     )
+
+
+def findings_table(findings: Sequence[Finding]) -> PageTable:
+    """Return the table of what the doctor finds; the errors of a site are for its operators."""
+    states = {State.OK: _("fine"), State.WARNING: _("warning"), State.ERROR: _("error")}
+    return PageTable(
+        caption=_("Diagnosis"),
+        columns=[
+            Column(_("What"), is_number=False),
+            Column(_("State"), is_number=False),
+            Column(_("Finding"), is_number=False),
+        ],
+        rows=[
+            [
+                header(finding.title),
+                TableCell(states[finding.state], kind="word"),
+                TableCell(_with_remedy(finding), kind="word long"),
+            ]
+            for finding in findings
+        ],
+        kind="findings",
+    )
+
+
+def _with_remedy(finding: Finding) -> str:
+    message = finding.message
+    if finding.quotes_error:
+        message = _("manage.py souvenirs_doctor says more.")
+    return f"{message} {finding.remedy}".rstrip()

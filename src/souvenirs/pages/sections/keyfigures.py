@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from ...calendar import checked, local
 from ...conf import conf
 from ..errors import error_context
-from ..figures import NOW, Overview
+from ..figures import NOW, Fault, Overview
 from ..formats import day, incomplete_word, number, percent, signed
 from ..keyfigures import KeyFigure
 from ..links import PageRequest
@@ -75,7 +75,7 @@ def key_figures(found: Overview, figures: tuple[KeyFigure, ...], page: PageReque
         else {
             "name": _("New this month"),
             "value": number(None),
-            "about": error_context(found.new)["problem"],
+            "about": error_context(cast(Fault, found.new))["problem"],
         },
         _shape(figures[-1], page, found.is_now),
     ]

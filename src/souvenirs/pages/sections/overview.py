@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from ..figures import FAULTS_OF_PARTS, Fault, Overview
 from ..formats import day, number
 from ..links import PageRequest
 from ..trend import Trends
-from . import accounts, busy, growth, keyfigures, retention, segments, slipping, trend
+from . import accounts, busy, expected, growth, keyfigures, retention, segments, slipping, trend
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def overview_parts(
 
     ``end`` is the end of a range in the past, as text.
     """
-    marks = _marks(found.growth, page)
+    marks = _marks(found, page)
 
     def summary(figures: Any) -> dict[str, Any]:
         now = None if isinstance(found.active_now, FAULTS_OF_PARTS) else found.active_now
@@ -58,18 +58,24 @@ def overview_parts(
         }
 
     def of_trend(trends: Any) -> dict[str, Any]:
-        before, notes = found.before, trend.trend_notes(trends)
+        before, notes = found.before, trend.trend_notes(trends, found.before, page)
         if isinstance(before, FAULTS_OF_PARTS):
             notes.append(error_context(before)["problem"])
             before = None
+        can_expect = expected.can_expect(found)
+        part: dict[str, Any] = {}
+        if can_expect and opened == "expected":
+            part = expected.expected_part(trends, found.moment, page)
         return {
-            "chart": trend.trend_chart(trends, before, marks, page),
+            "chart": trend.trend_chart(trends, before, marks, part.get("expected"), page),
+            "can_expect": can_expect,
+            "expected": part.get("said"),
             "notes": notes,
             "table": trend.trend_table(trends, before, page) if opened == "trend" else None,
         }
 
     def of_growth(result: Growth) -> dict[str, Any]:
-        bars = growth.growth_bars(result, marks)
+        bars = growth.growth_bars(result, marks, page)
         return {
             "bars": bars,
             "top": number(bars.top),
@@ -89,21 +95,39 @@ def overview_parts(
             },
         ),
         "marks": marks,
-        "menu": trend.trend_downloads(found.trend.everyone, page)
-        if isinstance(found.trend, Trends)
-        else [],
+        "menu": trend.trend_downloads(found.trend, page) if isinstance(found.trend, Trends) else [],
     }
 
 
-def _part(result: T | Fault, make: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
+def overview_file(found: Overview, page: PageRequest) -> tuple[Sequence[str], list[dict[str, Any]]]:
+    """Return the columns and rows of a file with the data of the chart.
+
+    Raises the error of the chart or of the earlier time.
+    """
+    trends, before = found.trend, found.before
+    if isinstance(trends, FAULTS_OF_PARTS):
+        raise trends
+    if isinstance(before, FAULTS_OF_PARTS):
+        raise before
+    return trend.trend_file(trends, before, page)
+
+
+def _part(result: T | Fault | None, make: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
+    if result is None:
+        return {}
     return error_context(result) if isinstance(result, FAULTS_OF_PARTS) else make(result)
 
 
-def _marks(result: Growth | Fault, page: PageRequest) -> list[Mark]:
-    """Return the annotations of the site's owner, each in its period."""
-    if isinstance(result, FAULTS_OF_PARTS) or not result.periods:
+def _marks(found: Overview, page: PageRequest) -> list[Mark]:
+    """Return the annotations of the site's owner, each in its period.
+
+    They are about the whole site: limited readers do not see them.
+    """
+    if not isinstance(found.trend, Trends) or not found.trend.everyone.periods:
         return []
-    periods = [each.period for each in result.periods]
+    if page.reader.is_limited:
+        return []
+    periods = found.trend.everyone.periods
     firsts = [_local(period.start, page).date() for period in periods]
     end = checked(periods[-1].end, "end")
     last = busyhours.just_before(end, page.parameters.zone).date()

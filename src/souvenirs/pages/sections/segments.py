@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ...counting import GROUP, InvalidSegment, has_groups, segment_names
+from ...counting import GROUP, InvalidSegment, InvalidSegments, has_groups
+from ...web import busyhours
 from ..charts import paths
 from ..errors import error_context
 from ..figures import FAULTS_OF_PARTS, figures_of_segments
-from ..formats import number
+from ..formats import incomplete_word, number
 from ..keyfigures import SegmentFigures
 from ..links import PageRequest
 from .keyfigures import change, direction
@@ -20,14 +21,28 @@ def segment_part(
     end: datetime | None, first_souvenir: datetime, page: PageRequest
 ) -> dict[str, Any]:
     """Return the rows of the table, or why it cannot be shown."""
-    if not segment_names() and not has_groups():
-        return {"rows": []}
-    by = "segment" if segment_names() else "groups"
     try:
-        found = figures_of_segments(end, page.parameters.zone, first_souvenir, by)
-    except FAULTS_OF_PARTS as error:
+        has_segments = bool(page.reader.segments)
+        if not has_segments and not has_groups():
+            return {"rows": []}
+        by = "segment" if has_segments else "groups"
+        found = figures_of_segments(
+            end, page.parameters.zone, first_souvenir, by, page.reader.visible
+        )
+    except (*FAULTS_OF_PARTS, InvalidSegments) as error:
         return error_context(error)
-    return {"rows": segment_rows(found, by, page)}
+    return {"rows": segment_rows(found, by, page), "last": _last(found, page)}
+
+
+def _last(
+    found: Mapping[str, SegmentFigures | InvalidSegment], page: PageRequest
+) -> tuple[str, str] | None:
+    """Return the last day of the lines and what is said of it, if it is incomplete."""
+    for figures in found.values():
+        if isinstance(figures, SegmentFigures) and figures.last:
+            last = busyhours.just_before(figures.weeks.end, page.parameters.zone)
+            return last.date().isoformat(), incomplete_word(figures.last)
+    return None
 
 
 def segment_rows(

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import ngettext
 
 from ...calendar import checked, local, outward, utc
-from ...counting import ActiveUsers, restricted
+from ...counting import ActiveUsers
 from ...insights import last_seen_many, slipping_away
 from ...web import name_of
 from ..errors import error_context
@@ -20,6 +20,9 @@ from ..links import PageRequest
 #: How many of them the overview names.
 MOST = 8
 
+#: The days after which the link to inactive users counts somebody as one.
+INACTIVE = 90
+
 
 def slipping_rows(end: datetime | None, page: PageRequest) -> dict[str, Any]:
     """Return how many regulars stay away up to a moment, and the names of the first."""
@@ -29,7 +32,7 @@ def slipping_rows(end: datetime | None, page: PageRequest) -> dict[str, Any]:
         found = slipping_away(
             None if end is None else outward(end),
             tz=zone,
-            users=restricted(None, page.parameters.segment),
+            users=page.parameters.users,
         )
         users = list(ActiveUsers(found.page(0, MOST)).users())
         seen = last_seen_many(users)
@@ -50,6 +53,8 @@ def slipping_rows(end: datetime | None, page: PageRequest) -> dict[str, Any]:
             {"name": name_of(user), "url": page.user_url(user), "seen": written(seen[user.pk])}
             for user in users
         ],
-        # The list is about today.
+        # These lists are about today.
         "url": "" if is_past else page.people(list="slipping"),
+        "inactive": "" if is_past else page.people(list="inactive", days=INACTIVE),
+        "days": number(INACTIVE),
     }

@@ -13,6 +13,7 @@ from ...web import recording_problems
 class Step(NamedTuple):
     """A step of the installation, and whether it is done."""
 
+    #: What is known if it is done, and nothing else: that is all that a done step shows.
     name: str
     is_done: bool
     #: How to do it.
@@ -36,19 +37,18 @@ def steps(*, has_souvenirs: bool, has_digests: bool) -> list[Step]:
         first = f"{first} {_('Staff users do not count either: SOUVENIRS_IGNORE_STAFF is set.')}"
     return [
         Step(
-            _("Requests are recorded"),
+            _("The settings allow recording"),
             not problems,
             _("The middleware notes the user of each request, at most once an hour by default."),
             problems,
         ),
         Step(_("The first user has been seen"), has_souvenirs, first),
         Step(
-            _("Digests are made on a schedule"),
+            _("The first digest has been made"),
             has_digests,
             _(
                 "Run manage.py digest_souvenirs every ten minutes, with cron or a task runner. "
-                "Without digests, numbers are as exact, but take longer. This step is done once "
-                "there is a digest."
+                "Without digests, numbers are as exact, but take longer."
             ),
         ),
     ]

@@ -11,15 +11,15 @@ from django.utils.translation import gettext as _
 from ...api import GROWTH, SERIES, Endpoint
 from ...calendar import checked
 from ...counting import BY_SETTING, InvalidSegment
-from ...web import shared
-from ..charts import Chart, Line, Mark
+from ...web import shared, timestamp
+from ..charts import Chart, Expected, Line, Mark
 from ..formats import number, percent
 from ..links import PageRequest
 from ..tables import Column, Download, PageTable, TableCell, header
-from ..trend import MOST_LINES, Earlier, Trend, Trends
-from .common import downloads, period_notes
+from ..trend import EARLIER, MOST_COLUMNS, MOST_LINES, Earlier, Trend, Trends
+from .common import downloads, period_notes, range_links
 
-#: The endpoint that has the data of a figure, and its parameters; stickiness has none.
+#: The endpoint that has the data of a figure, and its parameters; its stickiness is another one.
 SOURCES: dict[str, tuple[Endpoint, dict[str, Any]]] = {
     "active": (SERIES, {}),
     "7d": (SERIES, {"window": 7}),
@@ -60,11 +60,15 @@ def title(figure: str, interval: str) -> str:
 
 
 def trend_chart(
-    trends: Trends, before: Earlier | None, marks: Sequence[Mark], page: PageRequest
+    trends: Trends,
+    before: Earlier | None,
+    marks: Sequence[Mark],
+    expected: Expected | None,
+    page: PageRequest,
 ) -> Chart:
     """Return the chart of everyone, with an earlier time or the largest segments beside it."""
     trend = trends.everyone
-    known = _largest(trends)
+    known = _largest(trends, MOST_LINES)
     labels = [period.label for period in trend.periods]
     return Chart(
         id="souvenirs-trend",
@@ -79,6 +83,7 @@ def trend_chart(
         before=Line(_name_of_earlier(page), before.values) if before else None,
         labels_before=before.labels if before else (),
         marks=marks,
+        expected=expected,
         more=_links(trend, page),
     )
 
@@ -94,38 +99,42 @@ def _name_of_earlier(page: PageRequest) -> str:
     return compared[page.parameters.compare]
 
 
-def _largest(trends: Trends) -> dict[str, Trend]:
+def _known(trends: Trends) -> dict[str, Trend]:
+    return {name: t for name, t in trends.segments.items() if isinstance(t, Trend)}
+
+
+def _largest(trends: Trends, most: int) -> dict[str, Trend]:
     """Return the segments with the largest values at the end, in their own order."""
-    known = {name: t for name, t in trends.segments.items() if isinstance(t, Trend)}
+    known = _known(trends)
     if not trends.everyone.periods:
         return {}
-    largest = sorted(known, key=lambda name: -(known[name].points[-1].value or 0))[:MOST_LINES]
+    largest = set(sorted(known, key=lambda name: -(known[name].points[-1].value or 0))[:most])
     return {name: trend for name, trend in known.items() if name in largest}
 
 
-def trend_notes(trends: Trends) -> list[str]:
-    """Return the notes on segments that have no line."""
+def trend_notes(trends: Trends, before: Any, page: PageRequest) -> list[str]:
+    """Return the notes on segments and on an earlier time that have no line."""
     notes = [
         _("The segment %(name)s cannot be evaluated: see Health.") % {"name": error.name}
         for error in trends.segments.values()
         if isinstance(error, InvalidSegment)
     ]
-    known = sum(isinstance(trend, Trend) for trend in trends.segments.values())
-    if known > MOST_LINES:
+    known = len(_known(trends))
+    words = {"most": number(MOST_LINES), "all": number(known)}
+    if known > MOST_COLUMNS:
+        notes.append(_("The %(most)s largest of %(all)s are drawn.") % words)
+    elif known > MOST_LINES:
         notes.append(
-            _("The %(most)s largest of %(all)s are drawn. The table has them all.")
-            % {"most": number(MOST_LINES), "all": number(known)}
+            _("The %(most)s largest of %(all)s are drawn. The table has them all.") % words
         )
+    if before is None and page.parameters.compare in EARLIER and trends.everyone.periods:
+        notes.append(_("The earlier time is not drawn, because it would start before the year 1."))
     return notes
 
 
 def _links(trend: Trend, page: PageRequest) -> dict[str, Any]:
     """Return where a period leads to: URLs, and the parameters that the script adds to them."""
-    edges = [page.written(checked(period.start, "start")) for period in trend.periods]
-    if trend.periods:
-        edges.append(page.written(checked(trend.periods[-1].end, "end")))
-    own = dict.fromkeys(("preset", "from", "to"))
-    data: dict[str, Any] = {"edges": edges, "zoom": page.here(**own)}
+    data = range_links(trend.periods, page)
     if trend.figure in ("7d", "28d"):
         data["starts"] = [page.written(checked(point.start, "start")) for point in trend.points]
     if trend.figure == "new":
@@ -139,7 +148,7 @@ def _links(trend: Trend, page: PageRequest) -> dict[str, Any]:
 def trend_table(trends: Trends, before: Earlier | None, page: PageRequest) -> PageTable:
     """Return the data of the chart, latest period first."""
     trend = trends.everyone
-    known = {name: t for name, t in trends.segments.items() if isinstance(t, Trend)}
+    known = _largest(trends, MOST_COLUMNS)
     names = [_name_of_all(trends, page), *known]
     if before:
         names.append(_name_of_earlier(page))
@@ -157,15 +166,56 @@ def trend_table(trends: Trends, before: Earlier | None, page: PageRequest) -> Pa
         caption=title(trend.figure, trend.interval),
         columns=[Column(_("Period"), is_number=False), *map(Column, names)],
         rows=[cells(place) for place in reversed(range(len(trend.periods)))],
-        downloads=trend_downloads(trend, page),
-        notes=period_notes([each.incomplete for each in trend.periods], trend.values),
+        downloads=trend_downloads(trends, page),
+        notes=_table_notes(trends),
     )
 
 
-def trend_downloads(trend: Trend, page: PageRequest) -> list[Download]:
-    """Return links to the figures in the API; it has none of an earlier time."""
-    if trend.figure not in SOURCES:
-        return []
+def _table_notes(trends: Trends) -> list[str]:
+    trend, known = trends.everyone, len(_known(trends))
+    notes = period_notes([each.incomplete for each in trend.periods], trend.values)
+    if known > MOST_COLUMNS:
+        notes.append(
+            _("The %(most)s largest of %(all)s are shown. The files have them all.")
+            % {"most": number(MOST_COLUMNS), "all": number(known)}
+        )
+    return notes
+
+
+def trend_file(
+    trends: Trends, before: Earlier | None, page: PageRequest
+) -> tuple[Sequence[str], list[dict[str, Any]]]:
+    """Return the columns and rows of a file with the data of the chart, in the form of the API."""
+    columns = ["label", "start", "end", "complete", "incomplete", "value"]
+    if trends.segments:
+        columns = ["segment", *columns]
+    if before:
+        columns += ["earlier_label", "earlier_value"]
+    named = [(None, trends.everyone), *_known(trends).items()]
+    rows = [
+        {
+            "segment": name,
+            **period.row(),
+            "start": timestamp(point.start, page.parameters.zone),
+            "end": timestamp(period.end, page.parameters.zone),
+            "value": point.value,
+            "earlier_label": before.labels[place] if before else None,
+            "earlier_value": before.values[place] if before else None,
+        }
+        for name, trend in named
+        for place, (period, point) in enumerate(zip(trend.periods, trend.points, strict=True))
+    ]
+    return columns, [{column: row[column] for column in columns} for row in rows]
+
+
+def trend_downloads(trends: Trends, page: PageRequest) -> list[Download]:
+    """Return links to the data in the API, or to files of the page where the API has not all."""
+    trend, is_large = trends.everyone, len(trends.segments) > MOST_COLUMNS
+    if trend.figure not in SOURCES or page.parameters.compare in EARLIER or is_large:
+        return [
+            Download(name, page.here(open=None, only=None, format=name.lower()))
+            for name in ("CSV", "JSON")
+        ]
     endpoint, query = SOURCES[trend.figure]
     by = {"segment": BY_SETTING, "groups": shared.BY_GROUP}.get(page.parameters.compare)
     return downloads(page, endpoint, interval=trend.interval, by=by, **query)

@@ -50,34 +50,37 @@
 
   // Parts of the page that are loaded into place.
 
-  const load = async (link) => {
-    const place = link.closest(".souvenirs-data");
+  const fetched = async (link) => {
     link.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(link.dataset.part);
       if (!response.ok) throw new Error(response.statusText);
       const found = new DOMParser().parseFromString(await response.text(), "text/html");
-      const part = found.getElementById(place.id);
+      const part = found.getElementById(link.closest(".souvenirs-data").id);
       if (!part) throw new Error("signed out");
-      place.replaceWith(part);
-      return root.querySelector(`#${place.id}`);
+      return part;
     } catch {
       link.removeAttribute("aria-busy");
       return null;
     }
   };
+  const put = async (part, place) => {
+    // A chart that somebody reads by keys stays until they leave it.
+    while (place.querySelector(".souvenirs-drawing:focus")) {
+      await new Promise((done) => setTimeout(done, 200));
+    }
+    place.replaceWith(part);
+    for (const figure of part.querySelectorAll("[data-chart]")) answer(figure);
+  };
   root.addEventListener("click", async (event) => {
     const link = event.target.closest("a[data-part]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    const shown = await load(link);
-    if (!shown) location.assign(link.href);
-    else shown.querySelector("[tabindex], a")?.focus();
+    const part = await fetched(link);
+    if (!part) return location.assign(link.href);
+    await put(part, link.closest(".souvenirs-data"));
+    part.querySelector("[tabindex], a")?.focus();
   });
-  (async () => {
-    // One after the other: they are below the fold, and there are other visitors.
-    for (const link of root.querySelectorAll("a[data-at-once]")) await load(link);
-  })();
 
   // Charts.
 
@@ -87,10 +90,10 @@
     return url.href;
   };
 
-  for (const figure of root.querySelectorAll("[data-chart]")) {
+  const answer = (figure) => {
     const data = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
     const { labels, lines, marks } = data;
-    if (!labels.length) continue;
+    if (!labels.length) return;
     const options = data.share ? { style: "percent", maximumFractionDigits: 1 } : {};
     const format = new Intl.NumberFormat(language, options);
     const changes = new Intl.NumberFormat(language, {
@@ -102,8 +105,13 @@
     const zoom = svg.querySelector(".zoom");
     const tip = drawing.querySelector(".souvenirs-tip");
     const last = labels.length - 1;
+    // A point is at its place, and a bar fills it.
+    const room = data.bars ? STEP : 0;
     let shown = -1;
     let from = -1;
+
+    // Where there is a tip, the browser needs to show none.
+    for (const title of svg.querySelectorAll("title")) title.remove();
 
     const written = (value) => (value === null || value === undefined ? "–" : format.format(value));
     const people = (index) => {
@@ -114,6 +122,7 @@
     };
     const row = (name, text) => {
       const line = document.createElement("span");
+      if (!name) line.className = "is-note";
       const label = document.createElement("bdi");
       const value = document.createElement("b");
       label.textContent = name;
@@ -124,11 +133,12 @@
     const show = (index) => {
       shown = index;
       const x = index * STEP;
-      marker.setAttribute("d", `M${x} 0V100`);
+      marker.setAttribute("d", room ? `M${x} 0h${room}V100h-${room}Z` : `M${x} 0V100`);
       const title = document.createElement("strong");
       title.textContent = labels[index];
       tip.replaceChildren(title);
       for (const { name, values, labels: own } of lines) {
+        if (values[index] === null && data.pending?.[index]) continue;
         let text = written(values[index]);
         if (own && own[index]) text += ` (${own[index]})`;
         tip.append(row(name, text));
@@ -138,13 +148,14 @@
       if (before.labels && value !== null && earlier) {
         tip.append(changes.format(value / earlier - 1));
       }
+      if (data.expected && index === last) tip.append(row(...data.expected));
       for (const [place, text] of marks) if (place === index) tip.append(row("", text));
       tip.hidden = false;
-      const share = last ? index / last : 0.5;
+      const share = room ? (index + 0.5) / labels.length : last ? index / last : 0.5;
       const width = drawing.clientWidth;
       const left = (isRtl ? 1 - share : share) * width;
-      const room = Math.min(Math.max(left - tip.offsetWidth / 2, 0), width - tip.offsetWidth);
-      tip.style.left = `${room}px`;
+      const edge = Math.min(Math.max(left - tip.offsetWidth / 2, 0), width - tip.offsetWidth);
+      tip.style.left = `${edge}px`;
       svg.classList.toggle("is-link", Boolean(people(index)));
     };
     const hide = () => {
@@ -155,8 +166,8 @@
     };
     const under = ({ clientX }) => {
       const { left, width } = svg.getBoundingClientRect();
-      const share = (clientX - left) / width;
-      const index = Math.round((isRtl ? 1 - share : share) * last);
+      const share = isRtl ? 1 - (clientX - left) / width : (clientX - left) / width;
+      const index = room ? Math.floor(share * labels.length) : Math.round(share * last);
       return Math.min(Math.max(index, 0), last);
     };
     const go = (index) => {
@@ -176,7 +187,7 @@
       show(under(event));
       if (from >= 0 && data.zoom && from !== shown) {
         const [first, final] = [from, shown].sort((one, other) => one - other);
-        zoom.setAttribute("d", `M${first * STEP} 0H${final * STEP}V100H${first * STEP}Z`);
+        zoom.setAttribute("d", `M${first * STEP} 0H${final * STEP + room}V100H${first * STEP}Z`);
       }
     });
     svg.addEventListener("pointerup", (event) => {
@@ -189,7 +200,6 @@
     svg.addEventListener("pointerleave", hide);
 
     drawing.tabIndex = 0;
-    drawing.setAttribute("role", "group");
     drawing.addEventListener("keydown", (event) => {
       const forward = isRtl ? "ArrowLeft" : "ArrowRight";
       const back = isRtl ? "ArrowRight" : "ArrowLeft";
@@ -202,5 +212,15 @@
       else if (event.key === "Escape") hide();
     });
     drawing.addEventListener("blur", hide);
-  }
+  };
+
+  for (const figure of root.querySelectorAll("[data-chart]")) answer(figure);
+
+  (async () => {
+    // One after the other: most are below the fold, and there are other visitors.
+    for (const link of root.querySelectorAll("a[data-at-once]")) {
+      const part = await fetched(link);
+      if (part) put(part, link.closest(".souvenirs-data"));
+    }
+  })();
 })();
