@@ -24,12 +24,13 @@ signals         Signals that the app sends.
 decorators      Views whose requests do not count as activity.
 userfunctions   Functions for ``SOUVENIRS_USER_FUNCTION``.
 csvfiles        CSV files that are safe to open in a spreadsheet.
+statementfile   The format of statement files, and how to verify them without Django or a database.
 calendar        Periods on the wall clock of a time zone, instants, and the UTC grid of digests.
 utils           The calendar functions, at the import path of version 1.
 sql             SQL that Django does not write: many values in one statement, partial indexes.
 resilience      Slow or failing caches and databases do not hold up a request.
 sets            Sets of users: their primary keys, their numbers and the bytes they are stored as.
-models          The tables: souvenirs, digests, numbers of users, annotations, figures, deliveries.
+models          Tables: souvenirs, digests, user numbers, annotations, figures, mails, statements.
 stores          Where souvenirs are kept and read back.
 recording       One request becomes one souvenir.
 counting        Active users, segments and accounts.
@@ -38,6 +39,7 @@ reports         Registered, activated and active users, period by period.
 digests         Souvenirs folded into digests, pruned, erased and verified.
 insights        Series, stickiness, power curves, growth, retention, and when users were last seen.
 publishing      Figures published as plain rows, for tools that read SQL.
+statements      The active users that a customer is billed for, stored once, and their proof.
 importing       Import of history from files and from Django's own tables.
 annotations     Notes of the site's owner at a day, such as a release.
 control         The main functions of the app and the errors they raise.
@@ -82,6 +84,8 @@ DOORS = {
     "souvenirs.admin": "LastSeenAdminMixin",
     "souvenirs.dashboard.urls": "urlpatterns",
     "souvenirs.metrics": "registry",
+    "souvenirs.statements": "issue_statement",
+    "souvenirs.statementfile": "verified",
     "souvenirs.metrics.urls": "urlpatterns",
     "souvenirs.management.commands._commands": "ReportCommand",
     "souvenirs.unattended": "digest",
@@ -206,6 +210,7 @@ NAMES_A_TABLE = {
     "publishing/table.py": "has a table of its own, of numbers",
     "recording/catchup.py": "sends its signal as the model",
     "recording/recorder.py": "sends its signal as the model",
+    "statements/table.py": "has tables of its own, of what was issued",
 }
 
 
@@ -217,7 +222,7 @@ def test_only_stores_name_the_tables():
     }
     assert users == set(NAMES_A_TABLE)
     managers = {room_of(path) for path in MODULES if ".objects" in path.read_text()}
-    assert managers == {"annotations", "mail", "publishing", "stores"}
+    assert managers == {"annotations", "mail", "publishing", "statements", "stores"}
 
 
 def test_only_digests_are_handed_rows_of_the_tables():

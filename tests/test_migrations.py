@@ -23,6 +23,7 @@ from souvenirs.control import annotate, count_active_users, souvenez
 from souvenirs.digests.digester import Digester
 from souvenirs.digests.pruning import Pruner
 from souvenirs.models import Souvenir
+from souvenirs.statements import issue_statement
 from tests.conftest import at, build_user, vendor_is
 
 pytestmark = pytest.mark.django_db
@@ -462,6 +463,19 @@ def test_way_back_from_annotations_is_refused_in_words(upgraded):
         "Cannot go back to version 1, which has no annotations: delete these first (1 found)."
     )
     annotation.delete()
+    back()
+    assert applied() == ["0001_initial"]
+
+
+def test_way_back_from_statements_is_refused_in_words(upgraded):
+    statement = issue_statement(None, (START, END))
+    with pytest.raises(CommandError) as refusal:
+        back()
+    assert str(refusal.value) == (
+        "Cannot go back to version 1, which has no statements (1 found). To lose them, empty the "
+        "tables souvenirs_statementleaf and souvenirs_statement first."
+    )
+    statement.delete()
     back()
     assert applied() == ["0001_initial"]
 

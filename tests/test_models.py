@@ -3,7 +3,17 @@ from datetime import date
 import pytest
 from django.contrib.auth import get_user_model
 
-from souvenirs.models import Delivery, Digest, Figure, FigureLock, Souvenir, UserNumber
+from souvenirs.models import (
+    Delivery,
+    Digest,
+    Figure,
+    FigureLock,
+    Souvenir,
+    Statement,
+    StatementLeaf,
+    StatementLock,
+    UserNumber,
+)
 from tests.conftest import at, pk_of
 
 pytestmark = pytest.mark.django_db
@@ -52,3 +62,19 @@ def test_lock_tells_how_often_figures_have_been_marked():
 def test_delivery_does_not_tell_whose_it_is():
     delivery = Delivery(interval="week", first_day=date(2016, 2, 29))
     assert str(delivery) == "week=2016-02-29 sent=None"
+
+
+@pytest.mark.parametrize(("name", "shown"), [("Acme", "Acme"), ("", "everyone")])
+def test_statement_tells_whose_it_is(name, shown):
+    statement = Statement(name=name, number=3, start=at(2016, 1, 1), end=at(2016, 2, 1))
+    assert str(statement) == (
+        f"{shown} 3 start=2016-01-01 00:00:00+00:00 end=2016-02-01 00:00:00+00:00"
+    )
+
+
+def test_leaf_tells_whose_it_is():
+    assert str(StatementLeaf(statement_id=3, user_id=pk_of(1))) == f"statement=3 user={pk_of(1)}"
+
+
+def test_lock_tells_how_often_statements_have_been_locked():
+    assert str(StatementLock(pk=StatementLock.ONLY, times=5)) == "times=5"

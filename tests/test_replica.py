@@ -21,8 +21,11 @@ from souvenirs.digests import erase_user
 from souvenirs.insights.timeline import timeline_of
 from souvenirs.models import Digest, Souvenir
 from souvenirs.publishing import known_counts, reading
+from souvenirs.statementfile import verified
+from souvenirs.statements import export_statement, issue_statement, recount_statement
 from souvenirs.stores import get_store
 from tests.conftest import at, pk_of
+from tests.organizations import ONE, found_organizations
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "elsewhere"]),
@@ -117,6 +120,15 @@ def test_digests(run, leave, commands):
     assert rows() == expected
     if commands[-1] == VERIFY:
         assert "found 0 differences" in printed[-1]
+
+
+def test_statements(leave, settings):
+    found = found_organizations({1: (1,), 2: (1,), 3: (2,)})
+    leave((1, at(2016, 1, 7)), (3, at(2016, 1, 7)))
+    with reads_from_replica(settings):
+        statement = issue_statement(found[1], (at(2016, 1, 1), at(2016, 2, 1)), of=ONE)
+        assert verified(export_statement(statement)).users == {str(pk_of(1))}
+        assert not recount_statement(statement).differs
 
 
 def test_erasing(run):

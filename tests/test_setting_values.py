@@ -110,6 +110,7 @@ VALID = {
     "SEGMENTS": {"empty dict", "function of nothing"},
     "GROUP_BY": LISTS,
     "PUBLISH": {"none", "empty dict"},
+    "STATEMENT_GRACE_DAYS": {"zero", "one"},
     "VISIBLE_TO": FUNCTIONS,
     "API_AUTH": FUNCTIONS,
     "API_AUTH_PARAMETERS": LISTS | {"list", "set"},

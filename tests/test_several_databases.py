@@ -12,12 +12,15 @@ from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from souvenirs.control import active_users, count_active_users, souvenez
+from souvenirs.control import active_users, count_active_users, erase_user, souvenez
 from souvenirs.insights import inactive, last_seen_many, never_seen, recently_seen
 from souvenirs.mail import usage_of_last_period
-from souvenirs.models import Delivery, Souvenir
+from souvenirs.models import Delivery, Souvenir, Statement
 from souvenirs.reports import calendar_monthly_usage
-from tests.conftest import at, build_user
+from souvenirs.statementfile import verified
+from souvenirs.statements import export_statement, issue_statement, recount_statement
+from tests.conftest import at, build_user, pk_of
+from tests.organizations import ONE, found_organizations
 
 pytestmark = pytest.mark.django_db(databases=["default", "elsewhere"])
 
@@ -124,6 +127,20 @@ def test_deliveries_of_mails_are_elsewhere(make_user, set_now):
     call_command("email_usage", "ann@example.com", stdout=StringIO())
     assert Delivery.objects.using("elsewhere").count() == 1
     assert Delivery.objects.using("default").count() == 0
+
+
+def test_statements_are_elsewhere(make_user):
+    """With their users, although the organizations and the accounts are at home."""
+    found = found_organizations({1: (1,), 2: (1,)})
+    for number in (1, 2):
+        souvenez(pk_of(number), when=at(2016, 1, 7))
+    statement = issue_statement(found[1], (at(2016, 1, 1), at(2016, 2, 1)), of=ONE)
+    assert Statement.objects.using("elsewhere").get() == statement
+    assert not Statement.objects.using("default").exists()
+    assert erase_user(pk_of(1)).statements == 1
+    assert verified(export_statement(statement)).users == {str(pk_of(2))}
+    recount = recount_statement(statement)
+    assert (recount.erased, recount.draft.users.pks) == (1, {pk_of(2)})
 
 
 def test_mail_counts_accounts_where_reports_do(make_user, settings):

@@ -1,7 +1,8 @@
-"""The tables: souvenirs, digests, numbers of users, annotations, figures, deliveries."""
+"""Tables: souvenirs, digests, user numbers, annotations, figures, mails, statements."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.apps import apps
@@ -249,3 +250,88 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.interval}={self.first_day} sent={self.sent}"
+
+
+class Statement(models.Model):
+    """A statement: the active users of a customer, or of everyone, in a period that is over.
+
+    The app never changes it. The users are in its leaves, from which they are erased; what then
+    remains of a user is the hash, so that the root of the leaves stays the same.
+    """
+
+    #: The SHA-256 of what identifies the customer, in which case matters on every engine.
+    customer = models.CharField(max_length=64, editable=False)
+    #: The label of the customer; empty for everyone.
+    name = models.CharField(_("customer"), max_length=200, blank=True, editable=False)
+    #: The position among the statements of the customer, from 1.
+    number = models.PositiveIntegerField(_("number"), editable=False)
+    start = models.DateTimeField(_("start"), editable=False)
+    end = models.DateTimeField(_("end"), editable=False)
+    issued = models.DateTimeField(_("issued"), editable=False)
+    #: The content in canonical JSON, see :mod:`souvenirs.statementfile`.
+    body = models.TextField(editable=False)
+    #: The SHA-256 of the body.
+    hash = models.CharField(max_length=64, editable=False)
+    #: The largest primary key of a souvenir when the statement was issued.
+    last_souvenir = models.BigIntegerField(editable=False)
+
+    class Meta:
+        ordering = ["-issued", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "start", "end"], name="souvenirs_statement_of_period"
+            ),
+            models.UniqueConstraint(
+                fields=["customer", "number"], name="souvenirs_statement_number"
+            ),
+        ]
+        verbose_name = _("statement")
+        verbose_name_plural = _("statements")
+
+    def __str__(self) -> str:
+        return f"{self.name or 'everyone'} {self.number} start={self.start} end={self.end}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("A statement cannot be changed: it has been issued.")
+        super().save(*args, **kwargs)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The content, see :mod:`souvenirs.statementfile`."""
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+
+class StatementLeaf(models.Model):
+    """An active user of a statement; of one who has been erased, only the hash."""
+
+    statement = models.ForeignKey(Statement, on_delete=models.CASCADE, related_name="leaves")
+    hash = models.BinaryField()
+    salt = models.BinaryField(null=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="+",
+    )
+
+    class Meta:
+        verbose_name_plural = "statement leaves"
+
+    def __str__(self) -> str:
+        return f"statement={self.statement_id} user={self.user_id}"
+
+
+class StatementLock(models.Model):
+    """One row, which is locked by whoever issues a statement or erases a user from statements."""
+
+    ONLY = 1
+
+    id = models.SmallIntegerField(primary_key=True)
+    #: How many times it has been locked.
+    times = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"times={self.times}"

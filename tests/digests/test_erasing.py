@@ -330,6 +330,7 @@ def test_export_has_all_that_is_stored():
             cell("month", "2025-03-01T00", "2025-04-01T00"),
             cell("month", "2025-04-01T00", "2025-05-01T00"),
         ],
+        "statements": [],
     }
 
 

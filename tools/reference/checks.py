@@ -68,6 +68,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "souvenirs.E028": {"SOUVENIRS_METRICS_TOKEN": ""},
     "souvenirs.E029": {"SOUVENIRS_VISIBLE_TO": "accounts.visible_to"},
     "souvenirs.E030": {"SOUVENIRS_GROUP_BY": ["organisation"]},
+    "souvenirs.E031": {"SOUVENIRS_STATEMENT_GRACE_DAYS": 1.5},
     "souvenirs.W001": {"TIME_ZONE": "Asia/Kolkata", "SOUVENIRS_RATELIMIT_SECONDS": 3600},
     "souvenirs.W002": {"SOUVENIRS_IGNORE_PATH": ["^/health/$"]},
     "souvenirs.W003": {"MIDDLEWARE": []},

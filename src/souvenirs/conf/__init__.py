@@ -219,6 +219,12 @@ class Conf:
         kinds.PUBLISHED,
         "souvenirs.E027",
     )
+    STATEMENT_GRACE_DAYS = Setting(
+        3,
+        "Days after a period from which its statement can be issued: the time for late imports.",
+        kinds.WHOLE_DAYS,
+        "souvenirs.E031",
+    )
     VISIBLE_TO = Setting[Function](
         None,
         "Function that takes a user and returns a queryset of the users whose activity that user "

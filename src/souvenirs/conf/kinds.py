@@ -233,6 +233,11 @@ DAYS = Kind(
     "prune_souvenirs deletes older souvenirs; None keeps all.",
     _where(lambda value: value is None or (_is(value, int, float) and 0 <= value < float("inf"))),
 )
+WHOLE_DAYS = Kind(
+    "a whole number of days",
+    "From 0 to 366; 3 days leave time for the import of the last ones.",
+    _where(lambda value: _is(value, int) and 0 <= value <= 366),
+)
 BUCKET = Kind(
     "3600, 1800 or 900",
     "Use 3600 if the UTC offset of the time zone is a whole number of hours.",

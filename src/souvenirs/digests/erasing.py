@@ -18,11 +18,14 @@ from ..stores import (
     Digest,
     DigestTable,
     SouvenirQuerySet,
+    Statement,
     Store,
+    erase_from_statements,
     forget_number,
     get_store,
     numbers_of,
     retried,
+    statements_with,
 )
 
 logger = logging.getLogger(__name__)
@@ -31,18 +34,20 @@ LEVELS = {DAY_LEVEL: "day", MONTH_LEVEL: "month", LOCAL_LEVEL: "local day"}
 
 
 class Erased(NamedTuple):
-    """How many souvenirs were deleted, and from how many digests the user was removed."""
+    """How many souvenirs were deleted, and how many digests and statements the user was in."""
 
     souvenirs: int
     digests: int
+    statements: int = 0
 
 
 def export_user(user: Any) -> dict[str, Any]:
     """Return everything stored about a user, as a dict that can be serialized as JSON.
 
-    ``user`` is a user or a primary key. The dict has the moments at which they were seen, and the
-    digests that contain them; moments are in UTC, in ISO 8601. The key is a string unless it is an
-    integer that digests use as it is. Raises ValueError if ``user`` is neither, and CorruptDigest.
+    ``user`` is a user or a primary key. The dict has the moments at which they were seen, the
+    digests that contain them, and the statements that count them; moments are in UTC, in ISO 8601.
+    The key is a string unless it is an integer that digests use as it is. Raises ValueError if
+    ``user`` is neither, and CorruptDigest.
     """
     key: Any = primary_key(user)
     store = get_store()
@@ -56,6 +61,18 @@ def export_user(user: Any) -> dict[str, Any]:
             for digest in _all(digests)
             if number is not None and number in digest.users()
         ],
+        "statements": [_statement(each) for each in statements_with(key)],
+    }
+
+
+def _statement(statement: Statement) -> dict[str, Any]:
+    content = statement.content
+    customer = content["customer"]
+    return {
+        "customer": None if customer is None else customer["label"],
+        "number": content["number"],
+        "start": content["start"],
+        "end": content["end"],
     }
 
 
@@ -69,8 +86,9 @@ def _exported(digest: Digest, digests: DigestTable) -> dict[str, str]:
 
 
 def erase_user(user: Any) -> Erased:
-    """Remove a user from all souvenirs and digests; past counts change.
+    """Remove a user from all souvenirs, digests and statements; past counts change.
 
+    The number of users of a statement stays, and nothing in it says who one of them was.
     ``user`` is a user or a primary key. Digesting at the same time cannot bring the user back; a
     souvenir left afterwards is a new one. Reads every digest once, or twice for a primary key that
     digests store under another number. Raises ValueError if ``user`` is neither, and RuntimeError
@@ -90,7 +108,7 @@ def erase_user(user: Any) -> Erased:
             f"User {key} may still be in digests that cannot be read ({len(erasure.corrupt):,}). "
             f"Run manage.py digest_souvenirs --rebuild, then this again. {erasure.corrupt[0]}"
         )
-    return Erased(erasure.souvenirs, erasure.digests)
+    return Erased(erasure.souvenirs, erasure.digests, erasure.statements)
 
 
 class _Erasure:
@@ -99,7 +117,7 @@ class _Erasure:
     def __init__(self, key: Any, store: Store) -> None:
         self.key, self.store = key, store
         self.numbers: set[int] = set()
-        self.souvenirs = self.digests = 0
+        self.souvenirs = self.digests = self.statements = 0
         self.corrupt: list[CorruptDigest] = []
 
     def run(self) -> None:
@@ -109,6 +127,8 @@ class _Erasure:
             retried(self.store.digests.seal_first)
         if self.numbers and not (self.corrupt or is_number(self.key)):
             self._erase(self._forget_number)
+        # Last, so that no statement that is issued now can find the user.
+        self.statements = erase_from_statements(self.key)
 
     def _erase(self, before_each_round: Callable[[], None]) -> None:
         before_each_round()

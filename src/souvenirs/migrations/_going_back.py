@@ -16,6 +16,7 @@ def refuse_what_version_1_lacks(apps: Apps, schema_editor: BaseDatabaseSchemaEdi
     _refuse_large_ids(apps, alias)
     _refuse_pruned(apps, alias)
     _refuse_annotations(apps, alias)
+    _refuse_statements(apps, alias)
 
 
 def _refuse_orphans(apps: Apps, alias: str) -> None:
@@ -60,4 +61,17 @@ def _refuse_annotations(apps: Apps, alias: str) -> None:
         raise CommandError(
             "Cannot go back to version 1, which has no annotations: delete these first "
             f"({count:,} found)."
+        )
+
+
+def _refuse_statements(apps: Apps, alias: str) -> None:
+    try:
+        statements = apps.get_model("souvenirs", "Statement")._base_manager.using(alias)
+    except LookupError:  # before the migration that creates them
+        return
+    count = statements.count()
+    if count:
+        raise CommandError(
+            f"Cannot go back to version 1, which has no statements ({count:,} found). To lose them, "
+            "empty the tables souvenirs_statementleaf and souvenirs_statement first."
         )

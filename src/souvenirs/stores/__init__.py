@@ -1,6 +1,6 @@
 """Where souvenirs are kept and read back."""
 
-from ..models import Digest
+from ..models import Digest, Statement
 from .activegroups import (
     ActiveGroups,
     GroupField,
@@ -23,6 +23,13 @@ from .queries import number_undigested, undigested_in
 from .reading import PrunedSpan
 from .seals import Agreement, apart_sentence, missing_sentence
 from .souvenirs import SouvenirQuerySet, delete_souvenirs, mark_digested
+from .statements import (
+    erase_from_statements,
+    last_souvenir,
+    lock_statements,
+    statements_with,
+    users_left_by,
+)
 from .transactions import Contended, locking, retried
 
 

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, NamedTuple, TypeVar, cast
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldError
+from django.core.exceptions import FieldError, ValidationError
 from django.db.models import F, Model, QuerySet
 
 from ..sets import UserSet
@@ -69,6 +69,26 @@ class GroupField(NamedTuple):
             label = self.model._meta.label
             raise ValueError(f"Groups by {self.path!r} are objects of {label}, not {group!r}.")
         return getattr(group, self.key)
+
+    def parsed(self, group: Any) -> Any:
+        """Return the key of a group, also if the key is given as text.
+
+        Raises ValueError for what cannot be a key, and for an object of another model.
+        """
+        column: Any = F(self.path).resolve_expression(get_user_model()._default_manager.all().query)
+        try:
+            return column.output_field.to_python(self.key_of(group))
+        except (ValidationError, TypeError, ValueError):
+            raise ValueError(f"{group!r} is not a value of {self.path!r}.") from None
+
+    def users_in(self, key: Any, alias: str) -> list[Any]:
+        """Return the primary keys of the users in a group, from a database of the site.
+
+        Compared here: a collation may take two groups for the same.
+        """
+        users = get_user_model()._default_manager.using(alias).filter(**{self.path: key})
+        rows = users.order_by().values_list("pk", F(self.path)).iterator()
+        return list({user: None for user, group in rows if group == key})
 
 
 class Names:

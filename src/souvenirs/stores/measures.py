@@ -10,7 +10,16 @@ from django.db import DatabaseError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..calendar import BUCKETS, moment_of, second_of, stored
-from ..models import Annotation, Delivery, Digest, Figure, Souvenir, UserNumber
+from ..models import (
+    Annotation,
+    Delivery,
+    Digest,
+    Figure,
+    Souvenir,
+    Statement,
+    StatementLeaf,
+    UserNumber,
+)
 from .digesttable import DigestTable
 from .sizes import SIZES
 from .souvenirs import SouvenirQuerySet, souvenirs_in
@@ -22,6 +31,8 @@ TABLES: tuple[type[models.Model], ...] = (
     Annotation,
     Figure,
     Delivery,
+    Statement,
+    StatementLeaf,
 )
 
 #: How many rows are counted at most; beyond, the statistics of the engine give an estimate.

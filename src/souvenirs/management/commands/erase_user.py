@@ -15,8 +15,8 @@ from ._options import add_user, parse_user
 class Command(SouvenirsCommand):
     writes = True
     help = (
-        "Erases a user from all souvenirs and digests; past counts change. The account may "
-        "already have been deleted."
+        "Erases a user from all souvenirs, digests and statements; past counts change. The "
+        "account may already have been deleted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,14 +35,17 @@ class Command(SouvenirsCommand):
             raise CommandError("Nothing was erased.")
         with command_errors():
             erased = erase_user(key)
+        places = pluralize(erased.digests, "digest")
+        if erased.statements:
+            places += f" and {pluralize(erased.statements, 'statement')}"
         self.stdout.write(
-            f"Erased {pluralize(erased.souvenirs, 'souvenir')}, and user {key} from "
-            f"{pluralize(erased.digests, 'digest')}."
+            f"Erased {pluralize(erased.souvenirs, 'souvenir')}, and user {key} from {places}."
         )
 
     def _is_confirmed(self, key: Any) -> bool:
         question = (
-            f"This erases user {key} from all souvenirs and digests; past counts change.\n"
+            f"This erases user {key} from all souvenirs, digests and statements; past counts "
+            "change.\n"
             "It cannot be undone. Type 'yes' to continue: "
         )
         try:

@@ -1,0 +1,93 @@
+"""The customer of a statement: a group of users, or everyone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import router
+
+from ..statementfile import canonical
+from ..stores import ActiveUsers, GroupField, counts_as_group
+
+
+@dataclass(frozen=True)
+class Customer:
+    """The users with a value of a field; without a field, everyone."""
+
+    #: The field of the user model, through any relations; empty for everyone.
+    of: str = ""
+    key: Any = ""
+    label: str = ""
+
+    @classmethod
+    def found(cls, group: Any, of: str | None, label: str | None = None) -> Customer:
+        """Return the customer that a caller names, by an object or a key.
+
+        Raises ValueError if there is no such customer.
+        """
+        if group is None:
+            if of is not None or label is not None:
+                raise ValueError(
+                    "A statement of everyone has neither of= nor label=: name the group."
+                )
+            return EVERYONE
+        if of is None:
+            raise ValueError(
+                f"of is missing: name the field of the user model of which {group!r} is a value, "
+                "such as of='organization'."
+            )
+        field = GroupField.named(of)
+        key = field.parsed(group)
+        if not counts_as_group(key):
+            raise ValueError(f"{key!r} is no group: it means that a user has none.")
+        there = _object(field, key)
+        if there is None and not field.users_in(key, users_alias()):
+            raise ValueError(f"There is no group {key!r} by {of!r}, and no user in it.")
+        shown = label if label is not None else str(key if there is None else there)
+        return cls(of, key, shown)
+
+    @classmethod
+    def of_content(cls, content: Mapping[str, Any]) -> Customer:
+        """Return the customer of a statement, who need not exist any more."""
+        named = content["customer"]
+        if named is None:
+            return EVERYONE
+        key = GroupField.named(named["of"]).parsed(named["key"])
+        return cls(named["of"], key, named["label"])
+
+    @property
+    def content(self) -> dict[str, str] | None:
+        """What a statement says about the customer."""
+        if not self.of:
+            return None
+        return {"of": self.of, "key": str(self.key), "label": self.label}
+
+    @property
+    def identity(self) -> str:
+        """What the statements of the customer have in common."""
+        return hashlib.sha256(canonical([self.of, str(self.key)])).hexdigest()
+
+    def members(self) -> ActiveUsers | None:
+        """Return the users of the customer as of now; None for everyone."""
+        if not self.of:
+            return None
+        return ActiveUsers(GroupField.named(self.of).users_in(self.key, users_alias()))
+
+
+EVERYONE = Customer()
+
+
+def users_alias() -> str:
+    """The database with the users that is not a replica."""
+    return router.db_for_write(get_user_model())
+
+
+def _object(field: GroupField, key: Any) -> Any:
+    if field.model is None:
+        return None
+    objects = field.model._default_manager.using(router.db_for_write(field.model))
+    return objects.filter(**{field.key: key}).first()

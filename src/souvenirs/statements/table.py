@@ -1,0 +1,109 @@
+"""The tables of statements and of their leaves."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import router
+from django.db.models import Max, QuerySet
+from django.utils import timezone
+
+from ..calendar import checked, outward
+from ..models import Statement, StatementLeaf
+from ..sets import primary_key
+from ..statementfile import SALT, Leaf, canonical, hash_of, lines_of, root_of
+from ..stores import ActiveUsers, Contended
+from .customers import Customer
+from .drafts import Draft, moment_of_text, shown
+
+#: The rows in an SQL statement.
+BATCH = 2_000
+
+
+class Statements:
+    """The tables of statements, in the database that a router names for them."""
+
+    def __init__(self) -> None:
+        self.alias = router.db_for_write(Statement)
+
+    def of_period(self, customer: Customer, start: datetime, end: datetime) -> Statement | None:
+        """Return the statement of a customer about exactly this period."""
+        return self._of(customer).filter(start=outward(start), end=outward(end)).first()
+
+    def add(self, customer: Customer, draft: Draft, last_souvenir: int) -> Statement:
+        """Store a draft as the next statement of its customer, under the lock of statements."""
+        keys: list[Any] = list(draft.users)
+        if len(keys) != len(draft.users):
+            raise Contended("Some of the users have just been erased.")
+        leaves = sorted(
+            ((Leaf.of(str(key), secrets.token_bytes(SALT)), key) for key in keys),
+            key=lambda each: each[0].hash,
+        )
+        last = self._of(customer).aggregate(last=Max("number"))["last"] or 0
+        before = self._of(customer).filter(number=last).first()
+        now = checked(timezone.now(), "now")
+        content = {
+            **draft.content,
+            "active_users": len(keys),
+            "issued": shown(now),
+            "number": last + 1,
+            "previous": None if before is None else before.hash,
+            "root": root_of([leaf.hash for leaf, _ in leaves]),
+        }
+        statement = Statement(
+            customer=customer.identity,
+            name=customer.label[: Statement._meta.get_field("name").max_length],
+            number=last + 1,
+            start=outward(moment_of_text(content["start"])),
+            end=outward(moment_of_text(content["end"])),
+            issued=outward(now),
+            body=canonical(content).decode(),
+            hash=hash_of(content),
+            last_souvenir=last_souvenir,
+        )
+        statement.save(using=self.alias, force_insert=True)
+        StatementLeaf.objects.using(self.alias).bulk_create(
+            (
+                StatementLeaf(statement=statement, hash=leaf.hash, salt=leaf.salt, user_id=key)
+                for leaf, key in leaves
+            ),
+            batch_size=BATCH,
+        )
+        return statement
+
+    def _of(self, customer: Customer) -> QuerySet[Statement]:
+        return Statement.objects.using(self.alias).filter(customer=customer.identity)
+
+
+def statement_users(statement: Statement) -> ActiveUsers:
+    """Return the users of a statement, without those who have been erased since."""
+    keys = _leaves(statement).filter(user__isnull=False).values_list("user_id", flat=True)
+    return ActiveUsers(keys.iterator())
+
+
+def export_statement(statement: Statement, only: Iterable[Any] | None = None) -> bytes:
+    """Return the file of a statement, see :mod:`souvenirs.statementfile`.
+
+    It names all users who have not been erased; with ``only``, which are users or primary keys, no
+    others than these. Every such file verifies. Raises ValueError for one that is not a user.
+    """
+    named = None if only is None else {str(primary_key(user)) for user in only}
+    rows = _leaves(statement).values_list("hash", "salt", "user_id").iterator()
+    leaves = sorted(
+        (_leaf(hash, salt, user, named) for hash, salt, user in rows), key=lambda leaf: leaf.hash
+    )
+    return b"".join(lines_of(statement.content, leaves))
+
+
+def _leaf(hash: Any, salt: Any, user: Any, named: set[str] | None) -> Leaf:
+    if user is None or (named is not None and str(user) not in named):
+        return Leaf(bytes(hash))
+    return Leaf(bytes(hash), bytes(salt), str(user))
+
+
+def _leaves(statement: Statement) -> QuerySet[StatementLeaf]:
+    leaves = StatementLeaf.objects.using(router.db_for_write(Statement))
+    return leaves.filter(statement=statement.pk)
