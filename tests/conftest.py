@@ -53,8 +53,8 @@ HAS_KEYS_LIKE_OTHERS = not ON_A_SERVER and servers.USER_MODEL in (
     "users.UUIDUser",
 )
 
-#: Measuring takes as long again as the tests themselves. These folders and files reach the lines
-#: that only a server needs.
+#: Measuring takes as long again as the tests themselves. The first run measures few parameters of
+#: each test, and these folders and files reach the lines that only a server needs.
 MEASURED_ON_SERVERS = {
     "counting",
     "doctor",
@@ -79,7 +79,9 @@ SEE_ONLY_KEYS = {
     "test_kinds.py",
     "test_never_wrong.py",
     "test_prune_souvenirs.py",
+    "test_publisher.py",
     "test_ratelimit.py",
+    "test_reading.py",
     "test_repairing.py",
     "test_replica.py",
     "test_seenorder.py",
@@ -106,9 +108,15 @@ MEASURED_ONCE = {
     "test_truth.py",
 }
 
+#: The first run measures all parameters of these.
+MEASURED_WHOLE: set[str] = set()
+
 #: Of the parameters of a test, as many run where all of them have passed elsewhere: the first, the
 #: last, which differs from it in each of several arguments, and one between them.
 ENOUGH = 3
+
+#: Whether a test is one of them.
+IS_ONE_OF_FEW = pytest.StashKey[bool]()
 
 
 #: Folders and files that another version of Django, other dependencies or a user model may change
@@ -116,33 +124,25 @@ ENOUGH = 3
 #: what asks for the fields of a user or reaches lines only where these are missing.
 MADE_OF_DJANGO = {
     "admin",
-    "api",
     "integrations",
-    "mail",
-    "management",
-    "pages",
     "resilience",
     "test_checks.py",
     "test_migrations.py",
     "test_tasks.py",
 }
-MADE_OF_DEPENDENCIES = {"digests", "management", "resilience", "sets", "stores"}
+MADE_OF_DEPENDENCIES = {"digests", "resilience", "sets", "stores"}
 ASKS_FOR_USERS = {
     "admin",
     "counting",
     "doctor",
-    "mail",
-    "management",
-    "pages",
-    "publishing",
     "resilience",
     "sets",
     "stores",
-    "web",
     "test_checks.py",
     "test_migrations.py",
     "test_reports_of_groups.py",
     "test_retention.py",
+    "test_users.py",
 }
 
 
@@ -152,13 +152,15 @@ def with_all_parameters():
     Of the other tests the first run has each parameter, and these differ in nothing that the
     engine, the key or the version changes. What may be the only one to reach a line is whole.
     """
+    if FIRST_RUN and not VERSIONS:
+        return MEASURED_WHOLE
     if VERSIONS == "newest":
         return MADE_OF_DJANGO
     if VERSIONS == "lowest":
         return MADE_OF_DEPENDENCIES
     if VERSIONS == "between":
         return {"counting", "resilience", "sets", "stores"}
-    return {*MEASURED_ON_SERVERS, "test_truth.py"} if ON_A_SERVER else ASKS_FOR_USERS
+    return MEASURED_ON_SERVERS if ON_A_SERVER else ASKS_FOR_USERS
 
 
 hypothesis.register_profile("tests", deadline=None, print_blob=True)
@@ -168,7 +170,10 @@ hypothesis.load_profile("tests")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Leave out what another run has shown for this one too."""
-    kept = set(few_of_each(needed(items)) if IS_BRIEF else items)
+    few = set(few_of_each(needed(items)))
+    for item in few:
+        item.stash[IS_ONE_OF_FEW] = True
+    kept = few if IS_BRIEF else set(items)
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
 
@@ -235,7 +240,7 @@ def is_measured(item):
     if item.get_closest_marker("thorough"):
         return False
     if FIRST_RUN:
-        return True
+        return IS_ONE_OF_FEW in item.stash
     if ON_A_SERVER:
         return bool(MEASURED_ON_SERVERS.intersection(parts_of(item)))
     return not MEASURED_ONCE.intersection(parts_of(item))

@@ -131,7 +131,7 @@ def test_reading_is_computing_whatever_has_happened(leave, settings, interval, z
     history = History(f"{interval} {zone}", leave, settings, interval, zone)
     leave(*(row for row in sightings() if row[1] < NOW))
     most = 0
-    for step in ["digest", "publish", *history.chance.choices(history.STEPS, k=10)]:
+    for step in ["digest", "publish", *history.chance.choices(history.STEPS, k=6)]:
         getattr(history, step)()
         for start, end in ((None, None), (START, NOW - 9 * DAY)):
             assert is_true(interval, zone, start, end)

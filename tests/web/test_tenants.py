@@ -202,6 +202,11 @@ def values_of(name, field):
     return [field.min_value, 7]
 
 
+def ends_of(values):
+    """The first of many values, one between, which is a group for segments, and the last."""
+    return list(dict.fromkeys(values[n * (len(values) - 1) // 2] for n in range(3)))
+
+
 def questions(form, backgrounds):
     """Return the query strings of a form: each value alone, or some before backgrounds."""
     parameters = form.parameters() if form else {}
@@ -216,8 +221,9 @@ def questions(form, backgrounds):
             asked.append(background)
             asked += [
                 {**background, name: value}
-                for name, value in every
+                for name, field in parameters.items()
                 if name in SHOWN and name not in background
+                for value in ends_of(values_of(name, field))
             ]
     return list(dict.fromkeys(urlencode(each) for each in asked))
 
