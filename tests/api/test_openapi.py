@@ -76,6 +76,7 @@ def test_api_does_what_its_document_says(application, settings, make_user, leave
     """Whatever is asked, in the words of the document or not."""
     settings.SOUVENIRS_API_AUTH = token_user
     settings.SOUVENIRS_SEGMENTS = {"staff": lambda: get_user_model()._default_manager.all()}
+    settings.SOUVENIRS_GROUP_BY = ["membership__organization__name"]
     make_user(1), make_user(2)
     leave((1, at(2016, 1, 1)), (2, at(2026, 1, 1)))
     schema = schemathesis.openapi.from_wsgi(

@@ -32,7 +32,7 @@ START = NOW - 60 * DAY
 
 NEVER = 10**9
 
-EVERYONE = {"users": None, "by": None, "exclusive": False}
+EVERYONE = {"users": None, "by": None, "of": None, "exclusive": False}
 
 #: A number that nobody counts.
 WRONG = 10_000

@@ -179,6 +179,8 @@ BACKGROUNDS = [
     {"by": "groups__name"},
     {"by": FIELD},
     {"by": FIELD, "top": "1"},
+    {"of": FIELD},
+    {"of": FIELD, "by": FIELD},
     {"segment": f"{FIELD}:both"},
     {"compare": "segment"},
     {"compare": "groups"},
@@ -189,6 +191,8 @@ BACKGROUNDS = [
 
 
 def values_of(name, field):
+    if isinstance(field, fields.ListedField):
+        return [FIELD, "password"]
     if name in TEXTS:
         return TEXTS[name]
     if isinstance(field, fields.SegmentField):

@@ -33,6 +33,7 @@ class SeriesForm(RangeForm):
         max_value=366,
     )
     segment = shared.SEGMENT
+    of = shared.OF
     by = shared.BY
     top = shared.TOP
     exclusive = shared.EXCLUSIVE
@@ -47,6 +48,7 @@ class RetentionForm(RangeForm):
     mode = shared.MODE
     reference = shared.REFERENCE
     segment = shared.SEGMENT
+    of = shared.OF
     by = shared.BY
     top = shared.TOP
     exclusive = shared.EXCLUSIVE
@@ -58,6 +60,7 @@ class GrowthForm(RangeForm):
     interval = shared.interval("month")
     zone = shared.ZONE
     segment = shared.SEGMENT
+    of = shared.OF
     by = shared.BY
     top = shared.TOP
     exclusive = shared.EXCLUSIVE

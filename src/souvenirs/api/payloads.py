@@ -291,6 +291,7 @@ def _arguments(parameters: Parameters) -> dict[str, Any]:
         "end": parameters.end,
         "interval": parameters.interval,
         "tz": parameters.zone,
+        "of": parameters.of,
         **_groups(parameters),
     }
 

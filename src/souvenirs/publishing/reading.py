@@ -135,15 +135,16 @@ def series_of(
     window: TrailingWindow,
     users: Any,
     by: By | None,
+    of: str | None,
     exclusive: bool,
 ) -> ActiveSeries | Segmented[ActiveSeries]:
     """Return :func:`souvenirs.insights.active_series`, of everyone with what is published.
 
     The first periods may have no users then, see :func:`souvenirs.insights.plan_series`.
     """
-    if users is not None or by is not None:
+    if any(each is not None for each in (users, by, of)):
         options = {"interval": interval, "tz": tz, "users": users, "exclusive": exclusive}
-        return active_series(start, end, window=window, by=by, **options)
+        return active_series(start, end, window=window, by=by, of=of, **options)
     timeline = timeline_of(start, end, interval, tz)
     metric = metric_of(window)
     known = known_counts(timeline, [metric]) if metric else {}
@@ -161,15 +162,16 @@ def growth_of(
     tz: tzinfo,
     users: Any,
     by: By | None,
+    of: str | None,
     exclusive: bool,
 ) -> Growth | Segmented[Growth]:
     """Return :func:`souvenirs.insights.growth`, of everyone with what is published.
 
     The first periods may have no users then, see :func:`souvenirs.insights.plan_growth`.
     """
-    if users is not None or by is not None:
+    if any(each is not None for each in (users, by, of)):
         options = {"interval": interval, "tz": tz, "users": users, "exclusive": exclusive}
-        return growth(start, end, by=by, **options)
+        return growth(start, end, by=by, of=of, **options)
     timeline = timeline_of(start, end, interval, tz)
     found: Growth
     [found] = results_of([plan_growth(timeline, growth_counts(known_counts(timeline, GROWTH)))])

@@ -18,6 +18,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_noop
 
 from ..calendar import utc
+from ..counting import listed_fields
 from ..insights import TRAILING_WINDOWS
 from .readers import Reader
 
@@ -110,6 +111,26 @@ class BooleanField(ChoiceField):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "boolean"}
+
+
+class ListedField(ChoiceField):
+    """A field of users in ``SOUVENIRS_GROUP_BY``."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=lambda: plain(*listed_fields()), **options)
+
+    def validate(self, value: Any) -> None:
+        if not self.labels():
+            raise invalid(
+                gettext_noop("%(name)s must be a field in SOUVENIRS_GROUP_BY, not %(value)s."),
+                value,
+            )
+        super().validate(value)
+
+    def schema(self) -> dict[str, Any]:
+        names = list(self.labels())
+        # A schema with an empty enum allows no value, and is not valid everywhere.
+        return {"type": "string", "enum": names} if names else ParameterField.schema(self)
 
 
 class IntegerField(ParameterField, forms.IntegerField):

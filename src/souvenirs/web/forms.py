@@ -81,7 +81,7 @@ class Parameters(SimpleNamespace):
     """
 
     #: The values in forms without these fields.
-    start = end = preset = segment = by = top = None
+    start = end = preset = segment = of = by = top = None
     exclusive = False
     interval = "day"
     fields: tuple[str, ...] = ()
@@ -273,6 +273,11 @@ class QueryForm(forms.Form):
         if data.get("cohort") == "joined" and date_joined_field() is None:
             raise InvalidParameter(
                 "cohort", gettext_noop("The user model of this site has no date of registration.")
+            )
+        if data.get("cohort") == "joined" and data.get("of"):
+            raise InvalidParameter(
+                "cohort",
+                gettext_noop("%(name)s joined is about users, and cannot be combined with of."),
             )
         self._check_top()
         if by == BY_SETTING and not self.reader.segments:

@@ -15,6 +15,7 @@ from .fields import (
     ChoiceField,
     InstantField,
     IntegerField,
+    ListedField,
     SegmentField,
     TimeZoneField,
     plain,
@@ -117,6 +118,10 @@ BY = ChoiceField(
     help_text="Adds rows for each segment, for each group of users, or for each value of a field "
     "in SOUVENIRS_GROUP_BY, to those for everyone.",
     choices=by_choices,
+)
+OF = ListedField(
+    help_text="Counts groups of users, such as organizations, in place of users: the values of "
+    "this field in SOUVENIRS_GROUP_BY. A group is active when one of its users is.",
 )
 TOP = IntegerField(
     help_text="With by a field in SOUVENIRS_GROUP_BY: the number of its values that have rows, "
