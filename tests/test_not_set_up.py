@@ -64,7 +64,8 @@ def get(make_holder, client):
     return lambda name, **query: client.get(reverse(f"souvenirs:{name}"), query)
 
 
-def test_site_that_is_not_migrated(unmigrated, get):
+def test_site_that_is_not_migrated(unmigrated, get, settings):
+    settings.SOUVENIRS_GROUP_BY = ["profile__organization"]
     for name, arguments in COMMANDS.items():
         assert (name, refused(name, *arguments)) == (name, SENTENCE)
     for endpoint in ENDPOINTS:
@@ -111,6 +112,7 @@ def leaks():
 @pytest.mark.django_db
 def test_segment_that_cannot_be_evaluated(settings, get, leave):
     settings.SOUVENIRS_SEGMENTS = {"staff": Q(), "pro": leaks}
+    settings.SOUVENIRS_GROUP_BY = ["profile__organization"]
     leave((1, at(2025, 6, 1)))
     assert "secret@example.com" in refused("show_activity", "--segment", "pro")
     assert "secret@example.com" in refused("show_usage", "--calendar", "--by-segment")

@@ -31,6 +31,7 @@ USERS = {TOKEN: Person(VIEW_USAGE, VIEW_PEOPLE), "other": Person()}
 def api(client, settings):
     settings.SOUVENIRS_API_AUTH = lambda request: USERS.get(request.GET.get("token"))
     settings.SOUVENIRS_API_AUTH_PARAMETERS = ["token", "key"]
+    settings.SOUVENIRS_GROUP_BY = ["membership__organization__name"]
     return client
 
 

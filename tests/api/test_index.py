@@ -38,7 +38,8 @@ def test_endpoint_in_the_index(api):
     }
 
 
-def test_links_of_the_index_lead_to_what_they_name(api):
+def test_links_of_the_index_lead_to_what_they_name(api, settings):
+    settings.SOUVENIRS_GROUP_BY = ["membership__organization__name"]
     found = api.get("/souvenirs/api/").json()
     for url in [*(each["url"] for each in found["endpoints"]), found["openapi"]]:
         assert api.get(url).status_code == 200
@@ -100,7 +101,7 @@ def test_unknown_endpoint(api, settings, path, debug):
         "error": {
             "field": "path",
             "message": "Unknown endpoint: the endpoints are usage, series, retention, growth, "
-            "stickiness, busy, people, health.",
+            "stickiness, busy, people, groups, health.",
         }
     }
 

@@ -8,9 +8,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.text import capfirst
 
 from souvenirs.counting import (
     active_users,
+    field_labels,
     is_group,
     listed_fields,
     most_active,
@@ -217,3 +219,24 @@ def test_profile_is_needed_for_no_value(organizations):
 def test_email_address_is_warned_of_even_if_it_is_not_unique(settings):
     [(id, _)] = errors(settings, "email")
     assert id == "souvenirs.W017"
+
+
+def test_labels_are_the_names_of_fields_after_those_of_their_models(settings):
+    settings.SOUVENIRS_GROUP_BY = [NAME, KEY, "membership", "pk"]
+    assert field_labels() == {
+        NAME: "Organization name",
+        KEY: "Profile organization",
+        "membership": "Membership",
+        "pk": capfirst(User._meta.pk.verbose_name),
+    }
+
+
+def test_fields_with_the_same_label_have_their_paths(settings):
+    same = "profile__organization__name"
+    settings.SOUVENIRS_GROUP_BY = [NAME, same, PLAN]
+    assert field_labels() == {NAME: NAME, same: same, PLAN: "Organization plan"}
+
+
+def test_invalid_setting_has_no_labels(settings):
+    settings.SOUVENIRS_GROUP_BY = [NAME, "no_such_field"]
+    assert field_labels() == {}

@@ -214,9 +214,12 @@ def test_all_accounts_have_seats_if_none_says_that_it_is_active(organizations, m
 
 def test_seats_among_users(leave, organizations):
     leave((1, START), (2, START))
-    [first, second, *_] = seats(MANY, START, END, users=[pk_of(2)]).groups
-    assert (first.provisioned, first.active) == (1, 1)
-    assert (second.provisioned, second.active) == (1, 1)
+    found = seats(MANY, START, END, users=[pk_of(2), pk_of(4)]).groups
+    assert [(each.group, each.provisioned, each.active) for each in found] == [
+        (name_of(1), 1, 1),
+        (name_of(2), 1, 1),
+        (name_of(3), 1, 0),
+    ]
 
 
 def test_provisioned_by_a_field_of_the_group(leave, organizations):

@@ -22,6 +22,7 @@ from souvenirs.pages.formats import minute, number, percent, stretched
 from souvenirs.web import VIEW_PEOPLE, VIEW_USAGE
 from tests.conftest import at, pk_of
 from tests.pages.test_pages import NOW, RANGE, get, query_of
+from tests.users.models import Membership, Organization
 from tests.web.test_access import Person
 
 pytestmark = [pytest.mark.above_the_store, pytest.mark.thorough]
@@ -209,6 +210,26 @@ def people(found, link):
     ]
 
 
+def seats(found, link):
+    zone = ZoneInfo(query_of(link["CSV"]).get("tz", "UTC"))
+
+    def moment(text):
+        return minute(datetime.fromisoformat(text).astimezone(zone)) if text else "never"
+
+    has_days = not found or found[0]["days"] != ""
+    return [
+        [
+            line["group"],
+            shown(line["active"]),
+            shown(line["provisioned"]),
+            percent(value(line["share"])),
+            *([shown(line["days_per_seat"], 1)] if has_days else []),
+            moment(line["last_seen"]),
+        ]
+        for line in found[:50]
+    ]
+
+
 def state(found, link):
     names = {
         "History begins": "counted_since",
@@ -263,7 +284,13 @@ TABLES = {
     # All the lists of people.
     "Users ": people,
     "Search for ": people,
+    "All groups": seats,
+    "Groups ": seats,
 }
+
+
+#: What is said of a table without rows.
+NOTHING = ("No data in this range.", "No system check failed.", "No users.", "No groups.")
 
 
 def table_of(caption):
@@ -278,7 +305,7 @@ def check(response):
         assert set(links) == {"CSV", "JSON"}, caption
         expected = table_of(caption)(lines(links["CSV"]), links)
         if len(rows) == 1 and len(rows[0]) == 1:
-            assert rows[0][0] in ("No data in this range.", "No system check failed.", "No users.")
+            assert rows[0][0] in NOTHING
             rows = []
         if table_of(caption) is usage:
             rows = [[*row[:2], before and row[2], *row[3:]] for row, before in unfinished(rows)]
@@ -346,6 +373,21 @@ def test_billing(world, interval, zone):
 
 
 @pytest.mark.parametrize("zone", ZONES.values(), ids=ZONES)
+@pytest.mark.parametrize("asked", RANGES.values(), ids=RANGES)
+def test_groups(world, settings, asked, zone):
+    field = "membership__organization__name"
+    settings.SOUVENIRS_GROUP_BY = [field]
+    Organization.objects.bulk_create(Organization(name=f"number {n}") for n in range(60))
+    Membership.objects.bulk_create(
+        Membership(user_id=pk_of(user), organization_id=f"number {user * factor % 60}")
+        for user in range(1, 71)
+        for factor in (1, 7)
+    )
+    for more in ({}, {"list": "inactive", "order": "seen"}, {"segment": "few", "order": "name"}):
+        assert check(get("groups", **asked, **zone, **more)) == 1
+
+
+@pytest.mark.parametrize("zone", ZONES.values(), ids=ZONES)
 def test_health(world, settings, zone):
     assert check(get("health", **zone)) == 3
     settings.SOUVENIRS_WEEK_START = 9
@@ -355,4 +397,4 @@ def test_health(world, settings, zone):
 
 def test_every_page_is_here():
     """Each has a test of its own above."""
-    assert list(ROUTES) == ["overview", "retention", "people", "billing", "health"]
+    assert list(ROUTES) == ["overview", "retention", "people", "groups", "billing", "health"]

@@ -220,7 +220,7 @@ def test_user_model_without_permissions_lets_nobody_in(make_user):
 
 #: What each URL needs, any of which is enough. One that is not here makes the table fail.
 NEEDED = {
-    **dict.fromkeys(["overview", "retention", "billing", "health"], (VIEW_USAGE,)),
+    **dict.fromkeys(["overview", "retention", "groups", "billing", "health"], (VIEW_USAGE,)),
     "people": (VIEW_PEOPLE,),
     "api-stickiness": (VIEW_USAGE,),
     "api-busy": (VIEW_USAGE,),
@@ -229,6 +229,7 @@ NEEDED = {
     "api-retention": (VIEW_USAGE,),
     "api-growth": (VIEW_USAGE,),
     "api-people": (VIEW_PEOPLE,),
+    "api-groups": (VIEW_USAGE,),
     "api-health": (VIEW_USAGE,),
     **dict.fromkeys(
         ["api-root", "api-index", "api-openapi", "api-not-found"], (VIEW_USAGE, VIEW_PEOPLE)
@@ -345,7 +346,8 @@ ROLES = [
 @pytest.mark.django_db
 @pytest.mark.parametrize("visit", ROLES, indirect=True)
 @pytest.mark.parametrize("name", NAMES)
-def test_who_sees_what(visit, name, leave):
+def test_who_sees_what(visit, name, leave, settings):
+    settings.SOUVENIRS_GROUP_BY = ["membership__organization__name"]
     leave((1, at(2016, 1, 1)))
     for method in METHODS:
         unknown = ["series/2016"] if name == "api-not-found" else []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from typing import Any
 
 from django.test import Client
+from django.test.utils import override_settings
 
 from .markdown import WIDTH, code, compact, fence, filled, slug, table
 
@@ -27,8 +28,9 @@ MORE = '"..."'
 
 
 def document() -> dict[str, Any]:
-    """Return the OpenAPI document of the example site."""
-    found: dict[str, Any] = _get("openapi.json").json()
+    """Return the OpenAPI document of the example site, without the fields that it lists."""
+    with override_settings(SOUVENIRS_GROUP_BY=[]):
+        found: dict[str, Any] = _get("openapi.json").json()
     return found
 
 
@@ -129,14 +131,16 @@ def _get(path: str) -> Any:
 
 
 def _parameter(parameter: dict[str, Any], takers: Sequence[str]) -> str:
-    schema = parameter["schema"]
-    facts = [f"Values: {_values(schema)}."]
-    defaults = {_default(each) for name in takers for each in _named(name, parameter["name"])}
+    name = parameter["name"]
+    facts = [f"Values: {_values_of_each(name, takers)}."]
+    defaults = {_default(each) for taker in takers for each in _named(taker, name)}
     if len(defaults) == 1 and None not in defaults:
         facts.append(f"Default: `{defaults.pop()}`.")
     if len(takers) < len(operations()):
         facts.append(f"Only for {', '.join(map(_link, takers))}.")
-    return f"### {parameter['name']}\n\n{parameter['description']}\n\n{' '.join(facts)}"
+    said = {taker: each["description"] for taker in takers for each in _named(taker, name)}
+    about = [f"{of[:1].upper()}{of[1:]}{text}" for of, text in _of_each(said)]
+    return "\n\n".join([f"### {name}", *about, " ".join(facts)])
 
 
 def _link(name: str) -> str:
@@ -157,6 +161,22 @@ def _own_default(parameter: dict[str, Any]) -> str:
     name = parameter["name"]
     all_defaults = {_default(each) for other in operations() for each in _named(other, name)}
     return f" (default: `{_default(parameter)}`)" if len(all_defaults) > 1 else ""
+
+
+def _values_of_each(name: str, takers: Sequence[str]) -> str:
+    """The values of a parameter, of each endpoint if these differ."""
+    found = {taker: _values(each["schema"]) for taker in takers for each in _named(taker, name)}
+    return "; ".join(f"{of}{values}" for of, values in _of_each(found))
+
+
+def _of_each(texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return each text with the endpoints that it is about, if there are others."""
+    found: dict[str, list[str]] = {}
+    for endpoint, text in texts.items():
+        found.setdefault(text, []).append(endpoint)
+    if len(found) == 1:
+        return [("", text) for text in found]
+    return [(f"of {', '.join(map(_link, names))}: ", text) for text, names in found.items()]
 
 
 def _values(schema: dict[str, Any]) -> str:

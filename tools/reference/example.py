@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from io import StringIO
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.http import HttpRequest
 from django.urls import include, path
@@ -32,5 +32,6 @@ def populate() -> None:
         user = User.objects.create(
             username=name, email=f"{name}@{customer}.example", date_joined=seen[0]
         )
+        user.groups.add(Group.objects.get_or_create(name=customer.title())[0])
         Souvenir.objects.bulk_create(Souvenir(user=user, when=when) for when in seen)
     call_command("digest_souvenirs", stdout=StringIO())

@@ -42,6 +42,7 @@ SETTINGS: dict[str, Any] = {
         }
     },
     "SOUVENIRS_API_AUTH": "tools.reference.example.user_of_token",
+    "SOUVENIRS_GROUP_BY": ["groups__name"],
     "SOUVENIRS_SEGMENTS": {
         "Acme": Q(email__endswith="@acme.example"),
         "Globex": Q(email__endswith="@globex.example"),

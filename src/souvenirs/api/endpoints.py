@@ -40,6 +40,11 @@ COUNT = {"type": ["integer", "null"], "description": "null if unknown."}
 SHARE = {"type": ["number", "null"], "description": "null if unknown, or if the denominator is 0."}
 MAYBE_TEXT = {"type": ["string", "null"]}
 MAYBE_MOMENT = {"type": ["string", "null"], "format": "date-time"}
+RUNNING = {
+    "type": ["string", "null"],
+    "enum": ["running", None],
+    "description": "running if the range of the list is not over yet.",
+}
 CHECK = {
     "type": "object",
     "properties": {"id": TEXT, "message": TEXT, "hint": MAYBE_TEXT},
@@ -186,13 +191,29 @@ PEOPLE = Endpoint(
     {"id": TEXT, "username": MAYBE_TEXT, "last_seen": MAYBE_MOMENT},
     more={
         "total": NUMBER,
-        "incomplete": {
-            "type": ["string", "null"],
-            "enum": ["running", None],
-            "description": "running if the range of the list is not over yet.",
-        },
+        "incomplete": RUNNING,
     },
     permission=VIEW_PEOPLE,
+)
+GROUPS = Endpoint(
+    "groups",
+    forms.GroupsForm,
+    payloads.groups_payload,
+    "Groups of users, such as organizations: their provisioned and active seats, and when one of "
+    "their users was last seen.",
+    {
+        "group": TEXT,
+        **dict.fromkeys(("provisioned", "active"), NUMBER),
+        "share": SHARE,
+        "days": COUNT,
+        "days_per_seat": SHARE,
+        "last_seen": MAYBE_MOMENT,
+    },
+    more={
+        "total": {**NUMBER, "description": "The number of groups on all pages."},
+        "active": {**NUMBER, "description": "How many of them have a user active in the range."},
+        "incomplete": RUNNING,
+    },
 )
 HEALTH = Endpoint(
     "health",
@@ -213,4 +234,4 @@ HEALTH = Endpoint(
     is_of_site=True,
 )
 
-ENDPOINTS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, HEALTH)
+ENDPOINTS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, GROUPS, HEALTH)

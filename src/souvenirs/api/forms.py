@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..web import QueryForm, RangeForm, fields, shared
+from django.utils.translation import gettext_noop
+
+from ..web import InvalidParameter, QueryForm, RangeForm, fields, grouplists, shared
 
 FORMAT = fields.ChoiceField(
     help_text="The format of the answer; excel is CSV with times on the clock of tz.",
@@ -54,6 +56,14 @@ class RetentionForm(RangeForm):
     exclusive = shared.EXCLUSIVE
     format = FORMAT
 
+    def _check_users(self) -> None:
+        super()._check_users()
+        if self.cleaned_data["cohort"] == "joined" and self.cleaned_data["of"]:
+            raise InvalidParameter(
+                "cohort",
+                gettext_noop("%(name)s joined is about users, and cannot be combined with of."),
+            )
+
 
 class GrowthForm(RangeForm):
     default_preset = "12mo"
@@ -94,6 +104,18 @@ class PeopleForm(RangeForm):
     )
     per_page = fields.IntegerField(
         help_text="The number of users on a page.", initial=100, min_value=1, max_value=1_000
+    )
+    format = FORMAT
+
+
+class GroupsForm(grouplists.GroupsForm):
+    zone = shared.ZONE
+    segment = shared.SEGMENT
+    page = fields.IntegerField(
+        help_text="The number of the page.", initial=1, min_value=1, max_value=1_000_000
+    )
+    per_page = fields.IntegerField(
+        help_text="The number of groups on a page.", initial=100, min_value=1, max_value=10_000
     )
     format = FORMAT
 

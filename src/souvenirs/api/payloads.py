@@ -45,6 +45,7 @@ from ..web import (
     check_report,
     clock_time,
     failed_checks,
+    grouplists,
     name_of,
     timestamp,
 )
@@ -67,6 +68,17 @@ class Payload:
     more: Mapping[str, Any] = field(default_factory=dict)
     csv: CsvTable | None = None
 
+
+#: The columns of a list of groups.
+GROUP_COLUMNS = (
+    "group",
+    "provisioned",
+    "active",
+    "share",
+    "days",
+    "days_per_seat",
+    "last_seen",
+)
 
 #: Reports by calendar interval, each with the key of its periods' labels.
 OF_CALENDAR: dict[str, tuple[Callable[..., Any], str]] = {
@@ -242,6 +254,27 @@ def _listed(parameters: Parameters) -> QuerySet[Any]:
     if parameters.list == "inactive":
         return inactive(length, queryset)
     return never_seen(queryset)
+
+
+def groups_payload(parameters: Parameters) -> Payload:
+    """Return a page of groups, their seats, and when one of their users was last seen."""
+    first = (parameters.page - 1) * parameters.per_page
+    found = grouplists.list_groups(parameters, first, first + parameters.per_page)
+    rows = [
+        {
+            "group": each.name,
+            "provisioned": each.seats.provisioned,
+            "active": each.seats.active,
+            "share": each.seats.share,
+            "days": each.seats.days,
+            "days_per_seat": each.seats.days_per_seat,
+            "last_seen": _written(each.last_seen, parameters),
+        }
+        for each in found.groups
+    ]
+    state = {"incomplete": found.incomplete}
+    table = CsvTable((*GROUP_COLUMNS, *state), [{**row, **state} for row in rows])
+    return Payload(rows, {"total": found.total, "active": found.active, **state}, table)
 
 
 def health_payload(parameters: Parameters) -> Payload:

@@ -17,7 +17,7 @@ from .accounts import (
 )
 from .activity import active_groups, active_users, active_users_each, count_active_users
 from .expressions import WasSeen
-from .listed import check_listed, fields_that_identify_users, listed_fields
+from .listed import check_listed, field_labels, fields_that_identify_users, listed_fields
 from .segments import (
     BY_SETTING,
     GROUP,

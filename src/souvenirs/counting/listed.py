@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldError, ImproperlyConfigured, ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.utils.text import capfirst
 
 from ..conf import conf
 from ..sql import exactly
@@ -75,16 +77,27 @@ class ListedField(NamedTuple):
 
     def identifies_users(self) -> bool:
         """Whether a value belongs to one user: it is unique, or an email address."""
-        model: Any = get_user_model()
-        *relations, last = self.path.split("__")
-        for name in relations:
-            relation = model._meta.get_field(name)
-            if not _has_one_user(relation):
-                return False
-            model = relation.related_model
-        field = model._meta.pk if last == "pk" else model._meta.get_field(last)
+        *relations, field = self._steps()
+        if not all(map(_has_one_user, relations)):
+            return False
         is_unique = bool(getattr(field, "unique", False))
         return is_unique or _has_one_user(field) or isinstance(field, models.EmailField)
+
+    def label(self) -> str:
+        """Return the name of the field for readers; of a related model, after that of the model."""
+        *relations, field = self._steps()
+        name = getattr(field, "verbose_name", None) or field.related_model._meta.verbose_name
+        related = relations[-1].related_model._meta.verbose_name if relations else ""
+        return capfirst(f"{related} {name}".strip())
+
+    def _steps(self) -> list[Any]:
+        """Return the relations of the path, and the field at its end."""
+        model: Any = get_user_model()
+        steps: list[Any] = []
+        for name in self.path.split("__"):
+            steps.append(model._meta.pk if name == "pk" else model._meta.get_field(name))
+            model = steps[-1].related_model
+        return steps
 
 
 def _has_one_user(relation: Any) -> bool:
@@ -100,6 +113,20 @@ def listed_fields() -> list[str]:
     for path in conf.GROUP_BY:
         check_listed(path)
     return list(conf.GROUP_BY)
+
+
+def field_labels() -> dict[str, str]:
+    """Return the label of each path in ``SOUVENIRS_GROUP_BY``, in order; one that is not unique is
+    the path.
+
+    None of an invalid setting, of which a system check tells.
+    """
+    try:
+        labels = {path: ListedField.at(path).label() for path in listed_fields()}
+    except ImproperlyConfigured:
+        return {}
+    counts = Counter(labels.values())
+    return {path: label if counts[label] == 1 else path for path, label in labels.items()}
 
 
 def check_listed(path: str) -> ListedField:

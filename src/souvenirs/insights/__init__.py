@@ -55,10 +55,13 @@ from .daysorder import days_of as days_of
 from .daysorder import page_by_active_days as page_by_active_days
 from .expectation import TOLERANCE as TOLERANCE
 from .forecast import FORECASTS as FORECASTS
+from .groups import last_seen_of as last_seen_of, plan_inactive as plan_inactive
 from .growth import GrowthPart as GrowthPart, plan_growth as plan_growth
+from .powercurve import bit_slices as bit_slices
 from .results import Plan as Plan, Reader as Reader, ratio as ratio, results_of as results_of
 from .retention import CohortBy as CohortBy, Mode as Mode, Reference as Reference
 from .retention import plan_retention as plan_retention
+from .seats import SeatSets as SeatSets, active_accounts as active_accounts
 from .seenorder import page_by_last_seen as page_by_last_seen
 from .series import TRAILING_WINDOWS as TRAILING_WINDOWS, plan_series as plan_series
 from .series import TrailingWindow as TrailingWindow

@@ -107,10 +107,13 @@ T = TypeVar("T")
 
 
 class Plan(NamedTuple, Generic[T]):
-    """The ranges to read for a result, and the function that computes it from their users."""
+    """The ranges to read for a result, and the function that computes it from their users.
+
+    Some results can be computed from groups of users in place of these.
+    """
 
     ranges: Sequence[tuple[datetime | None, datetime | None]]
-    make: Callable[[Sequence[ActiveUsers]], T]
+    make: Callable[[Sequence[Any]], T]
 
 
 #: Reads the users of ranges, like :func:`souvenirs.counting.active_users_each`.

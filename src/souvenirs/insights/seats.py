@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldError
@@ -29,8 +29,8 @@ class SeatsOfGroup:
     provisioned: int | None
     #: The number of its users who were active in the range.
     active: int
-    #: On how many local days they were active, in all.
-    days: int
+    #: On how many local days they were active, in all; None if that was not counted.
+    days: int | None
 
     @property
     def share(self) -> float | None:
@@ -41,6 +41,35 @@ class SeatsOfGroup:
     def days_per_seat(self) -> float | None:
         """The mean number of days on which a user of an active seat was active."""
         return ratio(self.days, self.active)
+
+
+class SeatSets(NamedTuple):
+    """Users of one reading, from whom the seats of each group are counted."""
+
+    #: Those whose account is active.
+    accounts: ActiveUsers
+    #: Those active in a range.
+    active: ActiveUsers
+    #: On how many of its days they were, see :func:`bit_slices`; None if that is not counted.
+    slices: Sequence[ActiveUsers] | None
+
+    def of(self, group: Hashable, members: ActiveUsers) -> SeatsOfGroup:
+        """Return the seats of a group, which has as many as active accounts."""
+        return SeatsOfGroup(
+            group, self.accounts_of(members), self.active_of(members), self.days_of(members)
+        )
+
+    def accounts_of(self, members: ActiveUsers) -> int:
+        return members.count_common(self.accounts)
+
+    def active_of(self, members: ActiveUsers) -> int:
+        return members.count_common(self.active)
+
+    def days_of(self, members: ActiveUsers) -> int | None:
+        """Return on how many days the members were active, in all."""
+        if self.slices is None:
+            return None
+        return sum(members.count_common(digit) << n for n, digit in enumerate(self.slices))
 
 
 COLUMNS = ("group", "provisioned", "active", "share", "days", "days_per_seat")
@@ -98,7 +127,7 @@ def seats(
     in the range, on so many of its local *days*. ``provisioned`` is the number of seats that a
     group has: by default that of its users whose account is active today; or a field with the
     number, like ``"organization__seats"``; or a dict by group. Active seats may be more than that.
-    Groups without active users are included.
+    Groups without active users are included; with ``users``, those that have one of them.
 
     ``start``, ``end``, ``tz`` and ``users`` are those of every insight, see
     :mod:`souvenirs.insights`; ``users`` restricts the active seats and the accounts. Raises
@@ -108,17 +137,15 @@ def seats(
     timeline = timeline_of(start, end, "day", tz)
     given = None if users is None else ActiveUsers(users)
     sets = active_users_each(timeline.ranges, given)
-    accounts = _accounts(given)
-    (*sets, accounts), memberships = Memberships.read([*sets, accounts], of, has_others=True)
-    slices = bit_slices(sets)
-    active = ActiveUsers.union(slices)
-    members = memberships.members
-    has = (
-        _provisioned(memberships.field, provisioned)
-        if provisioned is not None
-        else {group: own.count_common(accounts) for group, own in members.items()}
-    )
-    seated = {group: own & active for group, own in members.items()}
+    read = [*sets, active_accounts(), *([] if given is None else [given])]
+    read, memberships = Memberships.read(read, of, has_others=True)
+    slices = bit_slices(read[: len(sets)])
+    counted = SeatSets(read[len(sets)], ActiveUsers.union(slices), slices)
+    members = memberships.members_among(None if given is None else read[-1])
+    found = [counted.of(group, own) for group, own in members.items()]
+    if provisioned is not None:
+        has = _provisioned(memberships.field, provisioned)
+        found = [replace(each, provisioned=has.get(each.group)) for each in found]
     last = timeline.periods[-1] if timeline.periods else None
     return Seats(
         of=of,
@@ -126,28 +153,19 @@ def seats(
         end=last.end if last else None,
         tz=str(timeline.zone),
         incomplete=last.incomplete if last else None,
-        groups=tuple(
-            SeatsOfGroup(
-                group,
-                has.get(group),
-                len(own),
-                sum(own.count_common(digit) << n for n, digit in enumerate(slices)),
-            )
-            for group, own in seated.items()
-        ),
-        _active=seated,
+        groups=tuple(found),
+        _active={group: own & counted.active for group, own in members.items()},
         _field=memberships.field,
     )
 
 
-def _accounts(users: ActiveUsers | None) -> ActiveUsers:
-    """Return the users whose account is active."""
+def active_accounts() -> ActiveUsers:
+    """Return the users whose account is active; all, if the user model does not say."""
     found = get_user_model()._default_manager.all()
     is_active = is_active_field()
     if is_active is not None:
         found = found.filter(**{is_active.name: True})
-    accounts = ActiveUsers(found)
-    return accounts if users is None else accounts & users
+    return ActiveUsers(found)
 
 
 def _provisioned(of: GroupField, seats: str | Mapping[Any, int]) -> dict[Hashable, int]:

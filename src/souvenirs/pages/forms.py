@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from functools import cache, cached_property
 from typing import Any, ClassVar, TypeAlias, cast
@@ -16,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from ..calendar import utc
-from ..counting import GROUP, InvalidSegments, has_groups
+from ..counting import GROUP, InvalidSegments, field_labels, has_groups
 from ..web import (
     MAX_DAYS,
     InvalidParameter,
@@ -25,6 +26,7 @@ from ..web import (
     RangeForm,
     Reader,
     fields,
+    grouplists,
     shared,
 )
 from .figures import COHORTS, suggested_cohorts, suggested_interval
@@ -45,9 +47,6 @@ PARTS = ("trend", "expected", "growth", "segments", "slipping", "busy", "account
 #: The figures whose points count users of several days.
 WINDOWS = ("7d", "28d")
 
-#: The lists that the form offers; links lead to the others.
-LISTS = ("active", *shared.OF_DAYS)
-
 #: Parameters that the form does not send.
 NOT_SENT = ("preset", "page", "format", "open", "only")
 
@@ -67,12 +66,18 @@ class PageForm(QueryForm):
     #: Parameters that may not fit another range.
     not_kept: ClassVar[tuple[str, ...]] = ()
 
+    #: The lists to choose from; links lead to others.
+    lists: ClassVar[Collection[str]] = ()
+
+    #: Parameters of a number that a link leads to.
+    of_number: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, query: QueryDict, reader: Reader) -> None:
         given = query.copy()
         if zone := fields.zone_named(query.get("tz", "")):
             given["tz"] = zone
         has_lists = "list" in self.base_fields
-        unused = shared.UNUSED.get(query.get("list") or "active", ()) if has_lists else ()
+        unused = self.unused.get(query.get("list") or self._initial_list(), ()) if has_lists else ()
         for name, texts in query.lists():
             if texts == [""] or name in unused:
                 del given[name]
@@ -81,6 +86,8 @@ class PageForm(QueryForm):
             field.help_text = ""
         self.given = {name: str(given[name]) for name in given}
         self.initial["zone"] = str(timezone.get_current_timezone())
+        if isinstance(self.fields.get("of"), fields.ListedField):
+            self.initial["of"] = next(iter(self.listed), None)
 
     def controls(self, parameters: Parameters | None) -> tuple[list[Control], list[Control]]:
         """Return the fields to show, with their errors, and apart from them those of the range.
@@ -90,7 +97,7 @@ class PageForm(QueryForm):
         if parameters and parameters.preset and parameters.start and parameters.end:
             self.initial["start"] = parameters.start.date().isoformat()
             self.initial["end"] = parameters.end.date().isoformat()
-        unused = shared.UNUSED.get(self.list_name, ())
+        unused = self.unused.get(self.list_name, ())
         found = {
             name: self._control(name, bound)
             for name, bound in ((bound.html_name, bound) for bound in self)
@@ -101,7 +108,7 @@ class PageForm(QueryForm):
 
     def carried(self) -> dict[str, list[tuple[str, str]]]:
         """Return the parameters that each of the two forms of a page sends along, unchanged."""
-        left_out = ("page", "of", "offset", "open", "only", *RANGE)
+        left_out = ("page", "open", "only", *self.of_number, *RANGE)
         return {
             "fields": [(name, self.given[name]) for name in RANGE if name in self.given],
             "dates": [each for each in self.given.items() if each[0] not in left_out],
@@ -112,10 +119,10 @@ class PageForm(QueryForm):
         if parameters is None:
             return [_("Filters")]
         words = []
-        if self.list_name in shared.OF_DAYS:
+        if self._is_of_days:
             lists = cast(fields.ChoiceField, self.fields["list"])
             words.append(str(lists.labels()[self.list_name]))
-            if "days" not in shared.UNUSED[self.list_name]:
+            if "days" not in self.unused[self.list_name]:
                 words.append(_days(parameters.days))
         elif parameters.preset:
             words.append(str(shared.PRESET.labels()[parameters.preset]))
@@ -139,7 +146,18 @@ class PageForm(QueryForm):
     def list_name(self) -> str:
         return str(self["list"].value()) if "list" in self.fields else ""
 
+    @property
+    def _is_of_days(self) -> bool:
+        """Whether a list is about the last days instead of a range."""
+        return "preset" in self.unused.get(self.list_name, ())
+
+    @classmethod
+    def _initial_list(cls) -> str:
+        return str(cls.base_fields["list"].initial)
+
     def _is_offered(self, name: str) -> bool:
+        if name == "of" and isinstance(self.fields[name], fields.ListedField):
+            return len(self.listed) > 1
         if name == "segment":
             return bool(self.segments) or name in self.given
         return name not in self.hidden or name in self.given
@@ -152,6 +170,11 @@ class PageForm(QueryForm):
             return [*((name, name) for name in self.reader.segments), *groups]
         except InvalidSegments:  # which concerns those only who ask for a segment
             return groups
+
+    @cached_property
+    def listed(self) -> dict[str, str]:
+        """The fields in ``SOUVENIRS_GROUP_BY``, each with its label."""
+        return field_labels()
 
     @cached_property
     def groups(self) -> list[str]:
@@ -187,7 +210,9 @@ class PageForm(QueryForm):
             labels = {"": _("Nothing"), **labels}
             labels = {key: label for key, label in labels.items() if key not in refused}
         elif name == "list":
-            labels = {key: label for key, label in labels.items() if key in LISTS}
+            labels = {key: label for key, label in labels.items() if key in self.lists}
+        elif name == "of":
+            labels = self.listed
         choices = list(labels.items())
         if value not in labels:
             choices.append((value, known.get(value, value)))
@@ -200,10 +225,10 @@ class PageForm(QueryForm):
         others = {
             name: value
             for name, value in self.given.items()
-            if name not in ("from", "to", "preset", "days", "page", "of", "offset", *self.not_kept)
-            and (name != "list" or value in LISTS)
+            if name not in (*RANGE, "page", *self.of_number, *self.not_kept)
+            and (name != "list" or value in self.lists)
         }
-        if self.list_name in shared.OF_DAYS:
+        if self._is_of_days:
             if self.list_name in ("slipping", "never"):
                 return []
             name, current = "days", str(self["days"].value())
@@ -315,6 +340,8 @@ class RetentionForm(PageForm, RangeForm):
 class PeopleForm(PageForm, RangeForm):
     default_preset = "28d"
     hidden = ("interval", "cohort", "mode", "of", "offset", "order")
+    lists = ("active", *shared.OF_DAYS)
+    of_number = ("of", "offset")
     list = fields.ChoiceField(
         label=gettext_lazy("Who"),
         initial="active",
@@ -362,6 +389,14 @@ class PeopleForm(PageForm, RangeForm):
             # Those who have only just stopped coming can still be won back.
             data["order"] = f"-{SEEN}"
         return data
+
+
+class GroupsForm(PageForm, grouplists.GroupsForm):
+    hidden = ("order",)
+    lists = tuple(grouplists.LISTS)
+    zone = shared.ZONE
+    segment = shared.SEGMENT
+    page = fields.IntegerField(initial=1, min_value=1, max_value=1_000_000 // PER_PAGE)
 
 
 class BillingForm(PageForm):

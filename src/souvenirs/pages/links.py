@@ -24,6 +24,7 @@ PAGES = {
     "overview": _("Overview"),
     "retention": _("Retention"),
     "people": _("People"),
+    "groups": _("Groups"),
     "billing": _("Billing periods"),
     "health": _("Health"),
 }

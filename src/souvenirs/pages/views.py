@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from ..calendar import checked, earlier, local, outward
 from ..checks import migrated
+from ..counting import field_labels
 from ..digests import status
 from ..doctor import diagnose
 from ..insights import retention as retention_of
@@ -42,6 +43,7 @@ from ..web import (
     check_report,
     csv_response,
     failed_checks,
+    grouplists,
     may,
     name_of,
     shared,
@@ -56,6 +58,7 @@ from .forms import (
     MAX_PERIODS,
     PARTS,
     BillingForm,
+    GroupsForm,
     HealthForm,
     OverviewForm,
     PageForm,
@@ -162,6 +165,7 @@ def _navigation(
         for name, label in PAGES.items()
         if may(reader.user, VIEW_PEOPLE if name == "people" else VIEW_USAGE)
         and (name not in OF_SITE or not reader.is_limited)
+        and (name != "groups" or name == current or field_labels())
     ]
 
 
@@ -279,20 +283,34 @@ def people(page: PageRequest) -> Context | HttpResponse:
         return _people_file(parameters)
     first = (parameters.page - 1) * PER_PAGE
     found = list_users(parameters, first, first + PER_PAGE)
-    own = {name: value for name, value in page.query.items() if name != "page"}
-
-    def turn(number: int) -> str:
-        return page.mount.url("people", {**own, "page": number})
-
     is_last = parameters.page >= MAX_ROWS // PER_PAGE
     return {
         "range": "" if parameters.list in shared.OF_DAYS else _shown(parameters)["range"],
-        "tables": [sections.users.people_table(found, page, own)],
-        "turns": {
-            "previous": turn(parameters.page - 1) if parameters.page > 1 else "",
-            "here": _("Page %s") % number(parameters.page),
-            "next": turn(parameters.page + 1) if found.has_next and not is_last else "",
-        },
+        "tables": [sections.users.people_table(found, page)],
+        "turns": _turns(page, has_next=found.has_next and not is_last),
+    }
+
+
+@page_view("groups", GroupsForm, "tables")
+def groups(page: PageRequest) -> Context:
+    """The values of a listed field, such as organizations, and their seats."""
+    if page.parameters.of is None:
+        return {"lines": [_("Fields listed in SOUVENIRS_GROUP_BY are shown here.")]}
+    first = (page.parameters.page - 1) * PER_PAGE
+    found = grouplists.list_groups(page.parameters, first, first + PER_PAGE)
+    return {
+        "tables": [sections.groups.groups_table(found, page)],
+        "turns": _turns(page, has_next=first + PER_PAGE < found.total),
+    }
+
+
+def _turns(page: PageRequest, *, has_next: bool) -> Context:
+    """Links to the pages before and after."""
+    here = page.parameters.page
+    return {
+        "previous": page.here(page=here - 1) if here > 1 else "",
+        "here": _("Page %s") % number(here),
+        "next": page.here(page=here + 1) if has_next else "",
     }
 
 
@@ -383,6 +401,7 @@ ROUTES = {
     "overview": ("", overview),
     "retention": ("retention/", retention),
     "people": ("people/", people),
+    "groups": ("groups/", groups),
     "billing": ("billing/", billing),
     "health": ("health/", health),
 }

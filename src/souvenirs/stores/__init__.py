@@ -7,6 +7,7 @@ from .activegroups import (
     Memberships,
     counts_as_group,
     kind_of,
+    last_common,
     union,
 )
 from .activesets import ActiveSet

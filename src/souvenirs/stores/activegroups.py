@@ -226,9 +226,15 @@ class Memberships:
             found = [n for n, own in enumerate(self._numbers) if not own.isdisjoint(numbers)]
         return ActiveGroups.of(UserSet.from_ids(found), self._names)
 
-    def users_of(self, groups: ActiveGroups) -> ActiveUsers:
-        """Return the users of groups that were read."""
-        return ActiveUsers.union(self.members[key] for key in groups)
+    def members_among(self, users: ActiveUsers | None) -> dict[Hashable, ActiveUsers]:
+        """Return the members of each group; with ``users``, these, of the groups that have any.
+
+        The users must be one of the sets that were read, or have been made of them.
+        """
+        if users is None:
+            return dict(self.members)
+        own = {key: members & users for key, members in self.members.items()}
+        return {key: members for key, members in own.items() if members}
 
     @cached_property
     def _groups_of_each(self) -> Mapping[int, tuple[int, ...]]:
@@ -238,6 +244,25 @@ class Memberships:
             for user in members:
                 groups[user] = (*groups.get(user, ()), group)
         return groups
+
+
+def last_common(
+    members: Mapping[Hashable, ActiveUsers], sets: Sequence[ActiveUsers]
+) -> dict[Hashable, tuple[int, ActiveUsers]]:
+    """Return the position of the last set with a member of each group, and its members in that set.
+
+    Groups of which no set has a member are left out.
+    """
+    numbers, loan = ActiveUsers.comparable([*sets, *members.values()])
+    own = numbers[len(sets) :]
+    anybody = UserSet.union(numbers[: len(sets)])
+    left = dict(zip(members, own, strict=True))
+    left = {key: each for key, each in left.items() if not each.isdisjoint(anybody)}
+    found: dict[Hashable, tuple[int, ActiveUsers]] = {}
+    for place in reversed(range(len(sets))):
+        for key in [key for key, each in left.items() if not each.isdisjoint(numbers[place])]:
+            found[key] = place, ActiveUsers.of(left.pop(key) & numbers[place], loan)
+    return found
 
 
 def kind_of(sets: Sequence[ActiveSet[Any]]) -> type[ActiveSet[Any]]:

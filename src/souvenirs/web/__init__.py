@@ -1,6 +1,6 @@
 """Shared by the pages and the API: permissions, parameters of URLs, CSV."""
 
-from . import busyhours, fields, shared
+from . import busyhours, fields, grouplists, shared
 from .busyhours import FOUR_WEEKS, WEEK
 from .faults import FAULTS, part_of, sentence_of
 from .fields import InvalidParameter
@@ -49,6 +49,7 @@ __all__ = [
     "error_response",
     "failed_checks",
     "fields",
+    "grouplists",
     "may",
     "name_of",
     "part_of",

@@ -81,7 +81,8 @@ class Parameters(SimpleNamespace):
     """
 
     #: The values in forms without these fields.
-    start = end = preset = segment = of = by = top = None
+    start = end = preset = segment = by = top = None
+    of: Any = None
     exclusive = False
     interval = "day"
     fields: tuple[str, ...] = ()
@@ -154,6 +155,9 @@ class QueryForm(forms.Form):
 
     #: The default range, if the form has one.
     default_preset: ClassVar[str | None] = None
+
+    #: The parameters that each list does not use, if the form has lists.
+    unused: ClassVar[Mapping[str, tuple[str, ...]]] = UNUSED
 
     def __init__(self, query: QueryDict, reader: Reader) -> None:
         super().__init__(query, auto_id="souvenirs-%s", label_suffix="")
@@ -231,7 +235,7 @@ class QueryForm(forms.Form):
 
     def _unused(self) -> tuple[str, ...]:
         """Return the parameters that the list does not use; raises InvalidParameter if given."""
-        unused = UNUSED.get(self.cleaned_data.get("list", ""), ())
+        unused = self.unused.get(self.cleaned_data.get("list", ""), ())
         for name in unused:
             if name in self.data:
                 raise InvalidParameter(
@@ -273,11 +277,6 @@ class QueryForm(forms.Form):
         if data.get("cohort") == "joined" and date_joined_field() is None:
             raise InvalidParameter(
                 "cohort", gettext_noop("The user model of this site has no date of registration.")
-            )
-        if data.get("cohort") == "joined" and data.get("of"):
-            raise InvalidParameter(
-                "cohort",
-                gettext_noop("%(name)s joined is about users, and cannot be combined with of."),
             )
         self._check_top()
         if by == BY_SETTING and not self.reader.segments:

@@ -120,6 +120,7 @@ BY = ChoiceField(
     choices=by_choices,
 )
 OF = ListedField(
+    label=_("Group by"),
     help_text="Counts groups of users, such as organizations, in place of users: the values of "
     "this field in SOUVENIRS_GROUP_BY. A group is active when one of its users is.",
 )
@@ -154,7 +155,7 @@ REFERENCE = ChoiceField(
 )
 DAYS = IntegerField(
     label=_("Days"),
-    help_text="The number of days for the lists recent and inactive.",
+    help_text="The number of days of the lists recent and inactive.",
     initial=30,
     min_value=1,
     max_value=36_600,

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from ...api import Endpoint
 from ...calendar import Incomplete, Period, checked
 from ..links import PageRequest
-from ..tables import Download
+from ..tables import Column, Download
 
 
 def period_notes(
@@ -35,7 +35,20 @@ def range_links(periods: Sequence[Period], page: PageRequest) -> dict[str, Any]:
     return {"edges": edges, "zoom": page.here(**dict.fromkeys(("preset", "from", "to")))}
 
 
-def downloads(page: PageRequest, endpoint: Endpoint, **query: Any) -> list[Download]:
+def sorted_column(
+    page: PageRequest, name: str, label: str, *, is_number: bool, is_descending: bool
+) -> Column:
+    """Return a column whose header sorts by it, first descending or not, and then in reverse."""
+    current = page.parameters.order
+    order = ""
+    if current.removeprefix("-") == name:
+        order = "descending" if current.startswith("-") else "ascending"
+        is_descending = order == "ascending"
+    url = page.here(page=None, order=f"-{name}" if is_descending else name)
+    return Column(label, is_number=is_number, url=url, order=order)
+
+
+def downloads(page: PageRequest, endpoint: Endpoint, /, **query: Any) -> list[Download]:
     """Return links to the data of a table in the API."""
     return [
         Download("CSV", page.api(endpoint, **query, format="csv")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 
 from django.utils import timezone
@@ -24,23 +24,18 @@ from ..userlists import (
     orders,
     searches_everyone,
 )
+from .common import sorted_column
 
 
-def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) -> PageTable:
-    """Return a page of a list; ``own`` are the parameters to keep in its links."""
-    parameters, mount = page.parameters, page.mount
+def people_table(people: UserPage, page: PageRequest) -> PageTable:
+    """Return a page of a list."""
+    parameters = page.parameters
     has_joined, now = "joined" in orders(), timezone.now()
     days = people.active_days
 
     def column(name: str, label: str, *, is_number: bool = False) -> Column:
-        is_current = parameters.order.removeprefix("-") == name
-        is_reverse = parameters.order.startswith("-")
-        order = ("descending" if is_reverse else "ascending") if is_current else ""
         # The greatest number of days is asked for first.
-        is_next_reverse = not is_reverse if is_current else name == DAYS
-        following = f"-{name}" if is_next_reverse else name
-        url = mount.url("people", {**own, "order": following})
-        return Column(label, is_number=is_number, url=url, order=order)
+        return sorted_column(page, name, label, is_number=is_number, is_descending=name == DAYS)
 
     def word(text: str) -> TableCell:
         return TableCell(text, kind="word")
@@ -77,8 +72,7 @@ def people_table(people: UserPage, page: PageRequest, own: Mapping[str, str]) ->
         rows=rows,
         notes=list(_notes(parameters, people)),
         downloads=[
-            Download(name, mount.url("people", {**own, "format": name.lower()}))
-            for name in ("CSV", "JSON")
+            Download(name, page.here(page=None, format=name.lower())) for name in ("CSV", "JSON")
         ],
         kind="people",
         nothing=_("No users."),
