@@ -24,14 +24,18 @@ COMMANDS = {
     "erase_user": [str(pk_of(1)), "--no-input"],
     "export_user": [str(pk_of(1))],
     "import_souvenirs": ["--from", "last_login"],
+    "issue_statement": [],
     "prune_souvenirs": ["--older-than", "1"],
+    "recount_statement": ["1"],
     "show_active_users": [],
     "show_activity": [],
     "show_growth": [],
     "show_inactive": [],
     "show_retention": [],
     "show_seats": ["--of", "profile__organization"],
+    "show_statement": [],
     "show_usage": ["--calendar"],
+    "verify_statement": [],
 }
 #: The parameters without which a page has nothing to show.
 NEEDED = {"billing": {"subscription_start": "2016-01-01"}}

@@ -66,7 +66,8 @@ def content_of(leaves, **fields):
 
 def written(leaves, **fields):
     """A file with these leaves and fields, whose hash is right whatever they are."""
-    return b"".join(lines_of(content_of(leaves, **fields), leaves))
+    body = canonical(content_of(leaves, **fields))
+    return b"".join(lines_of(body, hash_of(body), leaves))
 
 
 LEAVES = leaves_of(USERS)
@@ -117,7 +118,7 @@ def test_leaf_is_the_hash_of_a_zero_the_salt_and_the_user():
 def test_file_that_is_as_it_was_verifies(users):
     leaves = leaves_of(users)
     assert verified(written(leaves)) == StatementFile(
-        content_of(leaves), hash_of(content_of(leaves)), frozenset(users)
+        content_of(leaves), hash_of(canonical(content_of(leaves))), frozenset(users)
     )
 
 

@@ -122,9 +122,9 @@ def canonical(value: Any) -> bytes:
     return text.encode("ascii")
 
 
-def hash_of(content: Mapping[str, Any]) -> str:
-    """Return the hash of a statement, in hexadecimal."""
-    return hashlib.sha256(canonical(content)).hexdigest()
+def hash_of(body: bytes) -> str:
+    """Return the hash of the content in canonical form, in hexadecimal."""
+    return hashlib.sha256(body).hexdigest()
 
 
 def root_of(hashes: Sequence[bytes]) -> str:
@@ -145,10 +145,13 @@ def root_of(hashes: Sequence[bytes]) -> str:
     return level[0].hex()
 
 
-def lines_of(content: Mapping[str, Any], leaves: Iterable[Leaf]) -> Iterator[bytes]:
-    """Generate the lines of a file; the leaves have to ascend by their hashes."""
-    yield canonical(content) + b"\n"
-    yield canonical({"hash": hash_of(content)}) + b"\n"
+def lines_of(body: bytes, hash: str, leaves: Iterable[Leaf]) -> Iterator[bytes]:
+    """Generate the lines of a file, of the content in canonical form and its hash.
+
+    The leaves have to ascend by their hashes.
+    """
+    yield body + b"\n"
+    yield canonical({"hash": hash}) + b"\n"
     for leaf in leaves:
         yield leaf.line() + b"\n"
 
@@ -161,7 +164,7 @@ def verified(data: bytes) -> StatementFile:
     content, hashed, *rest = (_object(line, number) for number, line in enumerate(lines, 1))
     if content.get("format") != FORMAT:
         raise InvalidStatement(f"Line 1 is not the content of a statement in format {FORMAT!r}.")
-    if hashed != {"hash": hashlib.sha256(lines[0]).hexdigest()}:
+    if hashed != {"hash": hash_of(lines[0])}:
         raise InvalidStatement("The hash in line 2 is not that of line 1: one of them has changed.")
     _check(content)
     leaves = [_leaf(each, number) for number, each in enumerate(rest, 3)]
@@ -250,14 +253,13 @@ def customer_of(content: Mapping[str, Any]) -> tuple[str, str]:
     return customer["of"], customer["key"]
 
 
-def summary(statement: StatementFile) -> str:
-    """Return what the statement says, in one line."""
-    content = statement.content
+def summary(content: Mapping[str, Any], hash: str) -> str:
+    """Return what a statement says, in one line."""
     customer = content["customer"]
     whose = "everyone" if customer is None else f"{customer['label']!a}"
     return (
         f"statement {content['number']} of {whose}, {content['active_users']:,} active users from "
-        f"{content['start']} to {content['end']}, hash {statement.hash}"
+        f"{content['start']} to {content['end']}, hash {hash}"
     )
 
 
@@ -314,18 +316,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return CHANGED
     for name, statement in zip(options.files, found, strict=True):
-        sys.stdout.write(f"{name} is intact: {summary(statement)}.\n")
+        sys.stdout.write(f"{name} is intact: {summary(statement.content, statement.hash)}.\n")
     if options.user is None:
         return INTACT
     sys.stdout.write(f"{sentence_about(options.user, found[-1])}\n")
     return INTACT if found[-1].counts(options.user) else NOT_COUNTED
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
     """Add the files to a parser, and what else may be asked about them."""
     parser.add_argument(
         "files",
-        nargs="+",
+        nargs=nargs,
         metavar="FILE",
         help="statement file; of several, each has to follow the one before for the same customer",
     )

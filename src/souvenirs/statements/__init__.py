@@ -6,10 +6,17 @@ user who is erased is dropped from it: the count stays. :mod:`souvenirs.statemen
 file of a statement, and verifies it without Django.
 """
 
+from .customers import group_keys
 from .drafts import Draft, TooEarly
 from .issuing import AlreadyIssued, draft_statement, issue_statement
 from .recounting import Recount, recount_statement
-from .table import Statement, export_statement, statement_users
+from .table import (
+    Statement,
+    export_statement,
+    faults_of_stored,
+    issued_statements,
+    statement_users,
+)
 
 __all__ = [
     "AlreadyIssued",
@@ -19,7 +26,10 @@ __all__ = [
     "TooEarly",
     "draft_statement",
     "export_statement",
+    "faults_of_stored",
+    "group_keys",
     "issue_statement",
+    "issued_statements",
     "recount_statement",
     "statement_users",
 ]

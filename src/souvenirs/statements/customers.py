@@ -9,9 +9,10 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import router
+from django.db.models import F
 
 from ..statementfile import canonical
-from ..stores import ActiveUsers, GroupField, counts_as_group
+from ..stores import ActiveUsers, GroupField, counts_as_group, in_order
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,14 @@ EVERYONE = Customer()
 def users_alias() -> str:
     """The database with the users that is not a replica."""
     return router.db_for_write(get_user_model())
+
+
+def group_keys(of: str) -> list[Any]:
+    """Return the keys of all groups with a user, by a field of the user model, in order."""
+    field = GroupField.named(of)
+    users = get_user_model()._default_manager.using(users_alias()).order_by()
+    keys = set(users.values_list(F(field.path), flat=True).iterator())
+    return in_order(filter(counts_as_group, keys))
 
 
 def _object(field: GroupField, key: Any) -> Any:

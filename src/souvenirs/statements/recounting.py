@@ -54,6 +54,21 @@ class Recount:
         users = [*self.added.values(), *self.removed.values()]
         return bool(self.erased or self.days or any(users))
 
+    def sentences(self) -> list[str]:
+        """Return what would be different and why, in sentences."""
+        then = self.statement.content["active_users"]
+        said = [f"Then {then}, now {self.draft.content['active_users'] or 0} active users."]
+        for sign, found, reasons in (("+", self.added, ADDED), ("-", self.removed, REMOVED)):
+            said += [
+                f"{sign}{len(users)} {reason}: {reasons[reason]}."
+                for reason, users in found.items()
+                if users
+            ]
+        if self.erased:
+            said.append(f"-{self.erased} erased: nothing is known about them.")
+        said += [f"{day}: then {then}, now {now}." for day, (then, now) in self.days.items()]
+        return said if self.differs else [*said, "Nothing is different."]
+
 
 def recount_statement(statement: Statement) -> Recount:
     """Return what would be different if a statement were issued now, and why; nothing is changed.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from django.db import router
@@ -14,7 +16,18 @@ from django.utils import timezone
 from ..calendar import checked, outward
 from ..models import Statement, StatementLeaf
 from ..sets import primary_key
-from ..statementfile import SALT, Leaf, canonical, hash_of, lines_of, root_of
+from ..statementfile import (
+    SALT,
+    InvalidStatement,
+    Leaf,
+    StatementFile,
+    canonical,
+    check_follows,
+    hash_of,
+    lines_of,
+    root_of,
+    verified,
+)
 from ..stores import ActiveUsers, Contended
 from .customers import Customer
 from .drafts import Draft, moment_of_text, shown
@@ -53,6 +66,7 @@ class Statements:
             "previous": None if before is None else before.hash,
             "root": root_of([leaf.hash for leaf, _ in leaves]),
         }
+        body = canonical(content)
         statement = Statement(
             customer=customer.identity,
             name=customer.label[: Statement._meta.get_field("name").max_length],
@@ -60,8 +74,8 @@ class Statements:
             start=outward(moment_of_text(content["start"])),
             end=outward(moment_of_text(content["end"])),
             issued=outward(now),
-            body=canonical(content).decode(),
-            hash=hash_of(content),
+            body=body.decode(),
+            hash=hash_of(body),
             last_souvenir=last_souvenir,
         )
         statement.save(using=self.alias, force_insert=True)
@@ -76,6 +90,31 @@ class Statements:
 
     def _of(self, customer: Customer) -> QuerySet[Statement]:
         return Statement.objects.using(self.alias).filter(customer=customer.identity)
+
+
+def issued_statements() -> QuerySet[Statement]:
+    """Return the statements that have been issued, the latest first, as a lazy queryset."""
+    return Statement.objects.using(router.db_for_write(Statement))
+
+
+def faults_of_stored() -> Iterator[tuple[Statement, str | None]]:
+    """Generate each statement with what is wrong with it as it is stored; None if it is intact.
+
+    They are verified as their files are, each against the one before it of the same customer.
+    """
+    statements = issued_statements().order_by("customer", "number")
+    for _, chain in groupby(statements, attrgetter("customer")):
+        before: StatementFile | None = None
+        for statement in chain:
+            fault: str | None = None
+            try:
+                file = verified(export_statement(statement))
+                if before is not None:
+                    check_follows(file, before)
+                before = file
+            except InvalidStatement as error:
+                before, fault = None, str(error)
+            yield statement, fault
 
 
 def statement_users(statement: Statement) -> ActiveUsers:
@@ -95,7 +134,7 @@ def export_statement(statement: Statement, only: Iterable[Any] | None = None) ->
     leaves = sorted(
         (_leaf(hash, salt, user, named) for hash, salt, user in rows), key=lambda leaf: leaf.hash
     )
-    return b"".join(lines_of(statement.content, leaves))
+    return b"".join(lines_of(statement.body.encode(), statement.hash, leaves))
 
 
 def _leaf(hash: Any, salt: Any, user: Any, named: set[str] | None) -> Leaf:

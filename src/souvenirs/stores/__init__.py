@@ -6,6 +6,7 @@ from .activegroups import (
     GroupField,
     Memberships,
     counts_as_group,
+    in_order,
     kind_of,
     last_common,
     union,

@@ -47,11 +47,7 @@ class ReportCommand(ReadingCommand):
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--subscription-start",
-            metavar="DATE",
-            help="report periods of a subscription that started on this date",
-        )
+        add_options(parser, "--subscription-start")
         parser.add_argument(
             "--calendar",
             action="store_true",

@@ -45,6 +45,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "time zone of periods and of times without a UTC offset, such as Europe/Paris "
         "(default: TIME_ZONE)",
     },
+    "--subscription-start": {
+        "metavar": "DATE",
+        "help": "periods of a subscription that started on this date",
+    },
     "--last": {
         "metavar": "12w",
         "help": f"number of calendar {UNITS_HELP} to show, up to and including the current one",
