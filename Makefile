@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo ## Load 21 years of real activity, serve it on 127.0.0.1:8000 (DEMO_PORT=8001: elsewhere; DEMO_SERVE=0: not at all; VERBOSE=1: more reports)
+demo: $(VENV)/.demo ## Load 21 years of real activity, serve it on 127.0.0.1:8000 (DEMO_PORT=8001: elsewhere; DEMO_SERVE=0: not at all; VERBOSE=1: more reports; DEMO=b2b: a vendor with forty customers)
 	$(if $(DEMO_DRIVERS),@$(INSTALL) $(DEMO_DRIVERS))
 	@$(BIN)/python demo/manage.py demo $(if $(VERBOSE),--verbose)
 
@@ -74,7 +74,7 @@ build: $(VENV)/.dev ## Build the packages into dist/ and check them
 	@$(BIN)/twine check --strict dist/*
 
 clean: ## Delete everything that can be rebuilt
-	rm -rf $(VENV) .nox build dist site .coverage* demo/*.sqlite3* demo/.login demo/history.csv
+	rm -rf $(VENV) .nox build dist site .coverage* demo/*.sqlite3* demo/.login demo/*.csv demo/statement.txt
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Python %d.%d is too old: run make PYTHON=... with 3.11 or newer." % v[:2])'

@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from demo import command as shared
 from demo import settings as demo
 from demo.history import DAY, WEEK, commits, moved
 from demo.management.commands import demo as command
@@ -138,7 +139,7 @@ def served(settings, tmp_path, monkeypatch):
     """Return a function that serves, and returns what is printed and the server's arguments."""
     settings.ROOT_URLCONF = "demo.urls"
     settings.LOGIN_URL = demo.LOGIN_URL
-    monkeypatch.setattr(command, "LOGIN", tmp_path / ".login")
+    monkeypatch.setattr(shared, "LOGIN", tmp_path / ".login")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     monkeypatch.setenv("DEMO_PORT", port)
@@ -147,11 +148,11 @@ def served(settings, tmp_path, monkeypatch):
     def serve():
         # What is not in the file when the server takes over is lost.
         monkeypatch.setattr(
-            command.os, "execv", lambda _, each: started.extend([*each, output.read_text()])
+            shared.os, "execv", lambda _, each: started.extend([*each, output.read_text()])
         )
         with output.open("w") as out:
             shown = command.Command(stdout=out, no_color=True)
-            shown.serve(shown.create_login(), command.free_port())
+            shown.serve(shown.create_login(), shared.free_port())
         return started.pop(), started
 
     return serve
@@ -182,8 +183,9 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
+from demo import command
 from demo.management.commands import demo
-demo.LOGIN = Path({login!r})
+command.LOGIN = Path({login!r})
 call_command("migrate", verbosity=0)
 demo.Command().create_login()
 user = User.objects.get()
@@ -229,7 +231,7 @@ def test_port_in_use_is_said_before_any_work(served, monkeypatch, django_assert_
 def test_port_that_is_no_port(monkeypatch, text):
     monkeypatch.setenv("DEMO_PORT", text)
     with pytest.raises(CommandError, match=rf"port {text} \(not a port\): choose another one"):
-        command.free_port()
+        shared.free_port()
 
 
 def test_login_stays_the_same_and_works_on_every_database(served, client):

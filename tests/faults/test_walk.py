@@ -42,10 +42,11 @@ LOAD = """
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from demo import command as shared
 from demo.history import commits, moved
 from demo.management.commands import demo
 folder = Path(os.environ["FOLDER"])
-demo.HISTORY, demo.LOGIN = folder / "history.csv", folder / "login"
+demo.HISTORY, shared.LOGIN = folder / "history.csv", folder / "login"
 midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 _, history = moved(commits(), midnight)
 first, last = midnight - timedelta(days=32), midnight - timedelta(days=2)

@@ -2,30 +2,22 @@ from __future__ import annotations
 
 import csv
 import os
-import secrets
-import socket
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.core.management.color import no_style
-from django.db import connection
 
+from demo.command import DEMO, HOST, DemoCommand
 from demo.history import Commit, commits, moved
-from demo.settings import DEMO
 from souvenirs.models import Souvenir
 
 HISTORY = Path(os.path.relpath(DEMO / "history.csv"))
-LOGIN = DEMO / ".login"
-HOST = "127.0.0.1"
 
 #: Authors who have committed on more days than this are regulars.
 CASUAL_DAYS = 3
@@ -44,34 +36,21 @@ REPORTS = (
     "show_inactive --for 1y --limit 10",
 )
 
-#: The login is not an author: no author has its key. Its registration, which no report counts, is
-#: yet to come.
-NOT_AN_AUTHOR = {"pk": 10_000, "date_joined": datetime(9999, 1, 1, tzinfo=UTC)}
 
-
-class Command(BaseCommand):
+class Command(DemoCommand):
     help = (
         "Loads the history of git, 21 years of real activity that end yesterday, and serves the "
         f"demo on {HOST}. The environment may set DEMO_PORT (default: 8000), and DEMO_SERVE=0 to "
         "load the history only."
     )
+    login_fields: ClassVar = {"pk": 10_000}  # no author has this key
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--verbose", action="store_true", help="show reports of all kinds")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        serves = os.environ.get("DEMO_SERVE") != "0"
-        port = free_port() if serves else 0
-        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        call_command("migrate", verbosity=0)
+    def fill(self, midnight: datetime, *, verbose: bool) -> None:
         weeks, history = moved(commits(), midnight)
         self.stdout.write(f"The history of git, moved by {weeks} weeks so that it ends yesterday.")
         start = self.load(history)
-        for report in [REPORT, *(REPORTS if options["verbose"] else ())]:
+        for report in [REPORT, *(REPORTS if verbose else ())]:
             self.show(*report.format(start=start.date()).split())
-        login = self.create_login()
-        if serves:
-            self.serve(login, port)
 
     def load(self, history: Sequence[Commit]) -> datetime:
         """Leave the souvenirs of the history, and return when it starts."""
@@ -123,59 +102,3 @@ class Command(BaseCommand):
         membership.objects.filter(group_id=group.pk).exclude(user_id__in=members).delete()
         rows = [membership(user_id=pk, group_id=group.pk) for pk in sorted(members)]
         membership.objects.bulk_create(rows, ignore_conflicts=True)
-
-    def show(self, command: str, *arguments: str) -> None:
-        self.heading(" ".join(["manage.py", command, *arguments]))
-        call_command(command, *arguments, stdout=self.stdout, stderr=self.stderr)
-
-    def create_login(self) -> str:
-        """Return the name and password of a superuser, the same in every run."""
-        if not LOGIN.exists():
-            LOGIN.touch(mode=0o600)
-            LOGIN.write_text(f"demo / {secrets.token_urlsafe(9)}")
-        login = LOGIN.read_text()
-        name, _, password = login.partition(" / ")
-        user, _ = get_user_model().objects.get_or_create(
-            username=name, defaults={"is_staff": True, "is_superuser": True, **NOT_AN_AUTHOR}
-        )
-        if not user.check_password(password):
-            user.set_password(password)
-            user.save()
-        # Users have been created with keys of their own, of which PostgreSQL knows nothing.
-        with connection.cursor() as cursor:
-            for statement in connection.ops.sequence_reset_sql(no_style(), [type(user)]):
-                cursor.execute(statement)
-        return login
-
-    def serve(self, login: str, port: int) -> None:
-        address = f"{HOST}:{port}"
-        self.heading(f"http://{address}/  sign in as {login}")
-        self.stdout.write(f"Your own activity, as recorded: http://{address}/you/")
-        # The server takes over this process, as if started by hand; what is buffered would be lost.
-        self.stdout.flush()
-        manage = Path(__file__).parents[2] / "manage.py"
-        os.execv(  # noqa: S606
-            sys.executable, [sys.executable, str(manage), "runserver", "--noreload", address]
-        )
-
-    def heading(self, text: str) -> None:
-        self.stdout.write(f"\n{self.style.MIGRATE_HEADING(text)}")
-
-
-def free_port() -> int:
-    """Return the port in DEMO_PORT. Raises CommandError if the demo cannot be served there."""
-    text = os.environ.get("DEMO_PORT", "8000")
-    reason = "not a port"
-    if text.isdecimal() and 0 < int(text) < 2**16:
-        try:
-            with socket.socket() as server:
-                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as runserver does
-                server.bind((HOST, int(text)))
-                server.listen()
-                return int(text)
-        except OSError as error:
-            reason = os.strerror(error.errno or 0)
-    raise CommandError(
-        f"Cannot serve on port {text} ({reason}): choose another one, as in make demo "
-        "DEMO_PORT=8001."
-    )
