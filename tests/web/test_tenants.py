@@ -184,6 +184,8 @@ BACKGROUNDS = [
     {"segment": f"{FIELD}:both"},
     {"compare": "segment"},
     {"compare": "groups"},
+    {"compare": FIELD},
+    {"compare": FIELD, "open": "trend"},
     {"subscription_start": "2025-01-25"},
     {"of": "2025-03", "preset": "12mo"},
     {"from": "2025-02-03", "to": "2025-06-02"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..calendar import Timeline, checked, earlier, interval_named, outward, utc
-from ..counting import InvalidSegment
+from ..counting import ActiveUsers, InvalidSegment
 from ..insights import Growth, Plan, Retention, plan_growth, plan_retention, results_of
 from ..publishing import GROWTH, Known, growth_counts, known_counts
 from ..sets import CorruptDigest
@@ -28,12 +28,14 @@ from .trend import (
     EARLIER,
     METRICS,
     Earlier,
+    Trend,
     Trends,
     earlier_timeline,
     members_of_each,
     plan_earlier,
     plan_trend,
     with_segments,
+    with_values,
 )
 
 #: Users seen this recently are active now.
@@ -64,8 +66,11 @@ class Question(NamedTuple):
     #: The users whom the reader may see; None for everyone.
     visible: QuerySet[Any] | None = None
     figure: str = "active"
-    #: ``previous``, ``year``, ``segment``, ``groups`` or None.
+    #: ``previous``, ``year``, ``segment``, ``groups``, a listed field or None.
     compare: str | None = None
+    #: The users with each value of the listed field, and the number of other values.
+    groups: Mapping[str, ActiveUsers] | None = None
+    others: int | None = None
     #: The only part that is wanted; None for the whole overview.
     only: str | None = None
 
@@ -110,17 +115,17 @@ def overview(question: Question) -> Overview:
         )
 
     periods = timeline(question.interval)
-    by = question.compare if question.compare in ("segment", "groups") else ""
-    metrics = () if by else METRICS.get(question.figure, ())
+    has_lines = question.compare is not None and question.compare not in EARLIER
+    metrics = () if has_lines else METRICS.get(question.figure, ())
     with_growth = not question.only or "growth" in BESIDES[question.only]
     known = _known(question, periods, {*metrics, *(GROWTH if with_growth else ())})
-    trend = plan_trend(question.figure, periods, first_souvenir, {} if by else known)
+    trend = plan_trend(question.figure, periods, first_souvenir, {} if has_lines else known)
     plans: dict[str, Plan[Any]] = {
         "active_now": Plan([(outward(now - NOW), outward(now))], lambda sets: len(sets[0])),
         "figures": plan_key_figures(days, moment, now, first_souvenir),
         "new": plan_new(days, moment, now, first_souvenir),
-        "trend": with_segments(trend, by, question.visible)
-        if by
+        "trend": _with_lines(trend, question)
+        if has_lines
         else Plan(trend.ranges, lambda sets: Trends(trend.make(sets), {})),
         "growth": plan_growth(periods, growth_counts(known)),
         "retention": plan_retention(_cohorts(timeline, question.interval, start, moment)),
@@ -141,6 +146,13 @@ def overview(question: Question) -> Overview:
         active_since=now - NOW,
         **found | dict(zip(wanted, results, strict=True)),
     )
+
+
+def _with_lines(trend: Plan[Trend], question: Question) -> Plan[Trends]:
+    """Plan the trend beside that of each segment, group of users, or value of a listed field."""
+    if question.groups is not None:
+        return with_values(trend, question.groups, question.others)
+    return with_segments(trend, str(question.compare), question.visible)
 
 
 def _known(question: Question, timeline: Timeline, metrics: Collection[str]) -> Known:

@@ -32,6 +32,7 @@ from ..web import (
 from .figures import COHORTS, suggested_cohorts, suggested_interval
 from .formats import isolated, number
 from .links import Mount
+from .trend import MOST_COLUMNS
 from .userlists import DAYS, MAX_ROWS, PER_PAGE, SEEN
 
 #: The maximum number of periods on a page, and of cohorts.
@@ -272,20 +273,31 @@ def message(error: InvalidParameter, label: str = "") -> str:
     return error.filled_in(_(str(error.sentence)), label or error.field, number)
 
 
+def compare_choices() -> list[tuple[str, Any]]:
+    """Return what the overview can compare with: also the values of each listed field."""
+    listed = {
+        path: _("By %(field)s") % {"field": isolated(label)}
+        for path, label in field_labels().items()
+        if path not in COMPARE
+    }
+    return [*COMPARE.items(), *listed.items()]
+
+
+#: What every site can be compared with.
+COMPARE = {
+    "previous": gettext_lazy("Previous period"),
+    "year": gettext_lazy("Same period last year"),
+    "segment": gettext_lazy("Each segment"),
+    "groups": gettext_lazy("Each group"),
+}
+
+
 class OverviewForm(PageForm, RangeForm):
     default_preset = "12mo"
     hidden = ("figure", "open", "only")
     interval = shared.interval("")
     segment = shared.SEGMENT
-    compare = fields.ChoiceField(
-        label=gettext_lazy("Compare with"),
-        choices=[
-            ("previous", gettext_lazy("Previous period")),
-            ("year", gettext_lazy("Same period last year")),
-            ("segment", gettext_lazy("Each segment")),
-            ("groups", gettext_lazy("Each group")),
-        ],
-    )
+    compare = fields.ChoiceField(label=gettext_lazy("Compare with"), choices=compare_choices)
     zone = shared.ZONE
     figure = fields.ChoiceField(
         initial="active", choices=fields.plain("active", "7d", "28d", "new", "stickiness")
@@ -319,6 +331,8 @@ class OverviewForm(PageForm, RangeForm):
             raise InvalidParameter(
                 "compare", gettext_noop("The user model of this site has no groups.")
             )
+        if compare and compare not in COMPARE:
+            self.cleaned_data |= {"by": compare, "top": MOST_COLUMNS}
 
 
 class RetentionForm(PageForm, RangeForm):

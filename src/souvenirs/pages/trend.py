@@ -79,6 +79,9 @@ class Trends:
 
     everyone: Trend
     segments: Mapping[str, Trend | InvalidSegment]
+    #: The number of values of a listed field that are not among the segments, which are in the
+    #: order of their active users in the range; None if the segments are no such values.
+    others: int | None = None
 
 
 def plan_trend(
@@ -177,6 +180,19 @@ def with_segments(plan: Plan[Trend], by: str, visible: QuerySet[Any] | None) -> 
             else:
                 found[name] = plan.make(members)
         return Trends(plan.make(sets), found)
+
+    return Plan(plan.ranges, make)
+
+
+def with_values(
+    plan: Plan[Trend], groups: Mapping[str, ActiveUsers], others: int | None
+) -> Plan[Trends]:
+    """Plan the trend of everyone and of the users with each of these values of a listed field."""
+
+    def make(sets: Sequence[ActiveUsers]) -> Trends:
+        members = users_by(sets, groups) if groups else {}
+        found = {name: plan.make(of_value) for name, of_value in members.items()}
+        return Trends(plan.make(sets), found, others)
 
     return Plan(plan.ranges, make)
 

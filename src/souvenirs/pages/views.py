@@ -240,6 +240,8 @@ def _numbers(
             page.reader.visible,
             parameters.figure,
             parameters.compare,
+            parameters.chosen_groups,
+            parameters.others,
             only,
         )
     )

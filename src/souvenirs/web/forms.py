@@ -104,25 +104,30 @@ class Parameters(SimpleNamespace):
 
         Raises InvalidParameter if there are none, or too many.
         """
-        groups = self._every_group
+        groups = self.chosen_groups
         if groups is None:
             return None
         if not groups:
             raise InvalidParameter("by", gettext_noop("No user is in a group."))
-        if self.top is not None:
-            # Whoever is active is in the range, also where its ends have been pruned.
-            ends = [(self.start, self.end)]
-            [active] = active_users_each(ends, self.users, rounded=True)
-            groups = most_active(groups, active, self.top)
         check_groups(self, len(groups))
         return groups
+
+    @cached_property
+    def chosen_groups(self) -> dict[str, ActiveUsers] | None:
+        """The same, without an error: of a listed field those with the most active users."""
+        groups = self._every_group
+        if self.top is None or not groups:
+            return groups
+        # Whoever is active is in the range, also where its ends have been pruned.
+        [active] = active_users_each([(self.start, self.end)], self.users, rounded=True)
+        return most_active(groups, active, self.top)
 
     @cached_property
     def others(self) -> int | None:
         """The number of values of a listed field without rows; None if ``by`` is no such field."""
         if self.top is None:
             return None
-        return len(self._every_group or ()) - len(self.groups or ())
+        return len(self._every_group or ()) - len(self.chosen_groups or ())
 
     @cached_property
     def _every_group(self) -> dict[str, ActiveUsers] | None:

@@ -71,6 +71,7 @@ def overview_parts(
             "can_expect": can_expect,
             "expected": part.get("said"),
             "notes": notes,
+            "groups_url": trend.url_of_groups(trends, page),
             "table": trend.trend_table(trends, before, page) if opened == "trend" else None,
         }
 

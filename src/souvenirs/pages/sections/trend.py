@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 
 from ...api import GROWTH, SERIES, Endpoint
 from ...calendar import checked
-from ...counting import BY_SETTING, InvalidSegment
-from ...web import shared, timestamp
+from ...counting import BY_SETTING, GROUP, InvalidSegment
+from ...web import fields, shared, timestamp
 from ..charts import Chart, Expected, Line, Mark
 from ..formats import number, percent
 from ..links import PageRequest
@@ -104,8 +105,13 @@ def _known(trends: Trends) -> dict[str, Trend]:
 
 
 def _largest(trends: Trends, most: int) -> dict[str, Trend]:
-    """Return the segments with the largest values at the end, in their own order."""
+    """Return the segments with the largest values at the end, in their own order.
+
+    Of the values of a listed field, those with the most active users in the range come first.
+    """
     known = _known(trends)
+    if trends.others is not None:
+        return dict(list(known.items())[:most])
     if not trends.everyone.periods:
         return {}
     largest = set(sorted(known, key=lambda name: -(known[name].points[-1].value or 0))[:most])
@@ -120,8 +126,12 @@ def trend_notes(trends: Trends, before: Any, page: PageRequest) -> list[str]:
         if isinstance(error, InvalidSegment)
     ]
     known = len(_known(trends))
-    words = {"most": number(MOST_LINES), "all": number(known)}
-    if known > MOST_COLUMNS:
+    every = known + (trends.others or 0)
+    words = {"most": number(MOST_LINES), "all": number(every)}
+    if trends.others:
+        said = _("The %(most)s with the most active users in the range are drawn, of %(all)s.")
+        notes.append(said % {**words, "most": number(min(known, MOST_LINES))})
+    elif known > MOST_COLUMNS:
         notes.append(_("The %(most)s largest of %(all)s are drawn.") % words)
     elif known > MOST_LINES:
         notes.append(
@@ -149,14 +159,20 @@ def trend_table(trends: Trends, before: Earlier | None, page: PageRequest) -> Pa
     """Return the data of the chart, latest period first."""
     trend = trends.everyone
     known = _largest(trends, MOST_COLUMNS)
-    names = [_name_of_all(trends, page), *known]
+    segments = {name: _segment(name, page) for name in known}
+    columns = [Column(_name_of_all(trends, page))]
+    columns += [_column(name, segment, page) for name, segment in segments.items()]
     if before:
-        names.append(_name_of_earlier(page))
+        columns.append(Column(_name_of_earlier(page)))
 
     def cells(place: int) -> list[TableCell]:
         period, point = trend.periods[place], trend.points[place]
-        found = [_cell(trend, point.value, _people(trend, place, page))]
-        found += [_cell(trend, each.points[place].value) for each in known.values()]
+        people = _people(trend, place, page)
+        found = [_cell(trend, point.value, people)]
+        found += [
+            _cell(each, each.points[place].value, _only(people, segments[name]))
+            for name, each in known.items()
+        ]
         if before:
             cell = _cell(trend, before.values[place])
             found.append(TableCell(cell.text, note=before.labels[place]))
@@ -164,17 +180,48 @@ def trend_table(trends: Trends, before: Earlier | None, page: PageRequest) -> Pa
 
     return PageTable(
         caption=title(trend.figure, trend.interval),
-        columns=[Column(_("Period"), is_number=False), *map(Column, names)],
+        columns=[Column(_("Period"), is_number=False), *columns],
         rows=[cells(place) for place in reversed(range(len(trend.periods)))],
         downloads=trend_downloads(trends, page),
         notes=_table_notes(trends),
     )
 
 
+def url_of_groups(trends: Trends, page: PageRequest) -> str:
+    """Return the URL of the list of all values of the listed field; empty without one."""
+    if trends.others is None:
+        return ""
+    return page.mount.url("groups", {**page.shared, "of": page.parameters.compare})
+
+
+def _column(name: str, segment: str, page: PageRequest) -> Column:
+    """Return the column of a segment, with a link to its own numbers."""
+    url = page.here(segment=segment, compare=None, only=None) if segment else ""
+    return Column(name, url=url)
+
+
+def _segment(name: str, page: PageRequest) -> str:
+    """Return the parameter with only the users of a line; empty if there can be none."""
+    compare = page.parameters.compare
+    if page.parameters.segment is not None:
+        return ""
+    segment = {"segment": name, "groups": f"{GROUP}{name}"}.get(compare, f"{compare}:{name}")
+    return segment if len(segment) <= fields.MAX_LENGTH else ""
+
+
+def _only(people: str, segment: str) -> str:
+    """Return the URL of the users of a segment behind a point; empty if there is none."""
+    # Encoding all of it for each cell would take most of the time of the page.
+    return f"{people}&{urlencode({'segment': segment})}" if people and segment else ""
+
+
 def _table_notes(trends: Trends) -> list[str]:
     trend, known = trends.everyone, len(_known(trends))
     notes = period_notes([each.incomplete for each in trend.periods], trend.values)
-    if known > MOST_COLUMNS:
+    if trends.others:
+        said = _("The %(most)s with the most active users in the range are shown, of %(all)s.")
+        notes.append(said % {"most": number(known), "all": number(known + trends.others)})
+    elif known > MOST_COLUMNS:
         notes.append(
             _("The %(most)s largest of %(all)s are shown. The files have them all.")
             % {"most": number(MOST_COLUMNS), "all": number(known)}
@@ -217,8 +264,10 @@ def trend_downloads(trends: Trends, page: PageRequest) -> list[Download]:
             for name in ("CSV", "JSON")
         ]
     endpoint, query = SOURCES[trend.figure]
-    by = {"segment": BY_SETTING, "groups": shared.BY_GROUP}.get(page.parameters.compare)
-    return downloads(page, endpoint, interval=trend.interval, by=by, **query)
+    compare = page.parameters.compare
+    by = {"segment": BY_SETTING, "groups": shared.BY_GROUP}.get(compare, compare)
+    top = None if trends.others is None else MOST_COLUMNS
+    return downloads(page, endpoint, interval=trend.interval, by=by, top=top, **query)
 
 
 def _cell(trend: Trend, value: float | None, url: str = "") -> TableCell:
