@@ -5,6 +5,7 @@ Import it before any model.
 
 from __future__ import annotations
 
+import argparse
 import gc
 import os
 import platform
@@ -125,6 +126,26 @@ def answering(names: Sequence[str]) -> list[str]:
         else:
             say(f"{TITLES[name]} does not answer: left out.")
     return found
+
+
+def site_arguments(
+    description: str | None, *, rows: int, users: int, days: int
+) -> argparse.ArgumentParser:
+    """Return a parser with the size of a site, the engines, and the databases to keep."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--rows", type=int, default=rows, help=f"souvenirs, {rows} by default")
+    parser.add_argument("--users", type=int, default=users, help=f"users, {users} by default")
+    parser.add_argument("--days", type=int, default=days, help=f"up to now, {days} by default")
+    parser.add_argument(
+        "--engines",
+        type=lambda names: names.split(","),
+        default=["sqlite", "postgresql"],
+        help="sqlite,postgresql by default",
+    )
+    parser.add_argument(
+        "--keep", metavar="NAME", help="leave the databases under this name, and use those there"
+    )
+    return parser
 
 
 def say(text: str) -> None:

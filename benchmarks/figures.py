@@ -24,6 +24,7 @@ from _common import (
     print_table,
     say,
     scratch,
+    site_arguments,
     times,
 )
 from _data import settle
@@ -68,20 +69,8 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=300_000, help="souvenirs, 300000 by default")
-    parser.add_argument("--users", type=int, default=30_000, help="users, 30000 by default")
-    parser.add_argument("--days", type=int, default=2557, help="up to now, 2557 by default")
+    parser = site_arguments(__doc__, rows=300_000, users=30_000, days=2557)
     parser.add_argument("--seconds", type=float, default=2, help="how long to repeat a question")
-    parser.add_argument(
-        "--engines",
-        type=lambda names: names.split(","),
-        default=["sqlite", "postgresql"],
-        help="sqlite,postgresql by default",
-    )
-    parser.add_argument(
-        "--keep", metavar="NAME", help="leave the databases under this name, and use those there"
-    )
     return parser.parse_args()
 
 

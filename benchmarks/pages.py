@@ -19,7 +19,18 @@ from statistics import median, quantiles
 from time import perf_counter, process_time, sleep
 from typing import Any, NamedTuple
 
-from _common import NAME, TITLES, WEEK, answering, machine, ms, print_table, say, scratch
+from _common import (
+    NAME,
+    TITLES,
+    WEEK,
+    answering,
+    machine,
+    ms,
+    print_table,
+    say,
+    scratch,
+    site_arguments,
+)
 from _data import SEED, settle
 from _pages import SITE
 from count import made_up
@@ -95,16 +106,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="souvenirs, 1000000 by default")
-    parser.add_argument("--users", type=int, default=100_000, help="users, 100000 by default")
-    parser.add_argument("--days", type=int, default=1096, help="up to now, 1096 by default")
-    parser.add_argument(
-        "--engines",
-        type=lambda names: names.split(","),
-        default=["sqlite", "postgresql"],
-        help="sqlite,postgresql by default",
-    )
+    parser = site_arguments(__doc__, rows=1_000_000, users=100_000, days=1096)
     parser.add_argument("--rounds", type=int, default=7, help="requests for a page, 7 by default")
     parser.add_argument("--only", default="", help="only pages that have this in their title")
     parser.add_argument("--readers", type=int, default=50, help="at once, 50 by default")
@@ -114,9 +116,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tz", default="UTC", help="TIME_ZONE of the site, UTC by default")
     parser.add_argument("--bucket", type=int, default=3600, help="seconds, 3600 by default")
     parser.add_argument("--index", action="store_true", help="with the index of users in the docs")
-    parser.add_argument(
-        "--keep", metavar="NAME", help="leave the databases under this name, and use those there"
-    )
     return parser.parse_args()
 
 

@@ -15,7 +15,7 @@ from random import Random
 from statistics import median
 from time import perf_counter
 
-from _common import NAME, TITLES, answering, machine, ms, print_table, scratch
+from _common import NAME, TITLES, answering, machine, ms, print_table, scratch, site_arguments
 from _data import SEED, settle
 from count import made_up
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -51,20 +51,8 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="souvenirs, 1000000 by default")
-    parser.add_argument("--users", type=int, default=100_000, help="users, 100000 by default")
-    parser.add_argument("--days", type=int, default=1096, help="up to now, 1096 by default")
+    parser = site_arguments(__doc__, rows=1_000_000, users=100_000, days=1096)
     parser.add_argument("--rounds", type=int, default=11, help="11 by default")
-    parser.add_argument(
-        "--engines",
-        type=lambda names: names.split(","),
-        default=["sqlite", "postgresql"],
-        help="sqlite,postgresql by default",
-    )
-    parser.add_argument(
-        "--keep", metavar="NAME", help="leave the databases under this name, and use those there"
-    )
     return parser.parse_args()
 
 

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from _common import NAME, TITLES, answering, machine, ms, print_table, say, scratch
+from _common import NAME, TITLES, answering, machine, ms, print_table, say, scratch, site_arguments
 from _data import settle
 from count import made_up
 from django.db import transaction
@@ -55,21 +55,9 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=300_000, help="souvenirs, 300000 by default")
-    parser.add_argument("--users", type=int, default=30_000, help="users, 30000 by default")
-    parser.add_argument("--days", type=int, default=1096, help="up to now, 1096 by default")
+    parser = site_arguments(__doc__, rows=300_000, users=30_000, days=1096)
     parser.add_argument("--bucket", type=int, default=1800, help="seconds, 1800 by default")
     parser.add_argument("--rounds", type=int, default=11, help="11 by default")
-    parser.add_argument(
-        "--engines",
-        type=lambda names: names.split(","),
-        default=["sqlite", "postgresql"],
-        help="sqlite,postgresql by default",
-    )
-    parser.add_argument(
-        "--keep", metavar="NAME", help="leave the databases under this name, and use those there"
-    )
     return parser.parse_args()
 
 

@@ -32,6 +32,10 @@ def name_of(number):
     return f"Organization {number}"
 
 
+def names_of(numbers):
+    return {name_of(number) for number in numbers}
+
+
 def found_organizations(members=None):
     """Save the users and their organizations; return these by number."""
     members = MEMBERS if members is None else members

@@ -28,8 +28,8 @@ from tests.organizations import (
     MEMBERS,
     ONE,
     as_organizations,
-    found_organizations,
     name_of,
+    names_of,
 )
 from tests.users.models import Organization
 
@@ -41,19 +41,10 @@ def _now(set_now):
     set_now(NOW)
 
 
-@pytest.fixture
-def organizations(db):
-    return found_organizations()
-
-
-def names(numbers):
-    return {name_of(number) for number in numbers}
-
-
 def test_inactive_on_both_sides_of_the_cutoff(leave, organizations):
     cutoff = NOW - 30 * DAY
     leave((1, cutoff - INSTANT), (3, cutoff), (7, cutoff - DAY), (8, NOW), (12, at(2010, 1, 1)))
-    assert inactive_groups(MANY, 30 * DAY) == names({1, 6})
+    assert inactive_groups(MANY, 30 * DAY) == names_of({1, 6})
 
 
 def test_inactive_equals_brute_force(leave, organizations):
@@ -63,13 +54,13 @@ def test_inactive_equals_brute_force(leave, organizations):
         seen = as_organizations(rows)
         recent = {group for group, when in seen if when >= NOW - days * DAY}
         expected = {group for group, _ in seen} - recent
-        assert inactive_groups(MANY, days * DAY) == names(expected)
+        assert inactive_groups(MANY, days * DAY) == names_of(expected)
 
 
 def test_inactive_among_users(leave, organizations):
     leave((1, at(2017, 1, 1)), (2, NOW - DAY))
     assert inactive_groups(MANY, 30 * DAY) == set()
-    assert inactive_groups(MANY, 30 * DAY, users=[pk_of(1)]) == names({1})
+    assert inactive_groups(MANY, 30 * DAY, users=[pk_of(1)]) == names_of({1})
 
 
 @pytest.mark.parametrize(
@@ -87,7 +78,7 @@ def test_slipping_counts_as_if_organizations_were_the_users(leave, organizations
     assert expected
     Souvenir.objects.all().delete()
     leave(*rows)
-    assert slipping_groups(MANY) == names(expected)
+    assert slipping_groups(MANY) == names_of(expected)
 
 
 @pytest.mark.parametrize("state", ["raw", "digested", "pruned"])
@@ -107,7 +98,7 @@ def test_last_seen_is_that_of_the_last_user(leave, organizations, state):
                 expected[name_of(group)] = max(known, moment)
     found = last_seen_groups(MANY)
     assert {group: moment for group, moment in found.items() if moment} == expected
-    assert list(found) == sorted(names(range(1, 7)))
+    assert list(found) == sorted(names_of(range(1, 7)))
 
 
 def test_last_seen_never_and_in_the_future(leave, organizations):
@@ -176,7 +167,7 @@ def test_seats_equal_brute_force(leave, organizations, zone):
     oracle = Oracle(rows, zone=zone)
     first, last = oracle.periods[0][0], oracle.periods[-1][-1]
     found = seats(MANY, START, END, tz=zone)
-    assert [each.group for each in found.groups] == sorted(names(range(1, 7)))
+    assert [each.group for each in found.groups] == sorted(names_of(range(1, 7)))
     for number, each in enumerate(found.groups, 1):
         members = {user for user, groups in MEMBERS.items() if number in groups}
         active = oracle.active(first, last) & members

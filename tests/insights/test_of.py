@@ -21,8 +21,7 @@ from tests.organizations import (
     MEMBERS,
     ONE,
     as_organizations,
-    found_organizations,
-    name_of,
+    names_of,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
@@ -31,15 +30,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 @pytest.fixture(autouse=True)
 def _now(set_now):
     set_now(NOW)
-
-
-@pytest.fixture
-def organizations(db):
-    return found_organizations()
-
-
-def names(numbers):
-    return {name_of(number) for number in numbers}
 
 
 @pytest.mark.parametrize("insight", INSIGHTS.values(), ids=INSIGHTS)
@@ -67,7 +57,7 @@ def test_growth_equals_brute_force(leave, organizations, zone):
     for each, expected in zip(found.periods, oracle.growth(), strict=True):
         for part, groups in expected.items():
             assert getattr(each, part) == len(groups)
-            assert found.groups(each.period, part) == names(groups)
+            assert found.groups(each.period, part) == names_of(groups)
 
 
 @pytest.mark.parametrize("insight", INSIGHTS.values(), ids=INSIGHTS)
@@ -85,8 +75,8 @@ def test_groups_behind_every_number(leave, organizations, insight, monkeypatch):
 def test_groups_behind_the_curves_of_periods(leave, organizations):
     leave((1, START), (2, START), (4, START), (4, START + DAY))
     found = power_curves(START, END, interval="week", of=MANY)
-    assert found.groups(0, 1) == names({1, 2})
-    assert found.groups(0, 1, at_least=True) == names({1, 2, 3})
+    assert found.groups(0, 1) == names_of({1, 2})
+    assert found.groups(0, 1, at_least=True) == names_of({1, 2, 3})
     with pytest.raises(TypeError, match="call groups"):
         found.users(0, 1)
 
@@ -103,10 +93,10 @@ def test_by_segment_and_everyone(leave, organizations):
     by = {"first": [pk_of(1), pk_of(2)], "rest": [pk_of(3), pk_of(4), pk_of(6)]}
     found = growth(START, END, interval="year", of=MANY, by=by)
     assert isinstance(found, Segmented)
-    assert found.everyone.groups(0) == names({1, 2, 3})
+    assert found.everyone.groups(0) == names_of({1, 2, 3})
     assert {name: set(each.groups(0)) for name, each in found.items()} == {
-        "first": names({1}),
-        "rest": names({2, 3}),
+        "first": names_of({1}),
+        "rest": names_of({2, 3}),
     }
     assert found.to_dict()["of"] == MANY
 
@@ -115,7 +105,7 @@ def test_exclusive_segments_may_share_an_organization(leave, organizations):
     leave((1, START), (2, START))
     by = {"one": [pk_of(1)], "both": [pk_of(1), pk_of(2)]}
     found = active_series(START, END, interval="year", of=MANY, by=by, exclusive=True)
-    assert [set(each.groups(0)) for each in found.values()] == [names({1}), names({1, 2})]
+    assert [set(each.groups(0)) for each in found.values()] == [names_of({1}), names_of({1, 2})]
 
 
 @pytest.mark.parametrize("by", [None, {"all": [pk_of(n) for n in MEMBERS]}])
@@ -125,7 +115,7 @@ def test_users_without_number_among_numbered_ones(leave, organizations, by):
     leave((5, START), (9, START))
     found = active_series(START, END, interval="year", of=MANY, by=by)
     everyone = found if by is None else found["all"]
-    assert everyone.groups(0) == names({1, 2, 4, 5})
+    assert everyone.groups(0) == names_of({1, 2, 4, 5})
 
 
 def test_users_are_not_groups(leave, organizations):
@@ -167,7 +157,7 @@ def test_deleted_user_belongs_to_no_organization(leave, organizations):
     before = active_series(START, END, interval="year", of=MANY)
     organizations[6].membership_set.get().user.delete()
     after = active_series(START, END, interval="year", of=MANY)
-    assert (before.groups(0), after.groups(0)) == (names({1, 6}), names({1}))
+    assert (before.groups(0), after.groups(0)) == (names_of({1, 6}), names_of({1}))
 
 
 def test_rows_and_dict_name_the_field(leave, organizations):
