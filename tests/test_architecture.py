@@ -54,7 +54,7 @@ api             The API: parameters in a URL, a response in JSON or CSV.
 metrics         Metrics for Prometheus: active users, digesting, and what became of visits.
 pages           The pages: numbers, charts and tables for people.
 dashboard       The URLs of the pages and the API, to include in a project.
-admin           The admin: the pages, annotations, stored souvenirs, and when users were last seen.
+admin           The admin: the pages, annotations, statements, souvenirs, and when users were seen.
 templatetags    Template tags: usage on the index of the admin.
 mail            The mail about a period: its numbers, its wording, and that nobody gets it twice.
 management      The commands.

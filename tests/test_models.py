@@ -66,10 +66,7 @@ def test_delivery_does_not_tell_whose_it_is():
 
 @pytest.mark.parametrize(("name", "shown"), [("Acme", "Acme"), ("", "everyone")])
 def test_statement_tells_whose_it_is(name, shown):
-    statement = Statement(name=name, number=3, start=at(2016, 1, 1), end=at(2016, 2, 1))
-    assert str(statement) == (
-        f"{shown} 3 start=2016-01-01 00:00:00+00:00 end=2016-02-01 00:00:00+00:00"
-    )
+    assert str(Statement(name=name, number=3)) == f"Statement 3 of {shown}"
 
 
 def test_leaf_tells_whose_it_is():

@@ -289,7 +289,7 @@ class Statement(models.Model):
         verbose_name_plural = _("statements")
 
     def __str__(self) -> str:
-        return f"{self.name or 'everyone'} {self.number} start={self.start} end={self.end}"
+        return f"Statement {self.number} of {self.name or 'everyone'}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:

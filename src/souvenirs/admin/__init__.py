@@ -1,5 +1,6 @@
-"""The admin: the pages, annotations, stored souvenirs, and when users were last seen."""
+"""The admin: the pages, annotations, statements, souvenirs, and when users were seen."""
 
+from .statements import StatementAdmin
 from .usage import AnnotationAdmin, ReadOnlyAdmin, ShortPaginator, SouvenirAdmin, UsageAdmin
 from .users import LastSeenAdminMixin
 
@@ -9,5 +10,6 @@ __all__ = [
     "ReadOnlyAdmin",
     "ShortPaginator",
     "SouvenirAdmin",
+    "StatementAdmin",
     "UsageAdmin",
 ]
