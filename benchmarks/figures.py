@@ -44,7 +44,7 @@ RANGES = [
     ("month", 2555),
 ]
 
-EVERYONE = {"users": None, "by": None, "exclusive": False}
+EVERYONE = {"users": None, "by": None, "exclusive": False, "of": None}
 NEVER = 10**9
 
 
