@@ -292,6 +292,15 @@ def test_customers_whose_keys_differ_in_case_alone(leave):
     assert [each.number for each in statements] == [1, 1]
 
 
+def test_key_in_another_case_is_no_customer(leave):
+    """Also where the database finds the object of the key: its users have another one."""
+    found_organizations({1: (1,)})
+    leave((1, JANUARY[0]))
+    with pytest.raises(ValueError, match="There is no group 'ORGANIZATION 1'"):
+        issue_statement(name_of(1).upper(), JANUARY, of=MANY)
+    assert issue_statement(name_of(1), JANUARY, of=MANY).content["active_users"] == 1
+
+
 # Not yet
 
 
@@ -411,6 +420,22 @@ def test_type_error(period, options):
         issue_statement(None, period, **options)
 
 
+@pytest.mark.parametrize(
+    ("label", "error", "sentence"),
+    [
+        (5, TypeError, "label must be text, not 5."),
+        ("\ud800", ValueError, "label has half a character or NUL: '\\ud800'."),
+        ("A\0", ValueError, "label has half a character or NUL: 'A\\x00'."),
+    ],
+)
+def test_label_that_cannot_be_stored(leave, label, error, sentence):
+    found = found_organizations({1: (1,)})
+    leave((1, JANUARY[0]))
+    with pytest.raises(error) as caught:
+        issue_statement(found[1], JANUARY, of=ONE, label=label)
+    assert str(caught.value) == sentence
+
+
 @pytest.mark.usefixtures("rows")
 def test_period_that_is_cut_off_is_refused():
     [row] = calendar_monthly_usage(JANUARY[0], at(2016, 1, 20))
@@ -430,6 +455,14 @@ def test_file_for_one_user_names_no_other():
     assert verified(export_statement(statement, only=[])).hidden == 2
     with pytest.raises(ValueError, match="user is None"):
         export_statement(statement, only=[None])
+
+
+@pytest.mark.usefixtures("rows")
+def test_users_to_name_are_not_text():
+    """Its characters would be keys of others."""
+    statement = issue_statement(None, JANUARY)
+    with pytest.raises(TypeError, match="users must be a queryset or an iterable"):
+        export_statement(statement, only="12")
 
 
 @pytest.mark.usefixtures("rows")

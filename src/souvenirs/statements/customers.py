@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,8 @@ class Customer:
     def found(cls, group: Any, of: str | None, label: str | None = None) -> Customer:
         """Return the customer that a caller names, by an object or a key.
 
-        Raises ValueError if there is no such customer.
+        Raises ValueError if there is no such customer, or its label cannot be stored, and TypeError
+        for a label that is not text.
         """
         if group is None:
             if of is not None or label is not None:
@@ -49,7 +51,7 @@ class Customer:
         if there is None and not field.users_in(key, users_alias()):
             raise ValueError(f"There is no group {key!r} by {of!r}, and no user in it.")
         shown = label if label is not None else str(key if there is None else there)
-        return cls(of, key, shown)
+        return cls(of, key, _checked_label(shown))
 
     @classmethod
     def of_content(cls, content: Mapping[str, Any]) -> Customer:
@@ -99,4 +101,14 @@ def _object(field: GroupField, key: Any) -> Any:
     if field.model is None:
         return None
     objects = field.model._default_manager.using(router.db_for_write(field.model))
-    return objects.filter(**{field.key: key}).first()
+    found = objects.filter(**{field.key: key})
+    # Compared here: a collation may take two keys for the same.
+    return next((each for each in found if getattr(each, field.key) == key), None)
+
+
+def _checked_label(label: Any) -> str:
+    if not isinstance(label, str):
+        raise TypeError(f"label must be text, not {label!r}.")
+    if re.search("[\0\ud800-\udfff]", label):
+        raise ValueError(f"label has half a character or NUL: {label!a}.")
+    return label

@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from ..calendar import checked, outward
 from ..models import Statement, StatementLeaf
-from ..sets import primary_key
 from ..statementfile import (
     SALT,
     InvalidStatement,
@@ -28,7 +27,7 @@ from ..statementfile import (
     root_of,
     verified,
 )
-from ..stores import ActiveUsers, Contended
+from ..stores import ActiveUsers, Contended, primary_keys
 from .customers import Customer
 from .drafts import Draft, moment_of_text, shown
 
@@ -127,9 +126,10 @@ def export_statement(statement: Statement, only: Iterable[Any] | None = None) ->
     """Return the file of a statement, see :mod:`souvenirs.statementfile`.
 
     It names all users who have not been erased; with ``only``, which are users or primary keys, no
-    others than these. Every such file verifies. Raises ValueError for one that is not a user.
+    others than these. Every such file verifies. Raises ValueError for one that is not a user, and
+    TypeError for text or anything else that is no iterable of users.
     """
-    named = None if only is None else {str(primary_key(user)) for user in only}
+    named = None if only is None else set(map(str, primary_keys(only)))
     rows = _leaves(statement).values_list("hash", "salt", "user_id").iterator()
     leaves = sorted(
         (_leaf(hash, salt, user, named) for hash, salt, user in rows), key=lambda leaf: leaf.hash
@@ -140,7 +140,8 @@ def export_statement(statement: Statement, only: Iterable[Any] | None = None) ->
 def _leaf(hash: Any, salt: Any, user: Any, named: set[str] | None) -> Leaf:
     if user is None or (named is not None and str(user) not in named):
         return Leaf(bytes(hash))
-    return Leaf(bytes(hash), bytes(salt), str(user))
+    # Only an erased user has no salt; else somebody has changed the row, and no file verifies.
+    return Leaf(bytes(hash), bytes(salt or b""), str(user))
 
 
 def _leaves(statement: Statement) -> QuerySet[StatementLeaf]:
