@@ -7,7 +7,7 @@ from django.core.management import CommandError
 
 from souvenirs.control import erase_user
 from souvenirs.models import Statement
-from souvenirs.statementfile import hash_of, verified
+from souvenirs.statementfile import NOT_COUNTED, hash_of, verified
 from souvenirs.statements import issue_statement
 from tests.conftest import at, pk_of
 from tests.organizations import ONE, found_organizations, name_of
@@ -273,6 +273,15 @@ def test_file(statements):
         (["show_statement", "987654"], "There is no statement with the ID 987654: show_statement"),
         (["recount_statement", "987654"], "There is no statement with the ID 987654"),
         (["show_statement", "--file=a.txt"], "--file needs the ID of a statement."),
+        (["show_statement", "1", "--only=1"], "--only is about the file: give --file."),
+        (
+            ["show_statement", "1", "--file=a.txt", "--csv"],
+            "--file has one format: omit --json and --csv.",
+        ),
+        (
+            ["show_statement", "1", "--file=a.txt", "--json"],
+            "--file has one format: omit --json and --csv.",
+        ),
     ],
 )
 def test_what_cannot_be_shown(arguments, said):
@@ -341,8 +350,16 @@ def test_files_are_verified(files):
         f"1.txt is intact: statement 1 of '{name_of(1)}'",
         f"2.txt is intact: statement 2 of '{name_of(1)}'",
     ]
-    out, _ = run("verify_statement", "3.txt", "--user", str(pk_of(2)))
-    assert out.endswith(f"User {pk_of(2)} is not in the count.\n")
+    out, _ = run("verify_statement", "3.txt", "--user", str(pk_of(1)))
+    assert out.endswith(f"User {pk_of(1)} is in the count.\n")
+
+
+@pytest.mark.usefixtures("files")
+def test_user_who_is_not_in_the_count_is_an_error():
+    with pytest.raises(CommandError) as caught:
+        run("verify_statement", "3.txt", "--user", str(pk_of(2)))
+    assert str(caught.value) == f"User {pk_of(2)} is not in the count."
+    assert caught.value.returncode == NOT_COUNTED
 
 
 @pytest.mark.usefixtures("files")
@@ -367,6 +384,11 @@ def test_changed_row_is_found(statements, at_once):
     first.update(body=body)
     if at_once:
         first.update(hash=hash_of(body.encode()))
+    assert refusal("verify_statement") == "1 of 3 statements are not intact."
+
+
+def test_missing_salt_is_found(statements):
+    statements[1].leaves.update(salt=None)
     assert refusal("verify_statement") == "1 of 3 statements are not intact."
 
 

@@ -41,6 +41,8 @@ class Command(ReadingCommand):
         add_format_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> str | None:
+        if options["only"] is not None and options["file"] is None:
+            raise CommandError("--only is about the file: give --file.")
         if options["file"] is not None:
             self._write_file(options)
             return None
@@ -86,6 +88,8 @@ class Command(ReadingCommand):
     def _write_file(self, options: dict[str, Any]) -> None:
         if options["id"] is None:
             raise CommandError("--file needs the ID of a statement.")
+        if options["csv"] or options["json"]:
+            raise CommandError("--file has one format: omit --json and --csv.")
         with command_errors():
             data = export_statement(parse_statement(options), options["only"])
         try:

@@ -5,7 +5,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from souvenirs.statementfile import (
+    NOT_COUNTED,
     InvalidStatement,
+    StatementFile,
     add_arguments,
     sentence_about,
     summary,
@@ -21,7 +23,8 @@ class Command(ReadingCommand):
     requires_system_checks = ()
     help = (
         "Verifies statement files, as python -m souvenirs.statementfile does; without a file, all "
-        "statements that are stored. Exits with 1 if a byte has changed."
+        "statements that are stored. Exits with 1 if a byte has changed, and with 3 if --user is "
+        "not in the count."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -41,7 +44,13 @@ class Command(ReadingCommand):
         for name, statement in zip(names, found, strict=True):
             self.stdout.write(f"{name} is intact: {summary(statement.content, statement.hash)}.")
         if options["user"] is not None:
-            self.stdout.write(sentence_about(options["user"], found[-1]))
+            self._answer(options["user"], found[-1])
+
+    def _answer(self, user: str, statement: StatementFile) -> None:
+        sentence = sentence_about(user, statement)
+        if not statement.counts(user):
+            raise CommandError(sentence, returncode=NOT_COUNTED)
+        self.stdout.write(sentence)
 
     def _verify_stored(self) -> None:
         count = wrong = 0
