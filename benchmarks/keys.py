@@ -44,6 +44,7 @@ from _common import (
     scratch,
 )
 from _data import COPIES, END, SEED, Copy, Files
+from _keyed import SITE
 from django.contrib.auth import get_user_model
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client, override_settings
@@ -54,18 +55,6 @@ from souvenirs.digests import Digester
 from souvenirs.insights import growth, retention, stickiness
 from souvenirs.models import Souvenir
 from souvenirs.reports import calendar_monthly_usage
-
-#: A site with the pages of the app, and little else.
-SITE: dict[str, Any] = {
-    "ROOT_URLCONF": "_keyed.urls",
-    "ALLOWED_HOSTS": ["testserver"],
-    "STATIC_URL": "static/",
-    "MIDDLEWARE": [
-        "django.contrib.sessions.middleware.SessionMiddleware",
-        "django.contrib.auth.middleware.AuthenticationMiddleware",
-    ],
-    "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
-}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What it costs to count organizations, compared with counting their users."""
+"""What it costs to count organizations, compared with counting their users, and to list them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from _common import (
     TITLES,
     alternate,
     answering,
+    current,
     machine,
     ms,
     print_table,
@@ -31,9 +32,13 @@ from _common import (
     times,
 )
 from _data import END, SEED, settle
+from _keyed import SITE
 from _keyed.models import Organization
 from django.contrib.auth import get_user_model
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from insights import WEEKS
 
 from souvenirs.control import active_groups, active_users
@@ -53,7 +58,7 @@ from souvenirs.insights import (
 from souvenirs.models import Souvenir
 from souvenirs.querysets import inactive
 
-OF = "organization"
+OF, FIELD = "organization", "organization__name"
 MONTH = END - timedelta(days=30), END
 YEAR = END - timedelta(days=365), END
 
@@ -103,6 +108,44 @@ def measure(options: argparse.Namespace) -> None:
             rows.append([title, ms(users), ms(groups), times(users, groups)])
         headers = [f"{TITLES[engine]}, {KIND} keys", "users", "organizations", "ratio"]
         print_table(headers, rows)
+        with override_settings(**SITE, SOUVENIRS_GROUP_BY=[FIELD]):
+            rows = [[title, *cost(ask, options.seconds)] for title, ask in pages().items()]
+        print_table([f"{TITLES[engine]}, {KIND} keys", "time", "queries"], rows)
+
+
+def cost(ask: Callable[[], Any], seconds: float) -> tuple[str, str]:
+    """The best time of a question, and the number of its queries."""
+    with CaptureQueriesContext(connections[current.alias]) as queries:
+        ask()
+        count = len(queries)
+    _, [best] = alternate([ask], seconds)
+    return ms(best), str(count)
+
+
+def pages() -> dict[str, Callable[[], Any]]:
+    """What a reader asks for who looks through the organizations."""
+    client = Client()
+    client.force_login(get_user_model()._default_manager.get(username="user 1"))
+
+    def page(url: str) -> Callable[[], None]:
+        def ask() -> None:
+            status = client.get(f"/{url}&from={MONTH[0]:%Y-%m-%d}&to={END:%Y-%m-%d}").status_code
+            assert status == 200, (url, status)
+
+        return ask
+
+    return {
+        "the page Groups, 30 days": page("groups/?list=all"),
+        "searched for a name": page("groups/?q=organization+77"),
+        "sorted by days per seat": page("groups/?order=-days"),
+        "sorted by last seen": page("groups/?order=-seen"),
+        "inactive for 30 days": page("groups/?list=inactive"),
+        "slipping away": page("groups/?list=slipping"),
+        "all of them as CSV": page("api/groups?format=csv&per_page=10000"),
+        "the chart of the overview": page("?only=trend&interval=day"),
+        "by organization": page(f"?only=trend&interval=day&compare={FIELD}"),
+        "of one organization": page(f"?only=trend&interval=day&segment={FIELD}:Organization+1"),
+    }
 
 
 def load(connection: BaseDatabaseWrapper, options: argparse.Namespace) -> None:

@@ -4,11 +4,11 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from souvenirs.control import active_groups, active_users
-from souvenirs.stores import activegroups
+from souvenirs.stores import Memberships, activegroups
 from souvenirs.stores.activegroups import ActiveGroups, in_order
 from tests.conftest import pk_of
 from tests.oracle import END, START
-from tests.organizations import MANY, ONE, found_organizations, name_of
+from tests.organizations import MANY, MEMBERS, ONE, found_organizations, name_of
 from tests.users.models import Organization
 
 pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
@@ -177,6 +177,15 @@ def test_few_and_many_users_give_the_same_groups(groups, monkeypatch):
     for few in (0, 1000):
         monkeypatch.setattr(activegroups, "FEW", few)
         assert [set(groups(*range(1, n), of=MANY)) for n in range(1, 13)] == found
+
+
+def test_groups_are_the_same_however_often_they_are_asked_for(groups):
+    sets = [active_users(users=[pk_of(number)]) for number in MEMBERS]
+    sets, memberships = Memberships.read(sets, MANY)
+    for _ in range(3):
+        found = [set(memberships.groups_of(each)) for each in sets]
+        assert found == [set(map(name_of, of_user)) for of_user in MEMBERS.values()]
+    assert "_groups_of_each" in vars(memberships)
 
 
 def test_keys_that_cannot_be_compared_are_ordered_as_text():

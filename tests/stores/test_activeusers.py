@@ -57,6 +57,7 @@ def assert_as_frozensets(one, two, one_keys, two_keys):
         assert set(found) == operator(one_keys, two_keys)
         assert len(found) == len(operator(one_keys, two_keys))
     assert one.count_common(two) == len(one_keys & two_keys)
+    assert one.count_common_each([two, one]) == [len(one_keys & two_keys), len(one_keys)]
     assert one.count_union(two) == len(one_keys | two_keys)
     assert set(ActiveUsers.union([one, two])) == one_keys | two_keys
     assert one.isdisjoint(two) == one_keys.isdisjoint(two_keys)

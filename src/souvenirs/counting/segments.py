@@ -388,7 +388,8 @@ def _by_field(
     for value, members in found.items():
         if value not in (None, ""):
             # Two values may have the same name.
-            named[str(value)] = named.get(str(value), ActiveUsers()) | members
+            others = named.get(str(value))
+            named[str(value)] = members if others is None else others | members
     return same, {name: named[name] for name in sorted(named)}
 
 
@@ -399,8 +400,7 @@ def most_active(
 
     Groups with equally many stay in their order.
     """
-    active, *members = ActiveUsers.aligned([active, *groups.values()])
-    counts = [active.count_common(group) for group in members]
+    counts = active.count_common_each(list(groups.values()))
     first = sorted(zip(counts, groups, strict=True), key=lambda each: -each[0])
     return {name: groups[name] for _, name in first[:top]}
 

@@ -198,6 +198,9 @@ class Memberships:
         self.members = {key: members[key] for key in in_order(members)}
         self._names = Names(field, self.members)
         self._numbers, _ = ActiveUsers.comparable(list(self.members.values()))
+        #: How often a group was compared with a set; the groups of each user pay off after more
+        #: comparisons than they have members.
+        self._compared, self._size = 0, sum(map(len, self._numbers))
 
     @classmethod
     def read(
@@ -220,7 +223,9 @@ class Memberships:
         """
         numbers = users._numbers
         found: Iterable[int]
-        if len(numbers) < FEW * len(self._numbers):
+        self._compared += len(self._numbers)
+        is_known = "_groups_of_each" in self.__dict__ or self._compared > self._size
+        if is_known and len(numbers) < FEW * len(self._numbers):
             found = set(chain.from_iterable(self._groups_of_each.get(n, ()) for n in numbers))
         else:
             found = [n for n, own in enumerate(self._numbers) if not own.isdisjoint(numbers)]

@@ -126,6 +126,11 @@ class ActiveSet(Set[Hashable], Generic[Context]):
         (one, two), _ = self.comparable([self, other])
         return one.count_common(two)
 
+    def count_common_each(self, others: Sequence[Self]) -> list[int]:
+        """Return :meth:`count_common` with each of the others, much faster than one by one."""
+        (one, *numbers), _ = self.comparable([self, *others])
+        return [one.count_common(two) for two in numbers]
+
     def count_union(self, other: Self) -> int:
         """Return ``len(self | other)`` without building that set."""
         (one, two), _ = self.comparable([self, other])

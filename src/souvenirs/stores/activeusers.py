@@ -187,6 +187,8 @@ class IsMember(models.Func):
 
 
 def lent_to(users: Numbered, loan: Loan) -> ActiveUsers:
+    if not users.lent and not users.stored:
+        return ActiveUsers.of(users.numbers, loan)
     lent = [loan.number_of[key] for key in users.lent]
     lent += [loan.number_of_stored[key] for key in users.stored]
     return ActiveUsers.of(users.numbers | UserSet.from_ids(lent), loan)

@@ -280,8 +280,9 @@ class _Gathered:
         self.lent: dict[Any, int] = {}
 
     def users(self, key_of: Callable[[Any], Hashable]) -> Numbered:
+        numbers = UserSet.from_ids(self.numbers)
         return Numbered(
-            UserSet.from_ids(self.numbers) - UserSet.from_ids(self.lent.values()),
+            numbers - UserSet.from_ids(self.lent.values()) if self.lent else numbers,
             frozenset(map(key_of, self.lent)),
             frozenset(self.others).difference(self.lent),
             key_of,

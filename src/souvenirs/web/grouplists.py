@@ -128,7 +128,8 @@ def list_groups(parameters: Parameters, first: int, last: int) -> GroupPage:
     order, is_descending = parameters.order.removeprefix("-"), parameters.order.startswith("-")
     seen = last_seen_of({key: read.members[key] for key in names}) if order == "seen" else None
     keys = sorted(names, key=_by_name)
-    keys.sort(key=_orders(read, seen or {})[order], reverse=is_descending)
+    values = dict(zip(keys, _orders(read, seen or {})[order](keys), strict=True))
+    keys.sort(key=values.__getitem__, reverse=is_descending)
     shown = keys[first:last]
     if seen is None:
         seen = last_seen_of({key: read.members[key] for key in shown})
@@ -150,9 +151,15 @@ def _by_name(key: Any) -> Any:
 
 def _orders(
     read: _Read, seen: Mapping[Hashable, datetime | None]
-) -> dict[str, Callable[[Any], Any]]:
-    """Return what a list is sorted by; whatever is unknown comes before anything else."""
+) -> dict[str, Callable[[Sequence[Any]], Sequence[Any]]]:
+    """Return the values by which a list is sorted; whatever is unknown comes before all else."""
     seats, members = read.seats, read.members
+
+    def counted(users: ActiveUsers) -> Callable[[Sequence[Any]], Sequence[int]]:
+        return lambda keys: users.count_common_each([members[key] for key in keys])
+
+    def each(value: Callable[[Any], Any]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+        return lambda keys: list(map(value, keys))
 
     def known(number: float | None) -> float:
         return -1 if number is None else number
@@ -162,12 +169,12 @@ def _orders(
         return IF_NEVER if found is None else utc(checked(found, "found"))
 
     return {
-        "name": _by_name,
-        "seats": lambda key: seats.accounts_of(members[key]),
-        "active": lambda key: seats.active_of(members[key]),
-        "share": lambda key: known(seats.of(key, members[key]).share),
-        "days": lambda key: known(seats.of(key, members[key]).days_per_seat),
-        "seen": moment,
+        "name": each(_by_name),
+        "seats": counted(seats.accounts),
+        "active": counted(seats.active),
+        "share": each(lambda key: known(seats.of(key, members[key]).share)),
+        "days": each(lambda key: known(seats.of(key, members[key]).days_per_seat)),
+        "seen": each(moment),
     }
 
 
