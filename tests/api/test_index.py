@@ -101,7 +101,7 @@ def test_unknown_endpoint(api, settings, path, debug):
         "error": {
             "field": "path",
             "message": "Unknown endpoint: the endpoints are usage, series, retention, growth, "
-            "stickiness, busy, people, groups, health.",
+            "stickiness, busy, people, groups, statements, health.",
         }
     }
 

@@ -230,6 +230,7 @@ NEEDED = {
     "api-growth": (VIEW_USAGE,),
     "api-people": (VIEW_PEOPLE,),
     "api-groups": (VIEW_USAGE,),
+    "api-statements": (VIEW_USAGE,),
     "api-health": (VIEW_USAGE,),
     **dict.fromkeys(
         ["api-root", "api-index", "api-openapi", "api-not-found"], (VIEW_USAGE, VIEW_PEOPLE)

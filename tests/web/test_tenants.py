@@ -280,8 +280,11 @@ def test_limited_reader_is_answered_as_if_there_were_no_other_tenant(site, name,
         assert before == after
 
 
+#: The URLs that a limited reader is refused.
+OF_SITE = ("health", "api-health", "api-statements")
+
 #: The URLs with numbers of users.
-OF_USERS = [name for name in ROUTES if FORMS_OF[name] and name not in ("health", "api-health")]
+OF_USERS = [name for name in ROUTES if FORMS_OF[name] and name not in OF_SITE]
 
 
 @pytest.mark.parametrize("name", [name for name in OF_USERS if name.startswith("api-")])

@@ -215,6 +215,34 @@ GROUPS = Endpoint(
         "incomplete": RUNNING,
     },
 )
+STATEMENTS = Endpoint(
+    "statements",
+    forms.StatementsForm,
+    payloads.statements_payload,
+    "Statements that have been issued, the latest first, or one of them with its content.",
+    {
+        "id": NUMBER,
+        **dict.fromkeys(("customer", "of", "key"), MAYBE_TEXT),
+        "number": NUMBER,
+        **dict.fromkeys(("start", "end"), MOMENT),
+        "time_zone": TEXT,
+        "active_users": NUMBER,
+        "plan": MAYBE_TEXT,
+        "quota": {"type": ["integer", "null"]},
+        "issuer": MAYBE_TEXT,
+        "issued": MOMENT,
+        "previous": MAYBE_TEXT,
+        "hash": TEXT,
+    },
+    more={
+        "total": {**NUMBER, "description": "The number of statements on all pages."},
+        "content": {
+            "type": ["object", "null"],
+            "description": "What the file of the statement has in line 1; null without one.",
+        },
+    },
+    is_of_site=True,
+)
 HEALTH = Endpoint(
     "health",
     forms.HealthForm,
@@ -234,4 +262,4 @@ HEALTH = Endpoint(
     is_of_site=True,
 )
 
-ENDPOINTS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, GROUPS, HEALTH)
+ENDPOINTS = (USAGE, SERIES, RETENTION, GROWTH, STICKINESS, BUSY, PEOPLE, GROUPS, STATEMENTS, HEALTH)

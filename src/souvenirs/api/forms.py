@@ -120,6 +120,22 @@ class GroupsForm(grouplists.GroupsForm):
     format = FORMAT
 
 
+class StatementsForm(QueryForm):
+    zone = shared.ZONE
+    statement = fields.IntegerField(
+        help_text="The ID of one statement, whose content is then beside the rows.",
+        min_value=1,
+        max_value=2**63 - 1,
+    )
+    page = fields.IntegerField(
+        help_text="The number of the page.", initial=1, min_value=1, max_value=1_000_000
+    )
+    per_page = fields.IntegerField(
+        help_text="The number of statements on a page.", initial=100, min_value=1, max_value=1_000
+    )
+    format = FORMAT
+
+
 class HealthForm(QueryForm):
     zone = shared.ZONE
     table = fields.ChoiceField(

@@ -38,6 +38,7 @@ from ..reports import (
     customer_yearly_usage,
     daily_usage,
 )
+from ..statements import issued_statements, statement_row
 from ..stores import get_store
 from ..web import (
     Parameters,
@@ -275,6 +276,28 @@ def groups_payload(parameters: Parameters) -> Payload:
     state = {"incomplete": found.incomplete}
     table = CsvTable((*GROUP_COLUMNS, *state), [{**row, **state} for row in rows])
     return Payload(rows, {"total": found.total, "active": found.active, **state}, table)
+
+
+def statements_payload(parameters: Parameters) -> Payload:
+    """Return a page of statements, the latest first, or one of them with its content."""
+    found = issued_statements()
+    if parameters.statement is not None:
+        found = found.filter(pk=parameters.statement)
+    first = (parameters.page - 1) * parameters.per_page
+    statements = list(found[first : first + parameters.per_page])
+    rows = [
+        {
+            **statement_row(each),
+            **{
+                name: _written(getattr(each, name), parameters)
+                for name in ("start", "end", "issued")
+            },
+        }
+        for each in statements
+    ]
+    is_one = parameters.statement is not None and statements
+    content = statements[0].content if is_one else None
+    return Payload(rows, {"total": found.count(), "content": content})
 
 
 def health_payload(parameters: Parameters) -> Payload:

@@ -34,6 +34,7 @@ API_PARAMETERS = frozenset(
         "q",
         "reference",
         "segment",
+        "statement",
         "subscription_start",
         "table",
         "to",

@@ -15,6 +15,7 @@ from .table import (
     export_statement,
     faults_of_stored,
     issued_statements,
+    statement_row,
     statement_users,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "issue_statement",
     "issued_statements",
     "recount_statement",
+    "statement_row",
     "statement_users",
 ]

@@ -122,6 +122,34 @@ def statement_users(statement: Statement) -> ActiveUsers:
     return ActiveUsers(keys.iterator())
 
 
+def statement_row(statement: Statement) -> dict[str, Any]:
+    """Return a statement as a row with its ID and hash, without its days and its coverage."""
+    content = statement.content
+    customer = content["customer"] or {"of": None, "key": None, "label": None}
+    return {
+        "id": statement.pk,
+        "customer": customer["label"],
+        "of": customer["of"],
+        "key": customer["key"],
+        **{
+            name: content[name]
+            for name in (
+                "number",
+                "start",
+                "end",
+                "time_zone",
+                "active_users",
+                "plan",
+                "quota",
+                "issuer",
+                "issued",
+                "previous",
+            )
+        },
+        "hash": statement.hash,
+    }
+
+
 def export_statement(statement: Statement, only: Iterable[Any] | None = None) -> bytes:
     """Return the file of a statement, see :mod:`souvenirs.statementfile`.
 

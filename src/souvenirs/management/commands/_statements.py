@@ -1,4 +1,4 @@
-"""The argument that names a statement, and the columns about one."""
+"""The argument that names a statement."""
 
 from __future__ import annotations
 
@@ -22,31 +22,3 @@ def parse_statement(options: dict[str, Any]) -> Statement:
             f"There is no statement with the ID {options['id']}: show_statement lists them."
         )
     return found
-
-
-def row_of(statement: Statement) -> dict[str, Any]:
-    """Return a statement as a row of CSV, without its days and its coverage."""
-    content = statement.content
-    customer = content["customer"] or {"of": None, "key": None, "label": None}
-    return {
-        "id": statement.pk,
-        "customer": customer["label"],
-        "of": customer["of"],
-        "key": customer["key"],
-        **{
-            name: content[name]
-            for name in (
-                "number",
-                "start",
-                "end",
-                "time_zone",
-                "active_users",
-                "plan",
-                "quota",
-                "issuer",
-                "issued",
-                "previous",
-            )
-        },
-        "hash": statement.hash,
-    }

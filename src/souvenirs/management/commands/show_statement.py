@@ -12,6 +12,7 @@ from souvenirs.statements import (
     Statement,
     export_statement,
     issued_statements,
+    statement_row,
     statement_users,
 )
 
@@ -19,7 +20,7 @@ from .._terminal import NO_VALUE, TextTable, number, pluralize, printable
 from ._errors import command_errors
 from ._options import add_format_options
 from ._reading import ReadingCommand
-from ._statements import add_statement, parse_statement, row_of
+from ._statements import add_statement, parse_statement
 
 HEADERS = ["ID", "customer", "number", "start", "end", "active", "hash"]
 
@@ -61,7 +62,7 @@ class Command(ReadingCommand):
     def _list(self, options: dict[str, Any]) -> str | None:
         found = list(issued_statements())
         if options["json"]:
-            return json.dumps([row_of(each) for each in found], indent=2)
+            return json.dumps([statement_row(each) for each in found], indent=2)
         if options["csv"]:
             self._write_csv(found)
             return None
@@ -76,12 +77,12 @@ class Command(ReadingCommand):
                 number(each["active_users"]),
                 each["hash"][:12],
             ]
-            for each in map(row_of, found)
+            for each in map(statement_row, found)
         ]
         return "\n".join(TextTable(HEADERS, rows, names=2).lines())
 
     def _write_csv(self, statements: list[Statement]) -> None:
-        rows = [row_of(each) for each in statements]
+        rows = [statement_row(each) for each in statements]
         headers = list(rows[0]) if rows else []
         write_csv(self.stdout, headers, (row.values() for row in rows))
 
