@@ -138,7 +138,7 @@ def site(tmp_path_factory):
         **os.environ,
         "DEMO": "b2b",
         "DEMO_DATABASE": str(folder / "b2b.sqlite3"),
-        "DEMO_FILES": str(folder),
+        "DEMO_FILES": str(folder / "files"),
         "DEMO_SERVE": "0",
     }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
@@ -156,7 +156,7 @@ def site(tmp_path_factory):
         return done.stdout
 
     call.loaded = call("demo")
-    call.folder = folder
+    call.folder = folder / "files"
     return call
 
 

@@ -61,6 +61,7 @@ class Command(DemoCommand):
         if first and first.when != min(when for _, when in seen):  # loaded on another day
             call_command("flush", interactive=False, verbosity=0)
         self.create(every)
+        FILES.mkdir(parents=True, exist_ok=True)
         with HISTORY.open("w", newline="") as file:
             lines = csv.writer(file)
             lines.writerow(["user_id", "when"])
