@@ -6,7 +6,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from souvenirs.control import ActiveUsers, PrunedSpan, UserSet, active_users
 from souvenirs.insights import active_series
@@ -251,6 +251,21 @@ def test_inside_a_transaction_nothing_is_issued():
     with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
         issue_statement(None, JANUARY)
     assert not Statement.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("rows")
+def test_without_autocommit_the_statement_is_committed():
+    connection.set_autocommit(False)
+    try:
+        issue_statement(None, JANUARY)
+        connection.rollback()
+        assert Statement.objects.update(name="") == 1
+        with pytest.raises(RuntimeError, match="may have a transaction open"):
+            issue_statement(None, FEBRUARY)
+    finally:
+        connection.rollback()
+        connection.set_autocommit(True)
 
 
 def test_statement_is_tried_again_where_a_user_is_being_erased():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Any
 
-from ..stores import get_store, last_souvenir, lock_statements, locking, retried
+from ..stores import committing, get_store, last_souvenir, lock_statements, locking, retried
 from .customers import Customer
 from .drafts import Draft, Terms, TooEarly
 from .table import Statement, Statements
@@ -76,10 +76,16 @@ def issue_statement(
     recorded before the end of the period. Raises ValueError or TypeError for a group that does not
     exist, a period that is empty or cut off, and other arguments that are wrong; PrunedSpan and
     CorruptDigest as :func:`souvenirs.control.active_users` does; and RuntimeError inside a
-    transaction.
+    transaction, also one of a site without autocommit.
     """
-    customer = Customer.found(group, of, label)
-    terms = Terms.checked(customer, period, tz, grace, plan, quota, issuer)
+    # Outermost, because without autocommit even a query begins a transaction.
+    with committing():
+        customer = Customer.found(group, of, label)
+        terms = Terms.checked(customer, period, tz, grace, plan, quota, issuer)
+        return _issued(customer, terms, early=early)
+
+
+def _issued(customer: Customer, terms: Terms, *, early: bool) -> Statement:
     table, store = Statements(), get_store().primary()
 
     def work() -> Statement:
