@@ -53,23 +53,27 @@ class SeatSets(NamedTuple):
     #: On how many of its days they were, see :func:`bit_slices`; None if that is not counted.
     slices: Sequence[ActiveUsers] | None
 
-    def of(self, group: Hashable, members: ActiveUsers) -> SeatsOfGroup:
-        """Return the seats of a group, which has as many as active accounts."""
-        return SeatsOfGroup(
-            group, self.accounts_of(members), self.active_of(members), self.days_of(members)
+    def of_each(self, members: Mapping[Hashable, ActiveUsers]) -> list[SeatsOfGroup]:
+        """Return the seats of each group, which has as many as active accounts."""
+        groups = list(members.values())
+        counts = zip(
+            members,
+            self.accounts.count_common_each(groups),
+            self.active.count_common_each(groups),
+            self._days_of_each(groups),
+            strict=True,
         )
+        return [SeatsOfGroup(*each) for each in counts]
 
-    def accounts_of(self, members: ActiveUsers) -> int:
-        return members.count_common(self.accounts)
-
-    def active_of(self, members: ActiveUsers) -> int:
-        return members.count_common(self.active)
-
-    def days_of(self, members: ActiveUsers) -> int | None:
-        """Return on how many days the members were active, in all."""
+    def _days_of_each(self, groups: Sequence[ActiveUsers]) -> Sequence[int | None]:
+        """Return on how many days the members of each group were active, in all."""
         if self.slices is None:
-            return None
-        return sum(members.count_common(digit) << n for n, digit in enumerate(self.slices))
+            return [None] * len(groups)
+        days = [0] * len(groups)
+        for n, digit in enumerate(self.slices):
+            for place, count in enumerate(digit.count_common_each(groups)):
+                days[place] += count << n
+        return days
 
 
 COLUMNS = ("group", "provisioned", "active", "share", "days", "days_per_seat")
@@ -142,7 +146,7 @@ def seats(
     slices = bit_slices(read[: len(sets)])
     counted = SeatSets(read[len(sets)], ActiveUsers.union(slices), slices)
     members = memberships.members_among(None if given is None else read[-1])
-    found = [counted.of(group, own) for group, own in members.items()]
+    found = counted.of_each(members)
     if provisioned is not None:
         has = _provisioned(memberships.field, provisioned)
         found = [replace(each, provisioned=has.get(each.group)) for each in found]

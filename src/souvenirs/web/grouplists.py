@@ -135,8 +135,8 @@ def list_groups(parameters: Parameters, first: int, last: int) -> GroupPage:
         seen = last_seen_of({key: read.members[key] for key in shown})
     return GroupPage(
         groups=[
-            ListedGroup(names[key], read.seats.of(key, read.members[key]), seen[key])
-            for key in shown
+            ListedGroup(names[each.group], each, seen[each.group])
+            for each in read.seats.of_each({key: read.members[key] for key in shown})
         ],
         total=len(names),
         active=len(names.keys() & read.active),
@@ -161,8 +161,13 @@ def _orders(
     def each(value: Callable[[Any], Any]) -> Callable[[Sequence[Any]], Sequence[Any]]:
         return lambda keys: list(map(value, keys))
 
-    def known(number: float | None) -> float:
-        return -1 if number is None else number
+    def ratios(name: str) -> Callable[[Sequence[Any]], Sequence[float]]:
+        def ratios_of(keys: Sequence[Any]) -> Sequence[float]:
+            found = seats.of_each({key: members[key] for key in keys})
+            known = (getattr(each, name) for each in found)
+            return [-1 if ratio is None else ratio for ratio in known]
+
+        return ratios_of
 
     def moment(key: Hashable) -> datetime:
         found = seen[key]
@@ -172,8 +177,8 @@ def _orders(
         "name": each(_by_name),
         "seats": counted(seats.accounts),
         "active": counted(seats.active),
-        "share": each(lambda key: known(seats.of(key, members[key]).share)),
-        "days": each(lambda key: known(seats.of(key, members[key]).days_per_seat)),
+        "share": ratios("share"),
+        "days": ratios("days_per_seat"),
         "seen": each(moment),
     }
 
