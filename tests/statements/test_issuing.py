@@ -21,6 +21,7 @@ from souvenirs.statements import (
     draft_statement,
     export_statement,
     issue_statement,
+    recount_statement,
     statement_users,
 )
 from souvenirs.statements.customers import EVERYONE
@@ -179,6 +180,21 @@ def test_period_has_microseconds(leave):
     leave((1, start - INSTANT), (2, start))
     content = issue_statement(None, (start, JANUARY[1])).content
     assert (content["start"], content["active_users"]) == ("2016-01-01T00:00:00.000001Z", 1)
+
+
+def test_site_without_time_zones(leave, settings):
+    """Its clock shows 02:30 twice on this night, and the period begins at the second one."""
+    settings.USE_TZ, settings.TIME_ZONE = False, "Europe/Paris"
+    start = at(2015, 10, 25, 1, 30)
+    leave((1, datetime(2015, 10, 25, 4)), (2, datetime(2015, 10, 25)))
+    statement = issue_statement(None, (start, at(2015, 11, 1)), tz="Europe/Paris")
+    assert statement.content["start"] == "2015-10-25T01:30:00Z"
+    assert statement.content["days"]["2015-10-25"] == statement.content["active_users"] == 1
+    assert statement_users(statement).pks == keys({1})
+    with pytest.raises(AlreadyIssued):
+        issue_statement(None, (start, at(2015, 11, 1)))
+    assert not recount_statement(statement).differs
+    assert verified(export_statement(statement)).hash == statement.hash
 
 
 def test_coverage_says_what_has_been_digested_and_pruned(leave, set_now):
