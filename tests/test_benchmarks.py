@@ -31,6 +31,7 @@ OPTIONS = {
     "record": ["--requests=12", "--engines=sqlite"],
     "serve": ["--users=20", "--seconds=1", "--rounds=1", "--servers=gunicorn"],
     "size": [*SITE[:3], "--engines=sqlite", "--shuffled", "--one-by-one"],
+    "statements": [*SITE[:3], "--engines=sqlite"],
     "upgrade": ["--rows=1000", "sqlite"],
     "usersets": ["--users=1000", "--seconds=0"],
     "zones": [*SITE[:3], "--engines=sqlite", "--rounds=2"],
