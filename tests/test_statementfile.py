@@ -172,6 +172,8 @@ def test_no_two_files_say_the_same():
         first.replace(b'"number":1', b'"number":1,"number":1'),
         first.replace(b'"number":1', b'"number":01'),
         first.replace(b'"number":1', b'"number":NaN'),
+        first.replace(b'"grace_days":3', b'"grace_days":3.5'),
+        first.replace(b'"grace_days":3', b'"grace_days":NaN'),
         b"\xef\xbb\xbf" + first,
     ):
         data = b"\n".join(
@@ -205,6 +207,13 @@ HEX = LEAVES[0].hash.hex()
         (written(LEAVES, previous=HEX), "Statement 1 has the wrong previous hash"),
         (written(LEAVES, start="2016-01-31"), "start is not a moment in UTC: '2016-01-31'"),
         (written(LEAVES, issued=None), "issued is not a moment in UTC: None"),
+        (written(LEAVES, end="2016-02-30T00:00:00Z"), "end is not a moment in UTC: '2016-02-30"),
+        (written(LEAVES, start="2016-02-29T00:00:00Z"), "The period ends before it starts"),
+        (written(LEAVES, start="2016-02-29T00:00:00.000001Z"), "The period ends before it starts"),
+        (written(LEAVES, quota="10"), "The quota is neither null nor a number: '10'"),
+        (written(LEAVES, quota=-1), "The quota is neither null nor a number: -1"),
+        (written(LEAVES, days=[]), "The days do not have a number of users each"),
+        (written(LEAVES, days={"2016-01-31": None}), "The days do not have a number of users each"),
         (written(LEAVES, customer="Acme"), "The customer is neither null nor a group: 'Acme'"),
         (written(LEAVES, customer={"of": "organization"}), "neither null nor a group"),
         (written(LEAVES, customer={"of": "plan", "key": 4, "label": ""}), "neither null nor a g"),
@@ -341,8 +350,19 @@ def test_program_says_in_a_sentence_what_it_found(capsys, arguments, status, out
     assert (out == "") == (status == 1)
 
 
-def environment(path):
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": path}
+def environment(path, **more):
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": path, **more}
+
+
+@pytest.mark.usefixtures("files")
+def test_terminal_that_lacks_a_letter_is_no_sign_of_a_change():
+    """Else the error of Python, which exits with 1 too, would be taken for one."""
+    command = [sys.executable, statementfile.__file__, "1.txt", "--user", "Zoë"]
+    done = subprocess.run(
+        command, env=environment("", PYTHONIOENCODING="ascii"), capture_output=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(b"User Zo\\xeb is in the count.\n")
 
 
 @pytest.mark.usefixtures("files")

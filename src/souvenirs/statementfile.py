@@ -29,6 +29,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -187,13 +188,17 @@ def verified(data: bytes) -> StatementFile:
 def _object(line: bytes, number: int) -> dict[str, Any]:
     """Return the object in a line, which has to be in canonical form."""
     try:
-        found = json.loads(line.decode("ascii"))
+        found = json.loads(line.decode("ascii"), parse_float=_refused, parse_constant=_refused)
         is_canonical = isinstance(found, dict) and canonical(found) == line
     except (ValueError, RecursionError):
         is_canonical = False
     if not is_canonical:
         raise InvalidStatement(f"Line {number} is not an object in canonical JSON.")
     return dict(found)
+
+
+def _refused(number: str) -> Any:
+    raise ValueError(f"{number} is not an integer")
 
 
 def _check(content: Mapping[str, Any]) -> None:
@@ -207,8 +212,16 @@ def _check(content: Mapping[str, Any]) -> None:
     if (previous is None) != (number == 1):
         raise InvalidStatement(f"Statement {number} has the wrong previous hash, {previous!a}.")
     for key in ("start", "end", "issued"):
-        if not (isinstance(content[key], str) and MOMENT_TEXT.fullmatch(content[key])):
+        if not _is_moment(content[key]):
             raise InvalidStatement(f"{key} is not a moment in UTC: {content[key]!a}.")
+    # Without the Z, which sorts after the fraction of a second.
+    if content["start"][:-1] >= content["end"][:-1]:
+        raise InvalidStatement("The period ends before it starts, or is empty.")
+    quota, days = content["quota"], content["days"]
+    if not (quota is None or _is_whole(quota, 0)):
+        raise InvalidStatement(f"The quota is neither null nor a number: {quota!a}.")
+    if not (isinstance(days, dict) and all(_is_whole(count, 0) for count in days.values())):
+        raise InvalidStatement("The days do not have a number of users each.")
     customer = content["customer"]
     if customer is not None and not (
         isinstance(customer, dict)
@@ -216,6 +229,16 @@ def _check(content: Mapping[str, Any]) -> None:
         and all(isinstance(value, str) for value in customer.values())
     ):
         raise InvalidStatement(f"The customer is neither null nor a group: {customer!a}.")
+
+
+def _is_moment(value: Any) -> bool:
+    if not (isinstance(value, str) and MOMENT_TEXT.fullmatch(value)):
+        return False
+    try:
+        datetime.fromisoformat(value[:-1])
+    except ValueError:
+        return False
+    return True
 
 
 def _is_whole(value: Any, least: int) -> bool:
@@ -316,11 +339,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return CHANGED
     for name, statement in zip(options.files, found, strict=True):
-        sys.stdout.write(f"{name} is intact: {summary(statement.content, statement.hash)}.\n")
+        _say(f"{name} is intact: {summary(statement.content, statement.hash)}.")
     if options.user is None:
         return INTACT
-    sys.stdout.write(f"{sentence_about(options.user, found[-1])}\n")
+    _say(sentence_about(options.user, found[-1]))
     return INTACT if found[-1].counts(options.user) else NOT_COUNTED
+
+
+def _say(sentence: str) -> None:
+    """Print a sentence, with escapes for what the terminal cannot show, as on standard error."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(f"{sentence.encode(encoding, 'backslashreplace').decode(encoding)}\n")
 
 
 def add_arguments(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
