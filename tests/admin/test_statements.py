@@ -18,6 +18,7 @@ from souvenirs.statements import issue_statement
 from tests.conftest import at, pk_of
 from tests.organizations import ONE, found_organizations, name_of
 from tests.pages.test_pages import Person
+from tests.terminals import run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.through_the_store]
 
@@ -160,6 +161,26 @@ def test_recount(statements):
     response = ADMIN.recount_view(request_of(), statements[1].pk)
     assert response["Content-Type"] == "text/plain; charset=utf-8"
     assert response.content.decode().startswith("Then 1, now 0 active users.\n-1 erased: ")
+
+
+@pytest.mark.usefixtures("statements")
+def test_recount_that_is_not_possible_says_why(leave):
+    """A day of the statement begins inside a bucket, to which its souvenirs are then pruned."""
+    leave((1, at(2016, 1, 10, 18, 10)))
+    statement = issue_statement(None, JANUARY, tz="Asia/Kolkata")
+    run("digest_souvenirs")
+    run("prune_souvenirs", "--older-than=0")
+    response = ADMIN.recount_view(request_of(), statement.pk)
+    assert response.status_code == 409
+    assert "souvenirs of 2016-01-10 18:00 to 2016-01-10 19:00" in response.content.decode()
+
+
+def test_recount_by_a_field_that_is_gone_says_so(statements):
+    body = statements[0].body.replace(ONE, "colour")
+    Statement.objects.filter(pk=statements[0].pk).update(body=body)
+    response = ADMIN.recount_view(request_of(), statements[0].pk)
+    assert response.status_code == 409
+    assert response.content.decode().startswith("of must be a field of ")
 
 
 def test_file_is_for_those_who_may_see_people(statements):

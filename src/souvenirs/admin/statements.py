@@ -120,10 +120,14 @@ class StatementAdmin(ReadOnlyAdmin):
         return private(render(request, "souvenirs/statements/print.html", context))
 
     def recount_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Return what would be different today, in sentences."""
-        sentences = recount_statement(self._found(request, pk)).sentences()
+        """Return what would be different today, in sentences, or why nobody can tell."""
+        statement, status = self._found(request, pk), 200
+        try:
+            sentences = recount_statement(statement).sentences()
+        except ValueError as error:  # also PrunedSpan and CorruptDigest
+            sentences, status = [str(error)], 409
         text = "\n".join(sentences) + "\n"
-        return private(HttpResponse(text, content_type="text/plain; charset=utf-8"))
+        return private(HttpResponse(text, status=status, content_type="text/plain; charset=utf-8"))
 
     def file_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Return the file of a statement, to those who may see the users behind numbers."""
