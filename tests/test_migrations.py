@@ -108,9 +108,10 @@ VIEWS = ["daily", "weekly", "monthly", "quarterly", "yearly"]
 def forget_tables():
     """Take the app out of the database, whatever state a test has left it in."""
     tables = [model._meta.db_table for model in apps.get_app_config("souvenirs").get_models()]
-    # On SQLite, no table can be renamed while a view is left of one that is gone.
+    # On SQLite, no table can be renamed while a view is left of one that is gone; on servers, none
+    # can be dropped before the tables, later in the list, that refer to it.
     execute(*(f"DROP VIEW IF EXISTS souvenirs_{name}" for name in VIEWS))
-    execute(*(f"DROP TABLE IF EXISTS {table}" for table in ["souvenirs_new", *tables]))
+    execute(*(f"DROP TABLE IF EXISTS {table}" for table in ["souvenirs_new", *tables[::-1]]))
     if vendor_is("postgresql"):
         execute("DROP FUNCTION IF EXISTS souvenirs_mirror")
     MigrationRecorder(connection).migration_qs.filter(app="souvenirs").delete()
