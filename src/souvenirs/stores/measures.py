@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
 from django.db import DatabaseError, connections, models
@@ -188,10 +189,7 @@ class Measures:
 
     def _size(self, table: str) -> int | None:
         if self._connection.vendor == "sqlite":
-            with self._connection.cursor() as cursor:
-                cursor.execute("PRAGMA page_count")
-                [pages] = cursor.fetchone()
-            if pages > PAGES:
+            if self._pages > PAGES:
                 return None  # finding the pages of a table takes long in a large file
             try:
                 size = self._value(SIZES["sqlite"], table)
@@ -200,6 +198,14 @@ class Measures:
         else:
             size = self._value(SIZES[self._connection.vendor], table)
         return None if size is None else int(size)
+
+    @cached_property
+    def _pages(self) -> int:
+        """The pages of SQLite's file."""
+        with self._connection.cursor() as cursor:
+            cursor.execute("PRAGMA page_count")
+            [pages] = cursor.fetchone()
+        return int(pages)
 
     def _value(self, statement: str, table: str) -> float | None:
         with self._connection.cursor() as cursor:
