@@ -66,7 +66,7 @@ def test_list_can_be_searched_and_narrowed(statements):
 def test_columns(statements):
     columns = ADMIN.active_users, ADMIN.plan, ADMIN.quota, ADMIN.issuer
     assert [column(statements[0]) for column in columns] == [1, "<pro>", 5, "Site & Co"]
-    assert [column(statements[1]) for column in columns] == [1, None, None, None]
+    assert [column(statements[1]) for column in columns] == [1, "-", "-", "-"]
 
 
 @pytest.mark.parametrize("verb", ["add", "change", "delete"])

@@ -61,19 +61,21 @@ class StatementAdmin(ReadOnlyAdmin):
         return count
 
     @admin.display(description=gettext_lazy("plan"))
-    def plan(self, statement: Statement) -> str | None:
-        plan: str | None = statement.content["plan"]
-        return plan
+    def plan(self, statement: Statement) -> Any:
+        return self._given(statement, "plan")
 
     @admin.display(description=gettext_lazy("quota"))
-    def quota(self, statement: Statement) -> int | None:
-        quota: int | None = statement.content["quota"]
-        return quota
+    def quota(self, statement: Statement) -> Any:
+        return self._given(statement, "quota")
 
     @admin.display(description=gettext_lazy("issuer"))
-    def issuer(self, statement: Statement) -> str | None:
-        issuer: str | None = statement.content["issuer"]
-        return issuer
+    def issuer(self, statement: Statement) -> Any:
+        return self._given(statement, "issuer")
+
+    def _given(self, statement: Statement, name: str) -> Any:
+        """Return what whoever issued a statement gave, which may be nothing."""
+        given = statement.content[name]
+        return self.get_empty_value_display() if given is None else given
 
     @admin.display(description=gettext_lazy("pages"))
     def pages(self, statement: Statement) -> str:
