@@ -1,7 +1,7 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import NotSupportedError, connection
-from django.db.models import IntegerField
+from django.db.models import CharField, IntegerField
 
 from souvenirs.models import Souvenir
 from souvenirs.sets.conditions import IsOneOf
@@ -24,6 +24,15 @@ def read(sql, params):
 def test_table_numbers_its_rows_from_0():
     table, params = values_table(connection, [USER], [(pk_of(n),) for n in (7, 8, 9)])
     assert sorted(int(n) for (n,) in read(f"SELECT n FROM {table}", params)) == [0, 1, 2]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="Others take no NUL, or as it is.")
+def test_table_keeps_nul_and_tells_it_from_its_escape():
+    texts = ["a\0b\0\0c", "\0", "\\u0000", "\\\0", "\ue000", "ab", None]
+    table, params = values_table(
+        connection, [CharField(), IntegerField()], [(text, 7) for text in texts]
+    )
+    assert read(f"SELECT c0, c1 FROM {table} ORDER BY n", params) == [(text, 7) for text in texts]
 
 
 def test_table_of_no_rows():

@@ -8,6 +8,7 @@ reads as a table.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -16,6 +17,12 @@ from django.db import NotSupportedError, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 Field: TypeAlias = "models.Field[Any, Any]"
+
+#: NUL in a JSON document, and not a backslash that comes before the letters.
+NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+#: The characters that mean nothing by themselves.
+PRIVATE_USE = range(0xE000, 0xF900)
 
 
 def values_table(
@@ -38,7 +45,9 @@ def values_table(
         return f"(SELECT position - 1 AS n, {columns} FROM {table}) v", prepared
     document = json.dumps(list(zip(*prepared, strict=True)), default=str)
     if connection.vendor == "sqlite":
-        extracts = ", ".join(f"json_extract(value, '$[{i}]') AS c{i}" for i in positions)
+        document, read = _keeping_nul(document)
+        values_of_row = (read.format(f"json_extract(value, '$[{i}]')") for i in positions)
+        extracts = ", ".join(f"{value} AS c{i}" for i, value in enumerate(values_of_row))
         return f"(SELECT key AS n, {extracts} FROM json_each(%s)) v", [document]
     if connection.vendor == "mysql":
         # JSON_TABLE has no UUIDs, but a column of UUIDs reads them from text.
@@ -50,6 +59,20 @@ def values_table(
     raise NotSupportedError(
         f"souvenirs runs on PostgreSQL, MariaDB, MySQL and SQLite, not on {connection.vendor}."
     )
+
+
+def _keeping_nul(document: str) -> tuple[str, str]:
+    """Return a JSON document without NUL, and the SQL that puts it back into a value.
+
+    SQLite ends a text from JSON at its first NUL, so that two keys would be the same.
+    """
+    if "\\u0000" not in document:
+        return document, "{0}"
+    # A character that no value has.
+    code = next(f"{each:04x}" for each in PRIVATE_USE if f"\\u{each:04x}" not in document)
+    back = f"replace({{0}}, char(0x{code}), char(0))"
+    whole = f"CASE typeof({{0}}) WHEN 'text' THEN {back} ELSE {{0}} END"
+    return NUL.sub(rf"\1\\u{code}", document), whole
 
 
 def _prepared(connection: BaseDatabaseWrapper, field: Field, values: Iterable[Any]) -> list[Any]:
