@@ -387,6 +387,17 @@ def test_changed_row_is_found(statements, at_once):
     assert refusal("verify_statement") == "1 of 3 statements are not intact."
 
 
+@pytest.mark.parametrize(
+    "column",
+    [{"start": at(2000, 1, 1)}, {"number": 77}, {"customer": "0" * 64}, {"name": "Another"}],
+    ids=lambda column: next(iter(column)),
+)
+def test_changed_column_is_found(statements, column):
+    """Else the period of a statement could be issued again."""
+    Statement.objects.filter(pk=statements[1].pk).update(**column)
+    assert refusal("verify_statement") == "1 of 3 statements are not intact."
+
+
 def test_missing_salt_is_found(statements):
     statements[1].leaves.update(salt=None)
     assert refusal("verify_statement") == "1 of 3 statements are not intact."

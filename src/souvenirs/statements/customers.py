@@ -72,7 +72,7 @@ class Customer:
     @property
     def identity(self) -> str:
         """What the statements of the customer have in common."""
-        return hashlib.sha256(canonical([self.of, str(self.key)])).hexdigest()
+        return identity_of(self.of, str(self.key))
 
     def members(self) -> ActiveUsers | None:
         """Return the users of the customer as of now; None for everyone."""
@@ -82,6 +82,11 @@ class Customer:
 
 
 EVERYONE = Customer()
+
+
+def identity_of(of: str, key: str) -> str:
+    """Return what the statements of a customer have in common, by its field and its key."""
+    return hashlib.sha256(canonical([of, key])).hexdigest()
 
 
 def users_alias() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -22,13 +22,14 @@ from ..statementfile import (
     StatementFile,
     canonical,
     check_follows,
+    customer_of,
     hash_of,
     lines_of,
     root_of,
     verified,
 )
 from ..stores import ActiveUsers, Contended, primary_keys
-from .customers import Customer
+from .customers import Customer, identity_of
 from .drafts import Draft, moment_of_text, shown
 
 #: The rows in an SQL statement.
@@ -67,12 +68,7 @@ class Statements:
         }
         body = canonical(content)
         statement = Statement(
-            customer=customer.identity,
-            name=customer.label[: Statement._meta.get_field("name").max_length],
-            number=last + 1,
-            start=outward(moment_of_text(content["start"])),
-            end=outward(moment_of_text(content["end"])),
-            issued=outward(now),
+            **_columns_of(content),
             body=body.decode(),
             hash=hash_of(body),
             last_souvenir=last_souvenir,
@@ -89,6 +85,18 @@ class Statements:
 
     def _of(self, customer: Customer) -> QuerySet[Statement]:
         return Statement.objects.using(self.alias).filter(customer=customer.identity)
+
+
+def _columns_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the columns have of the content, to find statements by."""
+    label = "" if content["customer"] is None else content["customer"]["label"]
+    moments = {name: moment_of_text(content[name]) for name in ("start", "end", "issued")}
+    return {
+        "customer": identity_of(*customer_of(content)),
+        "name": label[: Statement._meta.get_field("name").max_length],
+        "number": content["number"],
+        **{name: outward(moment) for name, moment in moments.items()},
+    }
 
 
 def issued_statements() -> QuerySet[Statement]:
@@ -108,12 +116,19 @@ def faults_of_stored() -> Iterator[tuple[Statement, str | None]]:
             fault: str | None = None
             try:
                 file = verified(export_statement(statement))
+                _check_columns(statement, file.content)
                 if before is not None:
                     check_follows(file, before)
                 before = file
             except InvalidStatement as error:
                 before, fault = None, str(error)
             yield statement, fault
+
+
+def _check_columns(statement: Statement, content: Mapping[str, Any]) -> None:
+    for name, value in _columns_of(content).items():
+        if getattr(statement, name) != value:
+            raise InvalidStatement(f"The column {name} is not what the content says.")
 
 
 def statement_users(statement: Statement) -> ActiveUsers:
