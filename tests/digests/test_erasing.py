@@ -51,6 +51,21 @@ def test_user_is_taken_out_of_everything():
 
 
 @pytest.mark.usefixtures("history")
+def test_without_autocommit_the_erasure_is_committed():
+    connection.set_autocommit(False)
+    try:
+        erase_user(pk_of(1))
+        connection.rollback()
+        assert set(Souvenir.objects.values_list("user_id", flat=True)) == {pk_of(2)}
+        Souvenir.objects.update(when=NINE)
+        with pytest.raises(RuntimeError, match="may have a transaction open"):
+            erase_user(pk_of(2))
+    finally:
+        connection.rollback()
+        connection.set_autocommit(True)
+
+
+@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     ("start", "end"),
     [

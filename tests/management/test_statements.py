@@ -384,7 +384,7 @@ def test_changed_row_is_found(statements, at_once):
     first.update(body=body)
     if at_once:
         first.update(hash=hash_of(body.encode()))
-    assert refusal("verify_statement") == "1 of 3 statements are not intact."
+    assert refusal("verify_statement") == "Not intact: 1 of 3 statements."
 
 
 @pytest.mark.parametrize(
@@ -395,14 +395,14 @@ def test_changed_row_is_found(statements, at_once):
 def test_changed_column_is_found(statements, column):
     """Else the period of a statement could be issued again."""
     Statement.objects.filter(pk=statements[1].pk).update(**column)
-    assert refusal("verify_statement") == "1 of 3 statements are not intact."
+    assert refusal("verify_statement") == "Not intact: 1 of 3 statements."
 
 
 def test_missing_salt_is_found(statements):
     statements[1].leaves.update(salt=None)
-    assert refusal("verify_statement") == "1 of 3 statements are not intact."
+    assert refusal("verify_statement") == "Not intact: 1 of 3 statements."
 
 
 def test_missing_leaf_is_found(statements):
     statements[1].leaves.all().delete()
-    assert refusal("verify_statement") == "1 of 3 statements are not intact."
+    assert refusal("verify_statement") == "Not intact: 1 of 3 statements."

@@ -20,6 +20,7 @@ from ..stores import (
     SouvenirQuerySet,
     Statement,
     Store,
+    committing,
     erase_from_statements,
     forget_number,
     get_store,
@@ -96,13 +97,14 @@ def erase_user(user: Any) -> Erased:
     changed: rebuild the digest, then call this function again.
     """
     key = primary_key(user)
-    erasure = _Erasure(key, get_store())
-    with transaction.atomic(using=erasure.store.alias, durable=True):
-        pass  # refused before anything has been done
-    if (rest := backlog.backlog()) is not None:
-        rest.drop_user(key)
-    rate_limiter.mark_erased(scoped(key))
-    erasure.run()
+    with committing():
+        erasure = _Erasure(key, get_store())
+        with transaction.atomic(using=erasure.store.alias, durable=True):
+            pass  # refused before anything has been done
+        if (rest := backlog.backlog()) is not None:
+            rest.drop_user(key)
+        rate_limiter.mark_erased(scoped(key))
+        erasure.run()
     if erasure.corrupt:
         raise CorruptDigest(
             f"User {key} may still be in digests that cannot be read ({len(erasure.corrupt):,}). "

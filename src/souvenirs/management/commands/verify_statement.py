@@ -62,5 +62,5 @@ class Command(ReadingCommand):
                     f"The statement with the ID {statement.pk} is not intact. {fault}"
                 )
         if wrong:
-            raise CommandError(f"{wrong:,} of {pluralize(count, 'statement')} are not intact.")
+            raise CommandError(f"Not intact: {wrong:,} of {pluralize(count, 'statement')}.")
         self.stdout.write(f"{pluralize(count, 'statement')}, all of them intact.")
