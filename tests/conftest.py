@@ -53,8 +53,8 @@ HAS_KEYS_LIKE_OTHERS = not ON_A_SERVER and servers.USER_MODEL in (
     "users.UUIDUser",
 )
 
-#: Measuring takes as long again as the tests themselves. The first run measures few parameters of
-#: each test, and these folders and files reach the lines that only a server needs.
+#: Measuring takes as long again as the tests themselves. These folders and files reach the lines
+#: that only a server needs.
 MEASURED_ON_SERVERS = {
     "counting",
     "doctor",
@@ -108,8 +108,24 @@ MEASURED_ONCE = {
     "test_truth.py",
 }
 
-#: The first run measures all parameters of these.
-MEASURED_WHOLE: set[str] = set()
+#: The first run measures few parameters of what takes longest, whose lines are reached by any.
+MEASURED_IN_PART = {
+    "concurrency",
+    "test_backtest.py",
+    "test_benchmarks.py",
+    "test_downloads.py",
+    "test_localdays.py",
+    "test_never_wrong.py",
+    "test_periods.py",
+    "test_processes.py",
+    "test_published.py",
+    "test_publisher.py",
+    "test_reading.py",
+    "test_settling.py",
+    "test_site.py",
+    "test_tenants.py",
+    "test_truth.py",
+}
 
 #: Of the parameters of a test, as many run where all of them have passed elsewhere: the first, the
 #: last, which differs from it in each of several arguments, and one between them.
@@ -152,8 +168,6 @@ def with_all_parameters():
     Of the other tests the first run has each parameter, and these differ in nothing that the
     engine, the key or the version changes. What may be the only one to reach a line is whole.
     """
-    if FIRST_RUN and not VERSIONS:
-        return MEASURED_WHOLE
     if VERSIONS == "newest":
         return MADE_OF_DJANGO
     if VERSIONS == "lowest":
@@ -230,9 +244,13 @@ def pytest_runtest_protocol(item):
     if not measuring or is_measured(item):
         return (yield)
     measuring.stop()
+    # Nor are the processes that it starts.
+    settings = os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
     try:
         return (yield)
     finally:
+        if settings is not None:
+            os.environ["COVERAGE_PROCESS_CONFIG"] = settings
         measuring.start()
 
 
@@ -240,7 +258,7 @@ def is_measured(item):
     if item.get_closest_marker("thorough"):
         return False
     if FIRST_RUN:
-        return IS_ONE_OF_FEW in item.stash
+        return IS_ONE_OF_FEW in item.stash or not MEASURED_IN_PART.intersection(parts_of(item))
     if ON_A_SERVER:
         return bool(MEASURED_ON_SERVERS.intersection(parts_of(item)))
     return not MEASURED_ONCE.intersection(parts_of(item))
