@@ -138,6 +138,14 @@ def test_dry_run_of_all(organizations):
         (["--after=2016"], "--after and --before belong together: give both, or none."),
         (["--before=2016"], "--after and --before belong together: give both, or none."),
         (["--after=2016-02", "--before=2016-01"], "is later than"),
+        (
+            ["--after=2016-01", "--before=2016-02", "--interval=year"],
+            "--interval finds a period: leave out --after and --before.",
+        ),
+        (
+            ["--after=2016-01", "--before=2016-02", "--subscription-start=2016-01-04"],
+            "--subscription-start finds a period: leave out --after and --before.",
+        ),
         (["--interval=hour"], "hour"),
         (["--subscription-start=2016-05-11"], "is over."),
         (["4"], "of is missing"),

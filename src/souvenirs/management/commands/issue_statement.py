@@ -94,6 +94,10 @@ class Command(SouvenirsCommand):
         zone = parse_zone(options["tz"])
         start, end = parse_range(options, zone)
         if start is not None and end is not None:
+            for name in ("interval", "subscription_start"):
+                if options[name] is not None:
+                    option = f"--{name.replace('_', '-')}"
+                    raise CommandError(f"{option} finds a period: leave out --after and --before.")
             return start, end
         if start is not None or end is not None:
             raise CommandError("--after and --before belong together: give both, or none.")
