@@ -11,10 +11,22 @@ from urllib.parse import urlsplit
 
 from django.db import connections
 
-from souvenirs.models import Digest, Figure, FigureLock, Souvenir, UserNumber
+from souvenirs.models import (
+    Digest,
+    Figure,
+    FigureLock,
+    Souvenir,
+    Statement,
+    StatementLeaf,
+    StatementLock,
+    UserNumber,
+)
 from tests import servers
 
-MODELS = (Souvenir, Digest, UserNumber, Figure, FigureLock)
+MODELS = (
+    *(Souvenir, Digest, UserNumber, Figure, FigureLock),
+    *(Statement, StatementLeaf, StatementLock),
+)
 
 #: Readers do not keep a writer waiting, and nothing has to outlive the machine.
 SQLITE_OPTIONS = {
